@@ -1,0 +1,52 @@
+/* What an operation is, apart from how it is computed: its operands, its cost. */
+#ifndef BATCHMARK_OP_H
+#define BATCHMARK_OP_H
+
+#include "kernel.h"
+
+/* One operand of an operation for a given problem. */
+struct tensor_spec {
+    enum role role;
+    bool output;
+    bool optional;      /* may be NULL in args */
+    enum layout layout; /* NCHW, NHWC, NCHW16C for activations; FLAT: plain in the order of dims */
+    int ndim;
+    int64_t dims[4]; /* logical: activations N, C, H, W whatever the layout */
+};
+
+/* Work and traffic of one call. */
+struct cost {
+    double flops;         /* useful: direct FLOPs that touch real pixels */
+    double flops_nominal; /* padding counted */
+    double bytes;         /* compulsory: each operand once */
+};
+
+struct op {
+    const char *name;
+    enum problem_kind kind;
+    /* Fills `out` and returns how many operands there are. */
+    int (*tensors)(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT]);
+    struct cost (*cost)(const struct problem *p);
+    /* NULL, or why the problem makes no sense for the operation ("one value per channel: ..."). May be NULL. */
+    const char *(*refuse)(const struct problem *p);
+};
+
+/* All operations, ends with NULL; and one by name, or NULL. */
+extern const struct op *const ops[];
+const struct op *op_find(const char *name);
+
+/* Floats the operand occupies in its layout (nchw16c pads the channels), and logically. */
+int64_t tensor_physical(const struct tensor_spec *t);
+int64_t tensor_logical(const struct tensor_spec *t);
+
+/* "src", "diff_weights", ...: the names in files, messages and `run`. */
+extern const char *const role_names[ROLE_COUNT];
+
+/* "nchw", ... and "src:dst" where they differ, as row names have it. */
+extern const char *const layout_names[LAYOUT_COUNT];
+#define FORMATS_TEXT 32
+char *formats_print(struct formats f, char text[FORMATS_TEXT]);
+/* The reverse of formats_print. False: not the name of a layout or pair. */
+bool formats_parse(const char *text, struct formats *out);
+
+#endif

@@ -1,0 +1,34 @@
+/* Splits a grid of tiles over the team. The same source compiled with -fopenmp (files named _omp) gets a
+ * parallel region, without it a plain call. The grid never depends on the number of threads, and tiles
+ * write disjoint outputs, so neither do the bits. */
+#ifndef BATCHMARK_PARTITION_H
+#define BATCHMARK_PARTITION_H
+
+#include "kernel.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Does tiles first <= i < last of the operation. `thread` (0 <= thread < hints.threads) selects the
+ * caller's share of the scratch. */
+typedef void tile_fn(const struct args *a, int64_t first, int64_t last, int thread);
+
+static inline void run_tiles(const struct args *a, int64_t tiles, tile_fn *fn)
+{
+#ifdef _OPENMP
+    int team = (int)min_i64(a->hints.threads, tiles);
+    if (team > 1) {
+#pragma omp parallel num_threads(team)
+        {
+            /* The runtime may grant fewer threads than asked for. */
+            int64_t n = omp_get_num_threads(), i = omp_get_thread_num();
+            fn(a, tiles * i / n, tiles * (i + 1) / n, (int)i);
+        }
+        return;
+    }
+#endif
+    fn(a, 0, tiles, 0);
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* One vocabulary for vectors of float32, so that an algorithm is written once and compiled per ISA.
+ *
+ *   V      floats in a vector          VREGS  vector registers the ISA has
+ *   vf     the vector type
+ *   vload, vstore         any 4-byte address
+ *   vload_n, vstore_n     the first n floats, 0 <= n <= V; lanes beyond n read as 0, are not touched on store
+ *   vstream               store past the cache; the address must be a multiple of 4 V; end with vfence()
+ *   vfma(a, b, c)         a * b + c (SSE2 has no FMA: two roundings)
+ *   vfma_at(a, p, c)      a * *p + c: a scalar from memory against a vector
+ *   vsum                  horizontal sum, halves added pairwise in a fixed order
+ *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
+ *
+ * Which instance: the widest the file's compiler flags allow, or the scalar one (V = 1, no tails to get
+ * wrong, runs anywhere) where VEC_SCALAR is defined before the include. */
+#ifndef BATCHMARK_VEC_H
+#define BATCHMARK_VEC_H
+
+#include <stdint.h>
+
+#if defined(VEC_SCALAR)
+#include "vec/scalar.h"
+#elif defined(__AVX512F__)
+#include "vec/avx512.h"
+#elif defined(__AVX2__)
+#include "vec/avx2.h"
+#elif defined(__ARM_NEON)
+#include "vec/neon.h"
+#elif defined(__SSE2__)
+#include "vec/sse2.h"
+#else
+#include "vec/scalar.h"
+#endif
+
+#endif

@@ -1,0 +1,38 @@
+/* vec.h for AVX2 + FMA: 8 floats, 16 registers. Masked loads and stores serve tails only: the stores are slow. */
+#include <immintrin.h>
+
+#define V 8
+#define VREGS 16
+
+typedef __m256 vf;
+
+static inline __m256i vec_mask(int64_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+static inline vf vzero(void) { return _mm256_setzero_ps(); }
+static inline vf vset1(float x) { return _mm256_set1_ps(x); }
+static inline vf vload(const float *p) { return _mm256_loadu_ps(p); }
+static inline void vstore(float *p, vf a) { _mm256_storeu_ps(p, a); }
+static inline vf vload_n(const float *p, int64_t n) { return _mm256_maskload_ps(p, vec_mask(n)); }
+static inline void vstore_n(float *p, vf a, int64_t n) { _mm256_maskstore_ps(p, vec_mask(n), a); }
+static inline void vstream(float *p, vf a) { _mm256_stream_ps(p, a); }
+static inline void vfence(void) { _mm_sfence(); }
+static inline vf vadd(vf a, vf b) { return _mm256_add_ps(a, b); }
+static inline vf vsub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+static inline vf vmul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+static inline vf vdiv(vf a, vf b) { return _mm256_div_ps(a, b); }
+static inline vf vmax(vf a, vf b) { return _mm256_max_ps(a, b); }
+static inline vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vf vfma_at(vf a, const float *p, vf c) { return _mm256_fmadd_ps(a, _mm256_broadcast_ss(p), c); }
+static inline float vsum(vf a)
+{
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
+}
+static inline vf vkeep_positive(vf m, vf a)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(m, _mm256_setzero_ps(), _CMP_GT_OQ), a);
+}

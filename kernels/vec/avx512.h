@@ -1,0 +1,36 @@
+/* vec.h for AVX-512 (F, DQ, BW, VL): 16 floats, 32 registers, masks. */
+#include <immintrin.h>
+
+#define V 16
+#define VREGS 32
+
+typedef __m512 vf;
+
+static inline __mmask16 vec_mask(int64_t n) { return (__mmask16)((1u << n) - 1); }
+
+static inline vf vzero(void) { return _mm512_setzero_ps(); }
+static inline vf vset1(float x) { return _mm512_set1_ps(x); }
+static inline vf vload(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vstore(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline vf vload_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(vec_mask(n), p); }
+static inline void vstore_n(float *p, vf a, int64_t n) { _mm512_mask_storeu_ps(p, vec_mask(n), a); }
+static inline void vstream(float *p, vf a) { _mm512_stream_ps(p, a); }
+static inline void vfence(void) { _mm_sfence(); }
+static inline vf vadd(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vsub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vmul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vdiv(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf vfma_at(vf a, const float *p, vf c) { return _mm512_fmadd_ps(a, _mm512_set1_ps(*p), c); }
+static inline float vsum(vf a)
+{
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
+}
+static inline vf vkeep_positive(vf m, vf a)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, _mm512_setzero_ps(), _CMP_GT_OQ), a);
+}

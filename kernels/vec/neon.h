@@ -1,0 +1,52 @@
+/* vec.h for AArch64: 4 floats, 32 registers. No masks and no non-temporal store intrinsics: tails go lane by
+ * lane, vstream is a plain store. */
+#include <arm_neon.h>
+
+#define V 4
+#define VREGS 32
+
+typedef float32x4_t vf;
+
+static inline vf vzero(void) { return vdupq_n_f32(0); }
+static inline vf vset1(float x) { return vdupq_n_f32(x); }
+static inline vf vload(const float *p) { return vld1q_f32(p); }
+static inline void vstore(float *p, vf a) { vst1q_f32(p, a); }
+static inline vf vload_n(const float *p, int64_t n)
+{
+    vf a = vdupq_n_f32(0);
+    switch (n) {
+    case 0: return a;
+    case 1: return vld1q_lane_f32(p, a, 0);
+    case 2: return vcombine_f32(vld1_f32(p), vget_low_f32(a));
+    case 3: return vcombine_f32(vld1_f32(p), vld1_lane_f32(p + 2, vget_low_f32(a), 0));
+    default: return vld1q_f32(p);
+    }
+}
+static inline void vstore_n(float *p, vf a, int64_t n)
+{
+    switch (n) {
+    case 0: break;
+    case 1: vst1q_lane_f32(p, a, 0); break;
+    case 3: vst1q_lane_f32(p + 2, a, 2); /* fall through */
+    case 2: vst1_f32(p, vget_low_f32(a)); break;
+    default: vst1q_f32(p, a);
+    }
+}
+static inline void vstream(float *p, vf a) { vst1q_f32(p, a); }
+static inline void vfence(void) {}
+static inline vf vadd(vf a, vf b) { return vaddq_f32(a, b); }
+static inline vf vsub(vf a, vf b) { return vsubq_f32(a, b); }
+static inline vf vmul(vf a, vf b) { return vmulq_f32(a, b); }
+static inline vf vdiv(vf a, vf b) { return vdivq_f32(a, b); }
+static inline vf vmax(vf a, vf b) { return vmaxq_f32(a, b); }
+static inline vf vfma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+static inline vf vfma_at(vf a, const float *p, vf c) { return vfmaq_n_f32(c, a, *p); }
+static inline float vsum(vf a)
+{
+    float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(vpadd_f32(b, b), 0);
+}
+static inline vf vkeep_positive(vf m, vf a)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vcgtq_f32(m, vdupq_n_f32(0)), vreinterpretq_u32_f32(a)));
+}

@@ -1,0 +1,27 @@
+/* vec.h for any machine: one float. */
+#define V 1
+#define VREGS 16
+
+typedef float vf;
+
+static inline vf vzero(void) { return 0; }
+static inline vf vset1(float x) { return x; }
+static inline vf vload(const float *p) { return *p; }
+static inline void vstore(float *p, vf a) { *p = a; }
+static inline vf vload_n(const float *p, int64_t n) { return n > 0 ? *p : 0; }
+static inline void vstore_n(float *p, vf a, int64_t n)
+{
+    if (n > 0)
+        *p = a;
+}
+static inline void vstream(float *p, vf a) { *p = a; }
+static inline void vfence(void) {}
+static inline vf vadd(vf a, vf b) { return a + b; }
+static inline vf vsub(vf a, vf b) { return a - b; }
+static inline vf vmul(vf a, vf b) { return a * b; }
+static inline vf vdiv(vf a, vf b) { return a / b; }
+static inline vf vmax(vf a, vf b) { return a > b ? a : b; }
+static inline vf vfma(vf a, vf b, vf c) { return a * b + c; }
+static inline vf vfma_at(vf a, const float *p, vf c) { return a * *p + c; }
+static inline float vsum(vf a) { return a; }
+static inline vf vkeep_positive(vf m, vf a) { return m > 0 ? a : 0; }

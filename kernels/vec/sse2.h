@@ -1,0 +1,48 @@
+/* vec.h for the base of x86-64: 4 floats, 16 registers, no FMA. */
+#include <emmintrin.h>
+
+#define V 4
+#define VREGS 16
+
+typedef __m128 vf;
+
+static inline vf vzero(void) { return _mm_setzero_ps(); }
+static inline vf vset1(float x) { return _mm_set1_ps(x); }
+static inline vf vload(const float *p) { return _mm_loadu_ps(p); }
+static inline void vstore(float *p, vf a) { _mm_storeu_ps(p, a); }
+static inline vf vload_n(const float *p, int64_t n)
+{
+    switch (n) {
+    case 0: return _mm_setzero_ps();
+    case 1: return _mm_load_ss(p);
+    case 2: return _mm_castpd_ps(_mm_load_sd((const double *)(const void *)p));
+    case 3:
+        return _mm_movelh_ps(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)p)), _mm_load_ss(p + 2));
+    default: return _mm_loadu_ps(p);
+    }
+}
+static inline void vstore_n(float *p, vf a, int64_t n)
+{
+    switch (n) {
+    case 0: break;
+    case 1: _mm_store_ss(p, a); break;
+    case 3: _mm_store_ss(p + 2, _mm_movehl_ps(a, a)); /* fall through */
+    case 2: _mm_storel_pi((__m64 *)(void *)p, a); break;
+    default: _mm_storeu_ps(p, a);
+    }
+}
+static inline void vstream(float *p, vf a) { _mm_stream_ps(p, a); }
+static inline void vfence(void) { _mm_sfence(); }
+static inline vf vadd(vf a, vf b) { return _mm_add_ps(a, b); }
+static inline vf vsub(vf a, vf b) { return _mm_sub_ps(a, b); }
+static inline vf vmul(vf a, vf b) { return _mm_mul_ps(a, b); }
+static inline vf vdiv(vf a, vf b) { return _mm_div_ps(a, b); }
+static inline vf vmax(vf a, vf b) { return _mm_max_ps(a, b); }
+static inline vf vfma(vf a, vf b, vf c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }
+static inline vf vfma_at(vf a, const float *p, vf c) { return vfma(a, _mm_set1_ps(*p), c); }
+static inline float vsum(vf a)
+{
+    vf b = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
+}
+static inline vf vkeep_positive(vf m, vf a) { return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), a); }
