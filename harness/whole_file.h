@@ -1,0 +1,26 @@
+/* Files that appear whole or not at all: written beside their final place, synced, then renamed. */
+#ifndef BATCHMARK_WHOLE_FILE_H
+#define BATCHMARK_WHOLE_FILE_H
+
+#include "problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One stretch of a file's contents. */
+struct piece {
+    const void *data;
+    size_t size; /* bytes */
+};
+
+/* Can `path` be written? Tries the temporary file and removes it, so that wrong use shows before
+ * hours of work and not after them. False: `error` holds one line. */
+bool whole_file_possible(const char *path, char error[ERROR_TEXT]);
+
+/* Writes the pieces one after the other as the file `path`, replacing it if it exists. What exists
+ * already must be a regular file. False: `error` holds one line; the old file, if any, is untouched
+ * and nothing new is left behind. */
+bool whole_file_write(const char *path, const struct piece *pieces, int count,
+                      char error[ERROR_TEXT]);
+
+#endif
