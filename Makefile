@@ -42,8 +42,9 @@ native := $(if $(CROSS)$(SANITIZE),,yes)
 
 kernel_files := $(sort $(wildcard kernels/*/[0-9][0-9]_*.c))
 foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
-words = $(subst _, ,$(notdir $(basename $(1))))
-built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words),$(call words,$(f))),,$(f)))
+# Not `words`: that is a function of make itself, and call would prefer it.
+name_words = $(subst _, ,$(notdir $(basename $(1))))
+built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words),$(call name_words,$(f))),,$(f)))
 layer_files := $(sort $(wildcard kernels/layers/*.c))
 harness_files := $(sort $(filter-out harness/main.c,$(wildcard harness/*.c harness/*/*.c)))
 shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
@@ -79,7 +80,7 @@ $(out)/kernels/layers/%.o: kernels/layers/%.c
 $(out)/kernels/%.o: kernels/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(kernel_cflags) $(foreach w,$(call words,$<),$(flags_$(w))) -c -o $@ $<
+	$(Q)$(CC) $(kernel_cflags) $(foreach w,$(call name_words,$<),$(flags_$(w))) -c -o $@ $<
 
 $(out)/harness/%.o: harness/%.c
 	@mkdir -p $(@D)
