@@ -1,0 +1,10 @@
+/* copy/simd_neon: plain stores, vectors of neon, one thread. Layout nchw (any plain array).
+ * Limited by the bandwidth of whatever level of memory holds the arrays. */
+#define TRIAD 0
+#define NONTEMPORAL 0
+#include "stream.tmpl.h"
+
+const struct variant copy_simd_neon = {
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = EXACT, .thread_invariant = true,
+    .run = run,
+};

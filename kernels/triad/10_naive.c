@@ -1,0 +1,18 @@
+/* triad/naive: the plain loop at the base level of the architecture, one thread.
+ * Limited by bandwidth, in the caches by the width of the base vectors. */
+#include "kernel.h"
+
+static void run(const struct args *a)
+{
+    const struct bn *p = &a->problem->bn;
+    int64_t n = p->mb * p->ic * p->ih * p->iw;
+    const float *restrict src = a->t[SRC], *restrict scaled = a->t[DIFF_DST];
+    float *restrict dst = a->t[DST];
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = src[i] + 3 * scaled[i];
+}
+
+const struct variant triad_naive = {
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,
+    .run = run,
+};

@@ -1,0 +1,10 @@
+/* triad/simd_neon: plain stores, vectors of neon, one thread. Layout nchw (any plain array).
+ * Limited by the bandwidth of whatever level of memory holds the arrays. */
+#define TRIAD 1
+#define NONTEMPORAL 0
+#include "stream.tmpl.h"
+
+const struct variant triad_simd_neon = {
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,
+    .run = run,
+};
