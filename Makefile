@@ -1,9 +1,10 @@
 # Batchmark: the one entry. `make help` lists the targets.
-#   CC=clang   another compiler      V=1   show the commands      CROSS=aarch64-linux-gnu-   cross-build
+#   CC=clang   another compiler      V=1   show the commands      JOBS=4   compile so many files at once
 
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 PYTHON ?= /usr/bin/python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CROSS ?=
 ifneq ($(CROSS),)
 CC := $(CROSS)gcc
@@ -15,10 +16,13 @@ endif
 ifeq ($(origin CXX),default)
 CXX := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
+export CC CXX PYTHON
 
 # Sanitizer builds: make SANITIZE=address ...; see the targets asan and ubsan.
 SANITIZE ?=
-ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+# WERROR=-Werror makes warnings errors; see the target lint.
+WERROR ?=
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 DEBUG := -g
 
 warnings := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -26,7 +30,8 @@ warnings := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototype
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 common := -std=gnu17 $(DEBUG) $(warnings) $(WERROR) $(sanitize) -fno-math-errno -MMD -MP
 kernel_cflags := $(common) -O3 -Ikernels -fopenmp-simd
-harness_cflags := $(common) -O2 -Ikernels -Iharness -fopenmp
+harness_cflags := $(common) -O2 $(if $(CROSS),-Itests/cross) -Ikernels -Iharness -fopenmp
+shim_cxxflags := -std=c++17 -O2 $(DEBUG) -Wall -Wextra -Wshadow $(WERROR) $(sanitize) -Ikernels -Iharness -MMD -MP
 
 # Words of a kernel's file name, split at _, that select compile flags.
 flags_avx2 := -mavx2 -mfma
@@ -36,9 +41,10 @@ flags_omp := -fopenmp
 flags_ref := -ffp-contract=off
 
 # Objects are kept by what made them, so that sanitizer, cross and release objects never mix.
-config := $(ARCH)-$(notdir $(CC))$(if $(SANITIZE),-$(SANITIZE))$(if $(DEFINES),-defines)
+config := $(ARCH)-$(notdir $(CC))$(if $(SANITIZE),-$(SANITIZE))$(if $(WERROR),-werror)
 out := build/$(config)
-native := $(if $(CROSS)$(SANITIZE),,yes)
+native := $(if $(CROSS)$(SANITIZE)$(WERROR),,yes)
+batchmark := $(if $(native),build/batchmark,$(out)/batchmark)
 
 kernel_files := $(sort $(wildcard kernels/*/[0-9][0-9]_*.c))
 foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
@@ -49,66 +55,197 @@ layer_files := $(sort $(wildcard kernels/layers/*.c))
 harness_files := $(sort $(filter-out harness/main.c,$(wildcard harness/*.c harness/*/*.c)))
 shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
 set_files := $(sort $(wildcard harness/sets/*.txt))
+test_files := $(sort $(wildcard tests/test_*.c))
+main := harness/main
+libraries := -lbenchmark -lhwloc -ljansson -lm -lpthread
 
-objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files) $(harness_files)) \
-           $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o
-libraries := -ljansson -lm -lpthread
+# A cross build verifies and does nothing else: no library but the C library is at hand for the other machine,
+# so it leaves out whatever times, trains or reads files (tests/cross/README.md).
+ifneq ($(CROSS),)
+cross_parts := command problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
+harness_files := $(filter $(cross_parts:%=harness/%.c),$(harness_files))
+shim_files :=
+layer_files :=
+main := tests/cross/main
+libraries := -static -lm -lpthread
+endif
+
+kernel_objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files))
+objects := $(kernel_objects) $(patsubst %.c,$(out)/%.o,$(harness_files)) \
+           $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o $(out)/build_info.o
+test_programs := $(test_files:tests/%.c=$(out)/tests/%)
+
+# Needed by a target: scripts/setup.sh installs or names it, and is silent when it is there.
+setup = $(Q)scripts/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
+# The same make, as many jobs as there are cores unless it was told otherwise.
+parallel = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+
+.DEFAULT_GOAL := help
 
 .PHONY: help
 ## help: this list
 help:
-	@grep -hE '^## ' $(MAKEFILE_LIST) | sed 's/^## //' | awk -F': ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^## ' $(firstword $(MAKEFILE_LIST)) | sed 's/^## //' | awk '{ name = $$1; sub(/:$$/, "", name); sub(/^[^ ]* /, ""); printf "  %-12s %s\n", name, $$0 }'
 
-.DEFAULT_GOAL := help
-
-## build: compile build/batchmark
 .PHONY: build
-build: $(if $(native),build/batchmark,$(out)/batchmark)
+## build: compile build/batchmark
+build:
+	$(call setup,$(if $(CROSS),neon,build))
+	$(parallel) $(batchmark)
+
+.PHONY: bench
+## bench: verify, measure and train for five minutes; then a table, pictures and a verdict
+bench:
+	$(call setup,build plots)
+	$(parallel) $(batchmark)
+	$(Q)scripts/bench.sh quick
+
+.PHONY: bench-full
+## bench-full: the same over every problem and variant; hours
+bench-full:
+	$(call setup,build plots)
+	$(parallel) $(batchmark)
+	$(Q)scripts/bench.sh full
+
+.PHONY: test
+## test: all tests of kernels, harness and scripts (T=text: only those named so)
+test:
+	$(call setup,build test plots)
+	$(parallel) $(batchmark) $(test_programs)
+	$(Q)$(PYTHON) tests/run.py $(if $(T),--pattern '$(T)') $(batchmark) $(test_programs)
+
+.PHONY: verify
+## verify: every variant against the float64 references (SET=smoke, tails, seeds, ... or a file)
+SET ?= tails
+verify: build
+	$(Q)$(batchmark) verify --set $(SET)
+
+.PHONY: train
+## train: one network (PRESET=lenet DATA=synthetic or a directory; more options in ARGS)
+PRESET ?= lenet
+DATA ?= synthetic
+train: build
+	$(Q)$(batchmark) train $(PRESET) --data $(DATA) $(ARGS)
+
+.PHONY: plots
+## plots: draw the newest results again (RESULTS=folder: those)
+plots:
+	$(call setup,plots)
+	$(Q)$(PYTHON) scripts/plots.py $(RESULTS)
+
+.PHONY: neon
+## neon: cross-build for AArch64 and verify it under emulation
+neon:
+	$(call setup,neon)
+	$(parallel) CROSS=aarch64-linux-gnu- build
+	$(Q)scripts/emulate.sh neon
+
+.PHONY: oldcpu
+## oldcpu: verify as if on CPUs without AVX and without AVX-512
+oldcpu:
+	$(call setup,build oldcpu)
+	$(parallel) $(batchmark)
+	$(Q)scripts/emulate.sh oldcpu
+
+.PHONY: asan ubsan
+## asan: verify with the address sanitizer
+asan:
+	$(call setup,build)
+	$(parallel) SANITIZE=address build
+	$(Q)scripts/sanitize.sh build/$(config)-address/batchmark
+
+## ubsan: verify with the undefined behaviour sanitizer
+ubsan:
+	$(call setup,build)
+	$(parallel) SANITIZE=undefined build
+	$(Q)scripts/sanitize.sh build/$(config)-undefined/batchmark
+
+.PHONY: lint
+## lint: formatting, warnings, the rules of the house, spills in the hot loops
+lint:
+	$(call setup,build lint)
+	$(Q)$(PYTHON) scripts/lint.py
+	$(parallel) WERROR=-Werror objects
+	$(Q)if command -v clang >/dev/null; then \
+	    $(MAKE) --no-print-directory -j$(JOBS) CC=clang CXX=clang++ WERROR=-Werror objects; \
+	else echo "lint: no clang here: only gcc's warnings were checked"; fi
+	$(Q)$(PYTHON) scripts/check_spills.py build/$(config)-werror
+
+.PHONY: clean
+## clean: remove build/
+clean:
+	rm -rf build
+
+# What follows are files.
+
+.PHONY: objects
+objects: $(objects) $(out)/$(main).o
 
 build/batchmark: $(out)/batchmark
 	$(Q)ln -sf $(config)/batchmark $@
 
-$(out)/batchmark: $(out)/harness/main.o $(objects)
+$(out)/batchmark: $(out)/$(main).o $(objects)
 	@echo "  LINK  $@"
 	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ $(libraries)
 
-$(out)/kernels/layers/%.o: kernels/layers/%.c
+$(out)/tests/%: $(out)/tests/%.o $(objects)
+	@echo "  LINK  $@"
+	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ -lcmocka $(libraries)
+
+$(out)/kernels/layers/%.o: kernels/layers/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(kernel_cflags) -fopenmp -c -o $@ $<
 
-$(out)/kernels/%.o: kernels/%.c
+$(out)/kernels/%.o: kernels/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(kernel_cflags) $(foreach w,$(call name_words,$<),$(flags_$(w))) -c -o $@ $<
 
-$(out)/harness/%.o: harness/%.c
+$(out)/harness/%.o: harness/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(harness_cflags) -c -o $@ $<
 
-$(out)/harness/%.o: harness/%.cc
+$(out)/tests/%.o: tests/%.c $(out)/flags.txt
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(harness_cflags) -Itests -c -o $@ $<
+
+$(out)/harness/%.o: harness/%.cc $(out)/flags.txt
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"
-	$(Q)$(CXX) -std=c++17 -O2 $(DEBUG) -Wall -Wextra $(WERROR) $(sanitize) -Ikernels -Iharness -MMD -MP -c -o $@ $<
+	$(Q)$(CXX) $(shim_cxxflags) -c -o $@ $<
 
-# The table is made anew whenever the list of files differs from the one it was made from.
+# Remade, and with it what depends on it, only when its content would differ: other flags or another compiler
+# make everything anew, another list of kernels the table, another commit the line of provenance in results.
+define flags_text
+$(CC) $(shell $(CC) --version 2>/dev/null | head -n 1)
+$(kernel_cflags) $(foreach w,avx2 avx512 avx512bf16 omp ref,/ $(w): $(flags_$(w)))
+$(harness_cflags)
+$(CXX) $(shim_cxxflags)
+endef
+export flags_text
+.PHONY: FORCE
+$(out)/flags.txt: FORCE
+	@mkdir -p $(@D)
+	@printenv flags_text | cmp -s - $@ || printenv flags_text > $@
 $(out)/files.txt: FORCE
 	@mkdir -p $(@D)
 	@echo '$(kernel_files)' | cmp -s - $@ || echo '$(kernel_files)' > $@
-.PHONY: FORCE
+$(out)/build_info.c: FORCE
+	@mkdir -p $(@D)
+	@harness/build_info.sh '$(kernel_cflags)' '$(harness_cflags)' \
+	    'avx2: $(flags_avx2); avx512: $(flags_avx512); avx512bf16: $(flags_avx512bf16); omp: $(flags_omp); ref: $(flags_ref)' \
+	    > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(out)/table.c: $(out)/files.txt harness/table.sh
 	$(Q)harness/table.sh registry $(ARCH) $(kernel_files) > $@
 $(out)/sets.c: $(set_files) harness/table.sh
 	@mkdir -p $(@D)
 	$(Q)harness/table.sh sets $(set_files) > $@
-$(out)/%.o: $(out)/%.c
+$(out)/%.o: $(out)/%.c $(out)/flags.txt
 	$(Q)$(CC) $(harness_cflags) -c -o $@ $<
 
-## clean: remove build/
-.PHONY: clean
-clean:
-	rm -rf build
-
+.SECONDARY:
 -include $(shell [ -d $(out) ] && find $(out) -name '*.d')

@@ -1,0 +1,109 @@
+#!/bin/sh
+# Makes the machine ready for some of the make targets: installs what is missing on Debian and Ubuntu, names
+# the packages anywhere else. Where nothing is missing it does nothing and says nothing.
+#
+#   scripts/setup.sh [--check] [--optional] GROUP...    groups: first column of packages.txt
+#
+#   --check      only name what is missing; exit 1 if anything is
+#   --optional   also install what the group can do without
+#
+# Exit status: 0 everything is there, 1 the installation failed, 2 this system's packages are yours to install.
+set -eu
+list=$(dirname "$0")/packages.txt
+check_only=
+optional=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --check) check_only=yes ;;
+    --optional) optional=yes ;;
+    -*)
+        echo "setup.sh: no option $1; see the top of $0" >&2
+        exit 2
+        ;;
+    *) break ;;
+    esac
+    shift
+done
+cxx=${CXX:-c++}
+command -v "$cxx" >/dev/null 2>&1 || cxx=g++
+python=${PYTHON:-/usr/bin/python3}
+
+holds() { # one check of packages.txt
+    what=${1#*:}
+    case $1 in
+    header:*) echo "#include <$what>" | "$cxx" -x c++ -E - >/dev/null 2>&1 ;;
+    python:*) "$python" -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$what'))" 2>/dev/null ;;
+    file:*) [ -e "$what" ] ;;
+    command:*)
+        for name in $(echo "$what" | tr '|' ' '); do
+            command -v "$name" >/dev/null 2>&1 && return 0
+        done
+        return 1
+        ;;
+    *)
+        echo "setup.sh: $list: no kind of check '$1'" >&2
+        exit 2
+        ;;
+    esac
+}
+
+# Rows that do not hold: lines of packages.txt, in its order; those of group? only in company.
+missing=
+required=
+while read -r group check packages; do
+    case $group in '' | '#'*) continue ;; esac
+    for wanted in "$@"; do
+        if [ "$group" = "$wanted" ] || [ "$group" = "$wanted?" ]; then
+            holds "$check" && continue
+            missing="$missing$packages
+"
+            case $group in *\?) [ -z "$optional" ] || required=yes ;; *) required=yes ;; esac
+        fi
+    done
+done <"$list"
+[ -n "$required" ] || exit 0
+
+names() { # of the column: 1 Debian, 2 Fedora, 3 Arch
+    printf '%s' "$missing" | awk -v c="$1" '$c != "-" && !seen[$c]++ { printf "%s%s", sep, $c; sep = " " }'
+}
+
+echo "Missing for $*:"
+printf '%s' "$missing" | awk '!seen[$1]++ {
+    why = ""; for (i = 4; i <= NF; i++) why = why " " $i
+    printf "  %-26s%s\n", $1, why }'
+debian=$(names 1)
+if [ -n "$check_only" ]; then
+    exit 1
+fi
+
+family=
+if [ -r /etc/os-release ]; then
+    family=$(. /etc/os-release && echo " ${ID:-} ${ID_LIKE:-} ")
+fi
+case $family in *" debian "* | *" ubuntu "*) ;; *) family= ;; esac
+if [ -z "$family" ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "This is not Debian or Ubuntu, so please install them yourself and run make again:"
+    echo "  Debian, Ubuntu  apt-get install $debian"
+    echo "  Fedora          dnf install $(names 2)"
+    echo "  Arch            pacman -S $(names 3)"
+    exit 2
+fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "Not root and no sudo here. As root, run: apt-get install $debian"
+        exit 2
+    fi
+    as_root=sudo
+fi
+echo "Installing them now: ${as_root:+$as_root }apt-get install $debian"
+# A source that cannot be reached does not matter as long as the packages come from another.
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null ||
+    echo "apt-get update complained; trying with the lists there are"
+# shellcheck disable=SC2086 # a list of names
+if ! $as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq install -y --no-install-recommends $debian </dev/null; then
+    echo "setup.sh: apt-get could not install: $debian; see its message above" >&2
+    exit 1
+fi

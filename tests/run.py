@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+"""Runs all tests and sums them up: the C programs, pytest, and a verification of the smoke set.
+
+    tests/run.py [--pattern TEXT] BATCHMARK C_TEST...
+
+BATCHMARK is the program under test, C_TEST the cmocka programs. Every test is named as it ends; a skipped
+one says why. The last line is 'N passed, N failed', with ', N skipped' where there are any. Exit status 1
+if anything failed.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Longer than any test program takes on two slow cores; what exceeds it hangs.
+TIMEOUT = 900
+
+
+class Tally:
+    """What passed, failed and was skipped so far; prints each test as it is counted."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def count(self, name, verdict, seconds=None, why=""):
+        """Counts one test; verdict is 'pass', 'FAIL' or 'skip'."""
+        if verdict == "pass":
+            self.passed += 1
+        elif verdict == "skip":
+            self.skipped += 1
+        else:
+            self.failed += 1
+            self.failures.append(name)
+        took = f"  ({seconds:.1f} s)" if seconds is not None and seconds >= 1 else ""
+        reason = f": {why}" if verdict == "skip" else ""
+        print(f"  {verdict}  {name}{reason}{took}")
+        if verdict == "FAIL" and why:
+            print("\n".join("        " + line for line in why.strip().splitlines()))
+        sys.stdout.flush()
+
+    def summary(self):
+        """The closing line."""
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def run(command, environment=None):
+    """Exit status, output (both streams, as they came) and seconds of a command; None is a timeout."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        output, _ = process.communicate()
+        status = None
+    return status, output, time.monotonic() - start
+
+
+def how_it_ended(status):
+    """An exit status in words."""
+    if status is None:
+        return f"still running after {TIMEOUT} s"
+    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def tail(text, lines=25):
+    """The last lines of a program's output."""
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def skip_reason(output, test):
+    """cmocka's skip() takes no reason, so tests print 'skipped: why' or 'TEST skipped: why' before it."""
+    named = re.search(rf"{re.escape(test)}.*?skip\w*:\s*(.+)", output)
+    found = named or re.search(r"skip\w*:\s*(.+)", output)
+    return found.group(1).strip() if found else "no reason given"
+
+
+def run_cmocka(program, tally):
+    """Runs one C test program; its tests are counted from the XML it writes."""
+    name = Path(program).stem
+    with tempfile.TemporaryDirectory() as folder:
+        report = os.path.join(folder, "%g.xml")
+        environment = {"CMOCKA_MESSAGE_OUTPUT": "XML", "CMOCKA_XML_FILE": report}
+        status, output, seconds = run([program], environment)
+        cases = []
+        broken = None
+        for path in sorted(Path(folder).glob("*.xml")):
+            try:
+                cases += ElementTree.parse(path).iter("testcase")
+            except ElementTree.ParseError as error:
+                broken = f"{path.name}: {error}"
+    failed = 0
+    for case in cases:
+        test = case.get("name")
+        took = float(case.get("time") or 0)
+        failure = case.find("failure")
+        if failure is None:
+            failure = case.find("error")
+        if failure is not None:
+            failed += 1
+            message = (failure.text or failure.get("message") or "").strip()
+            tally.count(f"{name}/{test}", "FAIL", took, message + "\n" + tail(output))
+        elif case.find("skipped") is not None:
+            tally.count(f"{name}/{test}", "skip", took, skip_reason(output, test))
+        else:
+            tally.count(f"{name}/{test}", "pass", took)
+    # A program may also die before, between or after its tests, or report less than it ran.
+    if broken:
+        tally.count(name, "FAIL", seconds, f"unreadable report {broken}\n{tail(output)}")
+    elif not cases:
+        tally.count(name, "FAIL", seconds, f"ran no test ({how_it_ended(status)})\n{tail(output)}")
+    elif status != 0 and not failed:
+        tally.count(name, "FAIL", seconds, f"{how_it_ended(status)} after its tests\n{tail(output)}")
+
+
+def run_pytest(batchmark, pattern, tally):
+    """Runs the Python tests; they find the program under test in BATCHMARK."""
+    if not list((ROOT / "tests").glob("test_*.py")):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-B", "-m", "pytest", "-q", "--junitxml", str(report)]
+        command += ["-p", "no:cacheprovider"] + (["-k", pattern] if pattern else []) + ["tests"]
+        status, output, _ = run(command, {"BATCHMARK": str(batchmark), "MPLBACKEND": "Agg"})
+        try:
+            cases = list(ElementTree.parse(report).iter("testcase"))
+        except (OSError, ElementTree.ParseError):
+            cases = []
+    failed = 0
+    for case in cases:
+        module = (case.get("classname") or "").replace("tests.", "", 1)
+        name = f"{module}/{case.get('name')}" if module else case.get("name")
+        problem = case.find("failure")
+        if problem is None:
+            problem = case.find("error")
+        skipped = case.find("skipped")
+        took = float(case.get("time") or 0)
+        if problem is not None:
+            failed += 1
+            tally.count(name, "FAIL", took, tail(problem.text or problem.get("message") or ""))
+        elif skipped is not None:
+            tally.count(name, "skip", took, skipped.get("message") or "no reason given")
+        else:
+            tally.count(name, "pass", took)
+    no_test_selected = status == 5 and pattern
+    if not cases and not no_test_selected:
+        tally.count("pytest", "FAIL", None, f"ran no test ({how_it_ended(status)})\n{tail(output)}")
+    elif status != 0 and not failed and not no_test_selected:
+        tally.count("pytest", "FAIL", None, f"{how_it_ended(status)}\n{tail(output)}")
+
+
+def run_verify(batchmark, tally):
+    """Every variant over the smoke set: one test, whose name carries the number of its checks."""
+    status, output, seconds = run([str(batchmark), "verify", "--set", "smoke"])
+    last = (output.strip().splitlines() or [""])[-1]
+    counts = re.fullmatch(r"(\d+) passed, (\d+) failed(, \d+ skipped)?", last)
+    good = status == 0 and counts and int(counts[1]) > 0 and int(counts[2]) == 0
+    why = "" if good else f"{how_it_ended(status)}\n{tail(output)}"
+    name = "verify --set smoke" + (f" ({last})" if counts else "")
+    tally.count(name, "pass" if good else "FAIL", seconds, why)
+
+
+def main():
+    """Runs what the command line names and returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pattern", default="", help="only tests whose name contains this")
+    parser.add_argument("batchmark", type=Path)
+    parser.add_argument("c_tests", nargs="*")
+    arguments = parser.parse_args()
+
+    tally = Tally()
+    for program in arguments.c_tests:
+        if arguments.pattern in program:
+            run_cmocka(program, tally)
+    run_pytest(arguments.batchmark.resolve(), arguments.pattern, tally)
+    if arguments.pattern in "verify --set smoke":
+        run_verify(arguments.batchmark, tally)
+    if tally.failures:
+        print("failed: " + ", ".join(tally.failures))
+    print(tally.summary())
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
