@@ -2,33 +2,68 @@
 #include "command.h"
 #include "registry.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int wrong_use(const char *format, ...)
 {
+    char text[2048];
     va_list list;
     va_start(list, format);
-    fputs("batchmark: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
+    /* What the user wrote is quoted in messages: whatever it was, the message stays one line. */
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    fprintf(stderr, "batchmark: %s\n", text);
     return EXIT_WRONG_USE;
 }
 
 int next_option(int argc, char **argv, const struct option *options)
 {
     opterr = 0;
-    int seen = optind < argc ? optind : argc - 1;
     int c = getopt_long(argc, argv, ":", options, NULL);
-    if (c == ':')
+    if (c == ':') {
         wrong_use("%s: option %s needs a value; see batchmark %s --help", argv[0], argv[optind - 1],
                   argv[0]);
-    else if (c == '?')
-        wrong_use("%s: no option %s; see batchmark %s --help", argv[0], argv[seen], argv[0]);
-    return c == ':' ? '?' : c;
+        return '?';
+    }
+    if (c == '?') {
+        /* getopt leaves a letter in optopt for a short option, an option's val for one with a value
+         * too many. */
+        if (optopt > 0 && optopt < 256)
+            wrong_use("%s: no option -%c; see batchmark %s --help", argv[0], optopt, argv[0]);
+        else if (optopt)
+            wrong_use("%s: option %s takes no value; see batchmark %s --help", argv[0],
+                      argv[optind - 1], argv[0]);
+        else
+            wrong_use("%s: no option %s; see batchmark %s --help", argv[0], argv[optind - 1],
+                      argv[0]);
+    }
+    return c;
+}
+
+bool read_whole(const char *option, const char *text, int64_t least, int64_t most, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    /* strtoll itself would also take leading blanks and a plus sign. */
+    bool digits =
+        isdigit((unsigned char)text[0]) || (text[0] == '-' && isdigit((unsigned char)text[1]));
+    if (!digits || *end || errno || value < least || value > most) {
+        wrong_use("%s '%s': give a whole number from %lld to %lld", option, text, (long long)least,
+                  (long long)most);
+        return false;
+    }
+    *out = value;
+    return true;
 }
 
 bool read_isa_cap(const char *text, enum isa *cap)

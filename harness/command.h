@@ -1,7 +1,8 @@
 /* The subcommands. Each reads its own options, prints, and returns the exit status:
  * 0 all good, 1 a check failed, 2 wrong use or unreadable input. argv[0] is the subcommand's name.
  *
- * One file a command, cmd_<name>.c; with main.c the only files of the harness that print and decide the status. */
+ * One file a command, cmd_<name>.c; with main.c the only files of the harness that print and decide
+ * the status. */
 #ifndef BATCHMARK_COMMAND_H
 #define BATCHMARK_COMMAND_H
 
@@ -16,13 +17,19 @@ int cmd_run(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
-/* Prints "batchmark: <message>" as one line on stderr and returns EXIT_WRONG_USE. */
+/* Prints "batchmark: <message>" as one line, control characters replaced, on stderr and returns
+ * EXIT_WRONG_USE. */
 __attribute__((format(printf, 1, 2))) int wrong_use(const char *format, ...);
 
-/* The next option of a subcommand by getopt_long, with unknown options and missing values reported as one
- * line. Returns the option's `val`, -1 at the end, '?' after an error (the caller returns EXIT_WRONG_USE). */
+/* The next option of a subcommand by getopt_long, with unknown options and missing values reported
+ * as one line. Returns the option's `val`, -1 at the end, '?' after an error (the caller returns
+ * EXIT_WRONG_USE). */
 struct option;
 int next_option(int argc, char **argv, const struct option *options);
+
+/* Reads the value of an option ("--threads") as a whole number from `least` to `most`. False:
+ * printed what is wrong. */
+bool read_whole(const char *option, const char *text, int64_t least, int64_t most, int64_t *out);
 
 /* Reads --isa's value: the lower of it and what the CPU has. False: printed what is wrong. */
 bool read_isa_cap(const char *text, enum isa *cap);

@@ -1,6 +1,8 @@
 /* batchmark: picks the subcommand. */
 #include "command.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,16 +22,26 @@ static void usage(FILE *to)
     fputs("\nbatchmark COMMAND --help says more.\n", to);
 }
 
+/* The exit status, unless the output could not be written (a full disk, say). */
+static int finish(int status)
+{
+    if (fflush(stdout) || ferror(stdout))
+        return wrong_use("standard output: cannot write: %s; send it elsewhere", strerror(errno));
+    return status;
+}
+
 int main(int argc, char **argv)
 {
+    /* Over a file size limit, write() is to fail like on a full disk. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2)
         return wrong_use("no command; see batchmark --help");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
         usage(stdout);
-        return fflush(stdout) || ferror(stdout) ? EXIT_CHECK_FAILED : EXIT_GOOD;
+        return finish(EXIT_GOOD);
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(commands[i].run(argc - 1, argv + 1));
     return wrong_use("no command '%s'; see batchmark --help", argv[1]);
 }
