@@ -8,6 +8,7 @@
  *   vfma(a, b, c)         a * b + c (SSE2 has no FMA: two roundings)
  *   vfma_at(a, p, c)      a * *p + c: a scalar from memory against a vector
  *   vsum                  horizontal sum, halves added pairwise in a fixed order
+ *   vtranspose(a)         a[V] as a V x V matrix, transposed in place
  *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
  *
  * Which instance: the widest the file's compiler flags allow, or the scalar one (V = 1, no tails to get

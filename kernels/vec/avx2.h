@@ -36,3 +36,21 @@ static inline vf vkeep_positive(vf m, vf a)
 {
     return _mm256_and_ps(_mm256_cmp_ps(m, _mm256_setzero_ps(), _CMP_GT_OQ), a);
 }
+static inline void vtranspose(vf a[V])
+{
+    vf b[V], c[V];
+    for (int i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        c[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+        c[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
+        c[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+        c[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        a[i] = _mm256_permute2f128_ps(c[i], c[i + 4], 0x20);
+        a[i + 4] = _mm256_permute2f128_ps(c[i], c[i + 4], 0x31);
+    }
+}

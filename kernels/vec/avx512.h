@@ -34,3 +34,30 @@ static inline vf vkeep_positive(vf m, vf a)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, _mm512_setzero_ps(), _CMP_GT_OQ), a);
 }
+static inline void vtranspose(vf a[V])
+{
+    vf b[V], c[V];
+    for (int i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+        c[i] = _mm512_shuffle_ps(b[i], b[i + 2], 0x44);
+        c[i + 1] = _mm512_shuffle_ps(b[i], b[i + 2], 0xee);
+        c[i + 2] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+        c[i + 3] = _mm512_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+    }
+    /* c[4 r + q] holds column 4 l + q of rows 4 r .. 4 r + 3 in its 128-bit lane l. */
+    for (int i = 0; i < 4; i++) {
+        b[i] = _mm512_shuffle_f32x4(c[i], c[i + 4], 0x88);
+        b[i + 4] = _mm512_shuffle_f32x4(c[i], c[i + 4], 0xdd);
+        b[i + 8] = _mm512_shuffle_f32x4(c[i + 8], c[i + 12], 0x88);
+        b[i + 12] = _mm512_shuffle_f32x4(c[i + 8], c[i + 12], 0xdd);
+    }
+    for (int i = 0; i < 4; i++) {
+        a[i] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0x88);
+        a[i + 8] = _mm512_shuffle_f32x4(b[i], b[i + 8], 0xdd);
+        a[i + 4] = _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0x88);
+        a[i + 12] = _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd);
+    }
+}

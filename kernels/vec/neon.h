@@ -50,3 +50,11 @@ static inline vf vkeep_positive(vf m, vf a)
 {
     return vreinterpretq_f32_u32(vandq_u32(vcgtq_f32(m, vdupq_n_f32(0)), vreinterpretq_u32_f32(a)));
 }
+static inline void vtranspose(vf a[V])
+{
+    float32x4x2_t b = vtrnq_f32(a[0], a[1]), c = vtrnq_f32(a[2], a[3]);
+    a[0] = vcombine_f32(vget_low_f32(b.val[0]), vget_low_f32(c.val[0]));
+    a[1] = vcombine_f32(vget_low_f32(b.val[1]), vget_low_f32(c.val[1]));
+    a[2] = vcombine_f32(vget_high_f32(b.val[0]), vget_high_f32(c.val[0]));
+    a[3] = vcombine_f32(vget_high_f32(b.val[1]), vget_high_f32(c.val[1]));
+}

@@ -25,3 +25,4 @@ static inline vf vfma(vf a, vf b, vf c) { return a * b + c; }
 static inline vf vfma_at(vf a, const float *p, vf c) { return a * *p + c; }
 static inline float vsum(vf a) { return a; }
 static inline vf vkeep_positive(vf m, vf a) { return m > 0 ? a : 0; }
+static inline void vtranspose(vf a[V]) { (void)a; }

@@ -46,3 +46,4 @@ static inline float vsum(vf a)
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
 static inline vf vkeep_positive(vf m, vf a) { return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), a); }
+static inline void vtranspose(vf a[V]) { _MM_TRANSPOSE4_PS(a[0], a[1], a[2], a[3]); }
