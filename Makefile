@@ -67,7 +67,7 @@ harness_files := $(filter $(cross_parts:%=harness/%.c),$(harness_files))
 shim_files :=
 layer_files :=
 main := tests/cross/main
-libraries := -static -lm -lpthread
+libraries := -lm -lpthread
 endif
 
 kernel_objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files))

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Verifies under qemu's user emulation, where nothing is ever timed.
+#   scripts/emulate.sh neon      the AArch64 build: the variants written with NEON
+#   scripts/emulate.sh oldcpu    this build as if on a CPU before AVX, and on one with AVX2 and nothing newer
+# Each runs the smoke set and every eighth problem of tails.
+set -eu
+cd "$(dirname "$0")/.."
+# Emulated threads that spin while they wait would eat the cores the others need.
+export OMP_WAIT_POLICY=passive
+# Where the libraries of the other machine lie on Debian and Ubuntu.
+export QEMU_LD_PREFIX="${QEMU_LD_PREFIX:-/usr/aarch64-linux-gnu}"
+
+sample=build/tails_sample.txt
+awk '/^[^#]/ && n++ % 8 == 0' harness/sets/tails.txt >$sample
+
+# What the program must say of itself, then the verification: NAME ABSENT EMULATOR...
+# ABSENT: an instruction set that is not there and whose variants must be refused with its reason.
+check() {
+    name=$1 absent=$2
+    shift 2
+    echo "== $name"
+    listing=$("$@" list --why)
+    if [ -n "$absent" ] && ! echo "$listing" | grep -q "_$absent.*cannot run"; then
+        echo "emulate.sh: $name: list --why does not say that $absent variants cannot run" >&2
+        exit 1
+    fi
+    for set in smoke $sample; do
+        echo "-- verify --set $set"
+        "$@" verify --set "$set" >build/emulate.log 2>&1 || {
+            tail -n 40 build/emulate.log
+            echo "emulate.sh: $name: verify --set $set failed" >&2
+            exit 1
+        }
+        tail -n 1 build/emulate.log
+    done
+}
+
+case ${1:-} in
+neon) check "AArch64 with NEON" avx2 qemu-aarch64 build/aarch64-aarch64-linux-gnu-gcc/batchmark ;;
+oldcpu)
+    check "before AVX: Nehalem" avx2 qemu-x86_64 -cpu Nehalem build/batchmark
+    check "AVX2: Haswell" avx512 qemu-x86_64 -cpu Haswell build/batchmark
+    ;;
+*)
+    echo "usage: scripts/emulate.sh neon|oldcpu" >&2
+    exit 2
+    ;;
+esac
