@@ -1,0 +1,633 @@
+/* Reads cpuid, hwloc, cgroups and /sys; pins the team. */
+#define _GNU_SOURCE /* sched_getcpu, CPU_SET */
+#include "machine.h"
+#include "registry.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <hwloc.h>
+#include <omp.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* The first line of a file without its newline; "" where it cannot be read. */
+static char *read_line(const char *path, char *text, size_t size)
+{
+    text[0] = '\0';
+    FILE *f = fopen(path, "r");
+    if (f) {
+        if (!fgets(text, (int)size, f))
+            text[0] = '\0';
+        fclose(f);
+    }
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+__attribute__((format(printf, 2, 3))) static void warn(struct machine *m, const char *format, ...)
+{
+    if (m->warning_count == MAX_WARNINGS)
+        return;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(m->warnings[m->warning_count++], WARNING_TEXT, format, list);
+    va_end(list);
+}
+
+/* What the CPU calls itself */
+
+struct model_range {
+    const char *vendor;
+    int family, first, last;
+    const char *name;
+};
+
+/* Families and models as the vendors' manuals list them; ranges where a generation has one. */
+static const struct model_range models[] = {
+    {"GenuineIntel", 6, 0x2a, 0x2a, "Sandy Bridge"},
+    {"GenuineIntel", 6, 0x2d, 0x2d, "Sandy Bridge"},
+    {"GenuineIntel", 6, 0x3a, 0x3a, "Ivy Bridge"},
+    {"GenuineIntel", 6, 0x3e, 0x3e, "Ivy Bridge"},
+    {"GenuineIntel", 6, 0x3c, 0x3c, "Haswell"},
+    {"GenuineIntel", 6, 0x3f, 0x3f, "Haswell"},
+    {"GenuineIntel", 6, 0x45, 0x46, "Haswell"},
+    {"GenuineIntel", 6, 0x3d, 0x3d, "Broadwell"},
+    {"GenuineIntel", 6, 0x47, 0x47, "Broadwell"},
+    {"GenuineIntel", 6, 0x4f, 0x4f, "Broadwell"},
+    {"GenuineIntel", 6, 0x56, 0x56, "Broadwell"},
+    {"GenuineIntel", 6, 0x4e, 0x4e, "Skylake"},
+    {"GenuineIntel", 6, 0x5e, 0x5e, "Skylake"},
+    {"GenuineIntel", 6, 0x55, 0x55, "Skylake-SP or Cascade Lake"},
+    {"GenuineIntel", 6, 0x8e, 0x8e, "Kaby Lake"},
+    {"GenuineIntel", 6, 0x9e, 0x9e, "Kaby Lake"},
+    {"GenuineIntel", 6, 0xa5, 0xa6, "Comet Lake"},
+    {"GenuineIntel", 6, 0x6a, 0x6a, "Ice Lake-SP"},
+    {"GenuineIntel", 6, 0x6c, 0x6c, "Ice Lake-SP"},
+    {"GenuineIntel", 6, 0x7d, 0x7e, "Ice Lake"},
+    {"GenuineIntel", 6, 0x8c, 0x8d, "Tiger Lake"},
+    {"GenuineIntel", 6, 0xa7, 0xa7, "Rocket Lake"},
+    {"GenuineIntel", 6, 0x97, 0x97, "Alder Lake"},
+    {"GenuineIntel", 6, 0x9a, 0x9a, "Alder Lake"},
+    {"GenuineIntel", 6, 0xb7, 0xb7, "Raptor Lake"},
+    {"GenuineIntel", 6, 0xba, 0xba, "Raptor Lake"},
+    {"GenuineIntel", 6, 0xbf, 0xbf, "Raptor Lake"},
+    {"GenuineIntel", 6, 0xaa, 0xac, "Meteor Lake"},
+    {"GenuineIntel", 6, 0x8f, 0x8f, "Sapphire Rapids"},
+    {"GenuineIntel", 6, 0xcf, 0xcf, "Emerald Rapids"},
+    {"GenuineIntel", 6, 0xad, 0xae, "Granite Rapids"},
+    {"AuthenticAMD", 0x15, 0x00, 0xff, "Bulldozer family"},
+    {"AuthenticAMD", 0x17, 0x00, 0x2f, "Zen"},
+    {"AuthenticAMD", 0x17, 0x30, 0xff, "Zen 2"},
+    {"AuthenticAMD", 0x19, 0x00, 0x0f, "Zen 3"},
+    {"AuthenticAMD", 0x19, 0x10, 0x1f, "Zen 4"},
+    {"AuthenticAMD", 0x19, 0x20, 0x5f, "Zen 3"},
+    {"AuthenticAMD", 0x19, 0x60, 0xaf, "Zen 4"},
+    {"AuthenticAMD", 0x1a, 0x00, 0xff, "Zen 5"},
+    {"ARM", 8, 0xd03, 0xd03, "Cortex-A53"},
+    {"ARM", 8, 0xd08, 0xd08, "Cortex-A72"},
+    {"ARM", 8, 0xd0b, 0xd0b, "Cortex-A76"},
+    {"ARM", 8, 0xd0c, 0xd0c, "Neoverse N1"},
+    {"ARM", 8, 0xd40, 0xd40, "Neoverse V1"},
+    {"ARM", 8, 0xd49, 0xd49, "Neoverse N2"},
+    {"ARM", 8, 0xd4f, 0xd4f, "Neoverse V2"},
+};
+
+const char *machine_microarch(const char *vendor, int family, int model, bool amx)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+        if (!strcmp(models[i].vendor, vendor) && models[i].family == family &&
+            model >= models[i].first && model <= models[i].last)
+            name = models[i].name;
+    bool has_tiles = name && strstr(name, " Rapids");
+    return amx && !has_tiles && !strcmp(vendor, "GenuineIntel") ? "Sapphire Rapids or later" : name;
+}
+
+#if defined(__x86_64__)
+
+static void read_cpu(struct machine *m)
+{
+    unsigned a, b, c, d, text[13] = {0};
+    bool amx = false;
+    if (!__get_cpuid(0, &a, &b, &c, &d))
+        return;
+    unsigned top = a;
+    memcpy(m->vendor, (unsigned[]){b, d, c}, 12);
+    __get_cpuid(1, &a, &b, &c, &d);
+    m->stepping = a & 15;
+    m->model = (a >> 4) & 15;
+    m->family = (a >> 8) & 15;
+    if (m->family == 6 || m->family == 15)
+        m->model += (int)((a >> 16) & 15) << 4;
+    if (m->family == 15)
+        m->family += (a >> 20) & 255;
+    m->virtualised = c >> 31;
+    if (m->virtualised) {
+        /* Not __get_cpuid: it refuses leaves between the basic and the extended ones. */
+        __cpuid(0x40000000, a, b, c, d);
+        memcpy(m->hypervisor, (unsigned[]){b, c, d}, 12);
+        for (char *s = m->hypervisor; *s; s++)
+            if (!isprint((unsigned char)*s))
+                *s = '\0';
+    }
+    if (top >= 7 && __get_cpuid_count(7, 0, &a, &b, &c, &d))
+        amx = d >> 24 & 1;
+    if (__get_cpuid(0x80000000, &a, &b, &c, &d) && a >= 0x80000004)
+        for (unsigned i = 0; i < 3; i++)
+            __get_cpuid(0x80000002 + i, text + 4 * i, text + 4 * i + 1, text + 4 * i + 2,
+                        text + 4 * i + 3);
+    const char *brand = (const char *)text;
+    snprintf(m->brand, sizeof m->brand, "%s", brand + strspn(brand, " "));
+    for (size_t n = strlen(m->brand); n && m->brand[n - 1] == ' ';)
+        m->brand[--n] = '\0';
+    const char *name = machine_microarch(m->vendor, m->family, m->model, amx);
+    if (name)
+        snprintf(m->microarch, sizeof m->microarch, "%s", name);
+    m->emulated = !strncmp(m->hypervisor, "TCG", 3);
+}
+
+/* Lines of /proc/cpuinfo that only another architecture has: the host's file seen through an
+ * emulator. */
+static const char *const foreign_keys[] = {"CPU implementer", "isa\t", NULL};
+
+#else
+
+/* The value of a key of /proc/cpuinfo as a number, -1 where missing. */
+static int cpuinfo_number(const char *key)
+{
+    char line[256];
+    int value = -1;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && value < 0 && fgets(line, sizeof line, f)) {
+        char *colon = strchr(line, ':');
+        if (colon && !strncmp(line, key, strlen(key)))
+            value = (int)strtol(colon + 1, NULL, 0);
+    }
+    if (f)
+        fclose(f);
+    return value;
+}
+
+static void read_cpu(struct machine *m)
+{
+    if (cpuinfo_number("CPU implementer") == 0x41)
+        snprintf(m->vendor, sizeof m->vendor, "ARM");
+    m->family = cpuinfo_number("CPU architecture");
+    m->model = cpuinfo_number("CPU part");
+    m->stepping = cpuinfo_number("CPU revision");
+    const char *name = machine_microarch(m->vendor, m->family, m->model, false);
+    if (name) {
+        snprintf(m->microarch, sizeof m->microarch, "%s", name);
+        snprintf(m->brand, sizeof m->brand, "%s %s", m->vendor, name);
+    }
+}
+
+static const char *const foreign_keys[] = {"vendor_id", "isa\t", NULL};
+
+#endif
+
+static bool foreign_cpuinfo(void)
+{
+    char line[256];
+    bool found = false;
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && !found && fgets(line, sizeof line, f))
+        for (int i = 0; foreign_keys[i]; i++)
+            found |= !strncmp(line, foreign_keys[i], strlen(foreign_keys[i]));
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Appends the words of `text` in lower case, joined by single dashes. */
+static void append_slug(char *slug, size_t size, const char *text)
+{
+    size_t n = strlen(slug);
+    bool gap = n > 0;
+    for (; *text && n + 2 < size; text++) {
+        if (isalnum((unsigned char)*text)) {
+            if (gap)
+                slug[n++] = '-';
+            slug[n++] = (char)tolower((unsigned char)*text);
+            gap = false;
+        } else {
+            gap = n > 0;
+        }
+    }
+    slug[n] = '\0';
+}
+
+static void make_slug(struct machine *m)
+{
+    /* Trademark signs and the clock say nothing about what machine it is. */
+    static const char *const noise[] = {"(R)", "(TM)", "(tm)", "CPU", "Processor", NULL};
+    char brand[sizeof m->brand], cores[16];
+    snprintf(brand, sizeof brand, "%s", m->brand);
+    brand[strcspn(brand, "@")] = '\0';
+    for (int i = 0; noise[i]; i++)
+        for (char *at; (at = strstr(brand, noise[i]));)
+            memset(at, ' ', strlen(noise[i]));
+    append_slug(m->slug, sizeof m->slug, brand);
+    if (!strcasestr(brand, m->microarch))
+        append_slug(m->slug, sizeof m->slug, m->microarch);
+    snprintf(cores, sizeof cores, "%dc", m->cpu_count);
+    append_slug(m->slug, sizeof m->slug, cores);
+}
+
+/* cgroups */
+
+/* quota / period of one group's folder, 0 = no limit. */
+static double group_quota(const char *folder, bool v2)
+{
+    char path[1024], text[128];
+    double quota = 0, period = 0;
+    if (v2) {
+        snprintf(path, sizeof path, "%s/cpu.max", folder);
+        if (sscanf(read_line(path, text, sizeof text), "%lf %lf", &quota, &period) != 2)
+            return 0;
+    } else {
+        snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
+        quota = atof(read_line(path, text, sizeof text));
+        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
+        period = atof(read_line(path, text, sizeof text));
+    }
+    return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+/* The bytes a group's folder allows, SIZE_MAX = no limit. */
+static size_t group_memory(const char *folder, bool v2)
+{
+    char path[1024], text[128];
+    snprintf(path, sizeof path, "%s/%s", folder, v2 ? "memory.max" : "memory.limit_in_bytes");
+    read_line(path, text, sizeof text);
+    return isdigit((unsigned char)text[0]) ? strtoull(text, NULL, 10) : SIZE_MAX;
+}
+
+struct limits {
+    double quota;
+    size_t memory;
+};
+
+/* Narrows the limits by every level of one hierarchy, from the process' own group up to the mount.
+ */
+static void narrow(struct limits *limits, const char *mount, const char *group, bool v2)
+{
+    char folder[900];
+    snprintf(folder, sizeof folder, "%s%s", mount, group);
+    for (;;) {
+        double quota = group_quota(folder, v2);
+        if (quota > 0 && (limits->quota == 0 || quota < limits->quota))
+            limits->quota = quota;
+        size_t memory = group_memory(folder, v2);
+        if (memory < limits->memory)
+            limits->memory = memory;
+        char *slash = strrchr(folder, '/');
+        if (strlen(folder) <= strlen(mount) || !slash)
+            return;
+        *slash = '\0';
+    }
+}
+
+/* Limits of all hierarchies. In a container the group's path often names a folder of the host that
+ * is not mounted; then the mount itself is the group, and narrow() ends there in any case. */
+static struct limits cgroup_limits(const char *root, const char *membership)
+{
+    static const char *const v1_mounts[] = {"cpu", "cpu,cpuacct", "memory", NULL};
+    struct limits limits = {.quota = 0, .memory = SIZE_MAX};
+    char line[900], mount[512];
+    for (const char *s = membership; *s; s += strcspn(s, "\n"), s += *s == '\n') {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(s, "\n"), s);
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        controllers++;
+        if (!strcmp(group, "/"))
+            *group = '\0';
+        if (!*controllers) {
+            narrow(&limits, root, group, true);
+            snprintf(mount, sizeof mount, "%s/unified", root);
+            narrow(&limits, mount, group, true);
+        }
+        for (int i = 0; *controllers && v1_mounts[i]; i++) {
+            if (!strstr(controllers, i == 2 ? "memory" : "cpu"))
+                continue;
+            snprintf(mount, sizeof mount, "%s/%s", root, v1_mounts[i]);
+            narrow(&limits, mount, group, false);
+        }
+    }
+    return limits;
+}
+
+double machine_cgroup_quota(const char *root, const char *membership)
+{
+    return cgroup_limits(root, membership).quota;
+}
+
+static struct limits own_limits(void)
+{
+    char text[8192];
+    FILE *f = fopen("/proc/self/cgroup", "r");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = '\0';
+    return cgroup_limits("/sys/fs/cgroup", text);
+}
+
+/* Topology */
+
+static int kind_of(hwloc_topology_t topology, hwloc_const_bitmap_t cpuset)
+{
+    int kind = hwloc_cpukinds_get_by_cpuset(topology, cpuset, 0);
+    return kind > 0 ? kind : 0;
+}
+
+static size_t cache_bytes(hwloc_obj_t core, int level)
+{
+    for (hwloc_obj_t o = core->parent; o; o = o->parent)
+        if (hwloc_obj_type_is_dcache(o->type) && (int)o->attr->cache.depth == level)
+            return o->attr->cache.size;
+    return 0;
+}
+
+/* The first allowed hardware thread of each core. */
+static void add_core(struct machine *m, hwloc_topology_t topology, hwloc_obj_t core,
+                     hwloc_const_bitmap_t allowed)
+{
+    hwloc_bitmap_t mine = hwloc_bitmap_alloc();
+    hwloc_bitmap_and(mine, core->cpuset, allowed);
+    int pu = hwloc_bitmap_first(mine);
+    hwloc_bitmap_free(mine);
+    if (pu < 0 || m->cpu_count == MAX_CPUS)
+        return;
+    hwloc_obj_t package = hwloc_get_ancestor_obj_by_type(topology, HWLOC_OBJ_PACKAGE, core);
+    m->cpus[m->cpu_count++] = (struct cpu){
+        .pu = pu,
+        .core = (int)core->logical_index,
+        .socket = package ? (int)package->logical_index : 0,
+        .numa = core->nodeset ? hwloc_bitmap_first(core->nodeset) : 0,
+        .kind = kind_of(topology, core->cpuset),
+        .siblings = hwloc_bitmap_weight(core->cpuset),
+    };
+}
+
+static int fast_first(const void *a, const void *b)
+{
+    const struct cpu *x = a, *y = b;
+    if (x->kind != y->kind)
+        return y->kind - x->kind;
+    return x->socket != y->socket ? x->socket - y->socket : x->core - y->core;
+}
+
+bool machine_from_topology(struct machine *m, struct hwloc_topology *topology, const char *allowed,
+                           double quota)
+{
+    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+    if (allowed)
+        hwloc_bitmap_list_sscanf(mask, allowed);
+    else
+        hwloc_bitmap_copy(mask, hwloc_topology_get_topology_cpuset(topology));
+
+    m->sockets = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE);
+    m->cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+    m->hardware_threads = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+    m->numa_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
+    m->core_kinds = hwloc_cpukinds_get_nr(topology, 0);
+    /* Some virtual machines describe no packages, cores or kinds of core at all. */
+    hwloc_obj_type_t unit = m->cores > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+    m->sockets = m->sockets > 0 ? m->sockets : 1;
+    m->cores = m->cores > 0 ? m->cores : m->hardware_threads;
+    m->numa_nodes = m->numa_nodes > 0 ? m->numa_nodes : 1;
+    m->core_kinds = m->core_kinds > 0 ? m->core_kinds : 1;
+
+    m->cpu_count = 0;
+    m->smt = 1;
+    for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(topology, unit, o));) {
+        int threads = hwloc_bitmap_weight(o->cpuset);
+        m->smt = threads > m->smt ? threads : m->smt;
+        add_core(m, topology, o, mask);
+    }
+    hwloc_bitmap_free(mask);
+    qsort(m->cpus, (size_t)m->cpu_count, sizeof m->cpus[0], fast_first);
+    m->quota = quota;
+    /* Half a CPU of quota cannot run a thread without being stopped in the middle of a row: round
+     * down. */
+    if (quota > 0 && m->cpu_count > quota)
+        m->cpu_count = quota < 1 ? 1 : (int)quota;
+    if (!m->cpu_count)
+        return false;
+
+    hwloc_obj_t first = hwloc_get_pu_obj_by_os_index(topology, (unsigned)m->cpus[0].pu);
+    m->l1 = cache_bytes(first, 1);
+    m->l2 = cache_bytes(first, 2);
+    m->llc = cache_bytes(first, 4);
+    m->llc = m->llc ? m->llc : cache_bytes(first, 3);
+    /* Where nothing is described, small sizes err on the safe side: tiles fit any cache of the last
+     * decade. */
+    m->l1 = m->l1 ? m->l1 : 32 << 10;
+    m->l2 = m->l2 ? m->l2 : 256 << 10;
+    m->llc = m->llc ? m->llc : m->l2;
+    return true;
+}
+
+bool machine_from_synthetic(struct machine *m, const char *description, const char *allowed,
+                            double quota)
+{
+    hwloc_topology_t topology;
+    if (hwloc_topology_init(&topology))
+        return false;
+    bool good = !hwloc_topology_set_synthetic(topology, description) &&
+                !hwloc_topology_load(topology) &&
+                machine_from_topology(m, topology, allowed, quota);
+    hwloc_topology_destroy(topology);
+    return good;
+}
+
+static void affinity_list(char *text, size_t size)
+{
+    /* sched_getaffinity, not hwloc's binding call: it sees the mask even where hwloc's OS support
+     * is off. */
+    cpu_set_t set;
+    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+    if (sched_getaffinity(0, sizeof set, &set))
+        hwloc_bitmap_set_range(mask, 0, MAX_CPUS - 1);
+    else
+        for (unsigned i = 0; i < CPU_SETSIZE; i++)
+            if (CPU_ISSET(i, &set))
+                hwloc_bitmap_set(mask, i);
+    hwloc_bitmap_list_snprintf(text, size, mask);
+    hwloc_bitmap_free(mask);
+}
+
+/* Conditions */
+
+static void read_conditions(struct machine *m)
+{
+    char path[128], text[128];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor",
+             m->cpus[0].pu);
+    snprintf(m->governor, sizeof m->governor, "%s", read_line(path, text, 32));
+    if (*read_line("/sys/devices/system/cpu/intel_pstate/no_turbo", text, sizeof text))
+        snprintf(m->turbo, sizeof m->turbo, "%s", text[0] == '0' ? "on" : "off");
+    else if (*read_line("/sys/devices/system/cpu/cpufreq/boost", text, sizeof text))
+        snprintf(m->turbo, sizeof m->turbo, "%s", text[0] == '1' ? "on" : "off");
+    read_line("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+    char *open = strchr(text, '[');
+    if (open) {
+        open[strcspn(open, "]")] = '\0';
+        snprintf(m->huge_pages, sizeof m->huge_pages, "%.15s", open + 1);
+    }
+    if (getloadavg(&m->load, 1) != 1)
+        m->load = 0;
+}
+
+static void find_warnings(struct machine *m)
+{
+    if (*m->governor && strcmp(m->governor, "performance"))
+        warn(m,
+             "the frequency governor is '%s': clocks follow the load; set it with 'cpupower "
+             "frequency-set -g performance'",
+             m->governor);
+    if (!strcmp(m->turbo, "on"))
+        warn(m, "turbo is on: clocks depend on temperature and on how many cores work; switch it "
+                "off to compare runs");
+    if (m->smt > 1)
+        warn(m,
+             "cores have %d hardware threads and one is used: what else runs on the others slows "
+             "it; "
+             "keep the machine idle or 'echo off > /sys/devices/system/cpu/smt/control'",
+             m->smt);
+    if (m->load > 0.5)
+        warn(m, "the load average is %.2f: something else is running; wait until it is below 0.5",
+             m->load);
+    if (m->quota > 0)
+        warn(m,
+             "a cgroup limits this process to %.2f CPUs: it is stopped when they are spent; "
+             "%d threads are the most used here, raise the quota for more",
+             m->quota, m->cpu_count);
+    if (m->virtualised)
+        warn(m,
+             "this is a virtual machine (%s): neighbours and the host's clock are invisible; "
+             "trust ratios of one run more than figures of two",
+             *m->hypervisor ? m->hypervisor : "hypervisor unknown");
+    if (m->core_kinds > 1)
+        warn(m,
+             "the cores are of %d kinds, the fastest are used first: compare thread counts within "
+             "one kind",
+             m->core_kinds);
+#ifndef __OPTIMIZE__
+    warn(m, "the harness was compiled without optimisation: time nothing with it; run 'make clean "
+            "build'");
+#endif
+}
+
+bool machine_detect(struct machine *m, char *error, size_t size)
+{
+    *m = (struct machine){.isa = isa_detect()};
+    read_cpu(m);
+    m->emulated |= foreign_cpuinfo();
+
+    hwloc_topology_t topology;
+    char allowed[4096];
+    affinity_list(allowed, sizeof allowed);
+    if (hwloc_topology_init(&topology)) {
+        snprintf(error, size, "hwloc cannot start: %s", strerror(errno));
+        return false;
+    }
+    if (hwloc_topology_load(topology)) {
+        snprintf(error, size, "hwloc cannot read this machine's topology: %s", strerror(errno));
+        hwloc_topology_destroy(topology);
+        return false;
+    }
+    struct limits limits = own_limits();
+    bool good = machine_from_topology(m, topology, allowed, limits.quota);
+    char *xml = NULL;
+    int length = 0;
+    if (good && !hwloc_topology_export_xmlbuffer(topology, &xml, &length, 0)) {
+        m->topology_xml = strdup(xml);
+        hwloc_free_xmlbuffer(topology, xml);
+    }
+    hwloc_topology_destroy(topology);
+    if (!good) {
+        snprintf(error, size,
+                 "hwloc knows none of the CPUs %s this process may run on; check its affinity mask",
+                 allowed);
+        return false;
+    }
+    size_t installed = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    m->memory = limits.memory < installed ? limits.memory : installed;
+    if (!*m->brand)
+        snprintf(m->brand, sizeof m->brand, "unknown CPU");
+    if (!*m->microarch)
+        snprintf(m->microarch, sizeof m->microarch, "family %d model %d", m->family, m->model);
+    make_slug(m);
+    read_conditions(m);
+    find_warnings(m);
+    return true;
+}
+
+void machine_free(struct machine *m)
+{
+    free(m->topology_xml);
+    m->topology_xml = NULL;
+}
+
+/* Pinning */
+
+/* Moves the calling thread to one CPU; returns where it is then, or -1 where the kernel refused. */
+static int pin_self(int pu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)pu, &set);
+    return sched_setaffinity(0, sizeof set, &set) ? -1 : sched_getcpu();
+}
+
+bool machine_pin_team(const struct machine *m, int threads, char *error, size_t size)
+{
+    if (threads < 1 || threads > m->cpu_count) {
+        snprintf(error, size, "%d threads asked for, but %d cores are usable here", threads,
+                 m->cpu_count);
+        return false;
+    }
+    static int at[MAX_CPUS];
+    int team = 0;
+    omp_set_dynamic(0);
+#pragma omp parallel num_threads(threads)
+    {
+        int i = omp_get_thread_num();
+        at[i] = pin_self(m->cpus[i].pu);
+#pragma omp single
+        team = omp_get_num_threads();
+    }
+    if (team != threads) {
+        snprintf(error, size, "the OpenMP runtime grants %d of %d threads; unset OMP_THREAD_LIMIT",
+                 team, threads);
+        return false;
+    }
+    for (int i = 0; i < threads; i++) {
+        if (at[i] != m->cpus[i].pu) {
+            snprintf(error, size,
+                     "thread %d should be on CPU %d but is on %d (-1: refused); something else "
+                     "sets its affinity",
+                     i, m->cpus[i].pu, at[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+struct hints machine_hints(const struct machine *m, int threads)
+{
+    return (struct hints){.threads = threads, .l1 = m->l1, .l2 = m->l2, .llc = m->llc};
+}
