@@ -9,8 +9,10 @@
 
 static const char help[] =
     "usage: batchmark list [PATTERN] [--why] [--isa LEVEL] [--json]\n\n"
-    "Lists the variants as the folders of kernels/ have them: rung, operation/name, ISA level, layouts.\n"
-    "PATTERN: comma-separated globs over OP/VARIANT, or over either alone ('conv_*', '*_omp', 'gemm/naive').\n"
+    "Lists the variants as the folders of kernels/ have them: rung, operation/name, ISA level, "
+    "layouts.\n"
+    "PATTERN: comma-separated globs over OP/VARIANT, or over either alone ('conv_*', '*_omp', "
+    "'gemm/naive').\n"
     "  --why        show what cannot run on this machine too, each with its reason\n"
     "  --isa LEVEL  as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --json       one JSON array\n";
@@ -59,7 +61,8 @@ int cmd_list(int argc, char **argv)
         }
     }
     if (optind + 1 < argc)
-        return wrong_use("list: one pattern, not also '%s'; separate globs by commas", argv[optind + 1]);
+        return wrong_use("list: one pattern, not also '%s'; separate globs by commas",
+                         argv[optind + 1]);
     const char *pattern = argv[optind];
 
     json_t *rows = json_array();
@@ -71,8 +74,8 @@ int cmd_list(int argc, char **argv)
         matched++;
         const char *reason = registry_why_not(e, cap);
         if (json) {
-            json_t *row = json_pack("{s:s, s:s, s:i, s:s, s:b}", "op", e->op, "variant", e->name, "rung", e->rung,
-                                    "file", e->file, "available", !reason);
+            json_t *row = json_pack("{s:s, s:s, s:i, s:s, s:b}", "op", e->op, "variant", e->name,
+                                    "rung", e->rung, "file", e->file, "available", !reason);
             if (e->variant) {
                 json_object_set_new(row, "isa", json_string(isa_names[e->variant->isa]));
                 json_object_set_new(row, "parallel", json_boolean(e->variant->parallel));

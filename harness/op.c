@@ -64,8 +64,8 @@ int64_t tensor_physical(const struct tensor_spec *t)
     return t->dims[0] * div_up(t->dims[1], 16) * 16 * t->dims[2] * t->dims[3];
 }
 
-static struct tensor_spec activation(enum role role, bool output, enum layout layout, int64_t n, int64_t c, int64_t h,
-                                     int64_t w)
+static struct tensor_spec activation(enum role role, bool output, enum layout layout, int64_t n,
+                                     int64_t c, int64_t h, int64_t w)
 {
     return (struct tensor_spec){
         .role = role, .output = output, .layout = layout, .ndim = 4, .dims = {n, c, h, w}};
@@ -73,8 +73,12 @@ static struct tensor_spec activation(enum role role, bool output, enum layout la
 
 static struct tensor_spec vector(enum role role, bool output, bool optional, int64_t n)
 {
-    return (struct tensor_spec){
-        .role = role, .output = output, .optional = optional, .layout = FLAT, .ndim = 1, .dims = {n}};
+    return (struct tensor_spec){.role = role,
+                                .output = output,
+                                .optional = optional,
+                                .layout = FLAT,
+                                .ndim = 1,
+                                .dims = {n}};
 }
 
 static struct tensor_spec matrix(enum role role, bool output, int64_t rows, int64_t columns)
@@ -85,13 +89,17 @@ static struct tensor_spec matrix(enum role role, bool output, int64_t rows, int6
 
 static struct tensor_spec conv_weights(enum role role, bool output, const struct conv *c)
 {
-    return (struct tensor_spec){
-        .role = role, .output = output, .layout = FLAT, .ndim = 4, .dims = {c->oc, c->ic / c->g, c->kh, c->kw}};
+    return (struct tensor_spec){.role = role,
+                                .output = output,
+                                .layout = FLAT,
+                                .ndim = 4,
+                                .dims = {c->oc, c->ic / c->g, c->kh, c->kw}};
 }
 
 /* Convolutions */
 
-static int conv_fwd_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int conv_fwd_tensors(const struct problem *p, struct formats f,
+                            struct tensor_spec out[ROLE_COUNT])
 {
     const struct conv *c = &p->conv;
     out[0] = activation(SRC, false, f.src, c->mb, c->ic, c->ih, c->iw);
@@ -101,7 +109,8 @@ static int conv_fwd_tensors(const struct problem *p, struct formats f, struct te
     return 4;
 }
 
-static int conv_bwd_data_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int conv_bwd_data_tensors(const struct problem *p, struct formats f,
+                                 struct tensor_spec out[ROLE_COUNT])
 {
     const struct conv *c = &p->conv;
     out[0] = activation(DIFF_DST, false, f.dst, c->mb, c->oc, c->oh, c->ow);
@@ -110,7 +119,8 @@ static int conv_bwd_data_tensors(const struct problem *p, struct formats f, stru
     return 3;
 }
 
-static int conv_bwd_weights_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int conv_bwd_weights_tensors(const struct problem *p, struct formats f,
+                                    struct tensor_spec out[ROLE_COUNT])
 {
     const struct conv *c = &p->conv;
     out[0] = activation(SRC, false, f.src, c->mb, c->ic, c->ih, c->iw);
@@ -120,7 +130,8 @@ static int conv_bwd_weights_tensors(const struct problem *p, struct formats f, s
     return 4;
 }
 
-static int conv_bn_infer_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int conv_bn_infer_tensors(const struct problem *p, struct formats f,
+                                 struct tensor_spec out[ROLE_COUNT])
 {
     int n = conv_fwd_tensors(p, f, out);
     int64_t oc = p->conv.oc;
@@ -132,7 +143,8 @@ static int conv_bn_infer_tensors(const struct problem *p, struct formats f, stru
 }
 
 /* Kernel taps that fall on real pixels, summed over the output positions of one dimension. */
-static double real_taps(int64_t in, int64_t out, int64_t k, int64_t stride, int64_t dilation, int64_t pad)
+static double real_taps(int64_t in, int64_t out, int64_t k, int64_t stride, int64_t dilation,
+                        int64_t pad)
 {
     double taps = 0;
     for (int64_t o = 0; o < out; o++) {
@@ -161,7 +173,8 @@ static struct cost conv_cost(const struct problem *p)
 
 /* Batch normalization */
 
-static int bn_fwd_train_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int bn_fwd_train_tensors(const struct problem *p, struct formats f,
+                                struct tensor_spec out[ROLE_COUNT])
 {
     const struct bn *b = &p->bn;
     out[0] = activation(SRC, false, f.src, b->mb, b->ic, b->ih, b->iw);
@@ -173,14 +186,16 @@ static int bn_fwd_train_tensors(const struct problem *p, struct formats f, struc
     return 6;
 }
 
-static int bn_fwd_infer_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int bn_fwd_infer_tensors(const struct problem *p, struct formats f,
+                                struct tensor_spec out[ROLE_COUNT])
 {
     int n = bn_fwd_train_tensors(p, f, out);
     out[4].output = out[5].output = false;
     return n;
 }
 
-static int bn_bwd_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int bn_bwd_tensors(const struct problem *p, struct formats f,
+                          struct tensor_spec out[ROLE_COUNT])
 {
     const struct bn *b = &p->bn;
     out[0] = activation(SRC, false, f.src, b->mb, b->ic, b->ih, b->iw);
@@ -194,7 +209,8 @@ static int bn_bwd_tensors(const struct problem *p, struct formats f, struct tens
     return 8;
 }
 
-static int bn_relu_bwd_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int bn_relu_bwd_tensors(const struct problem *p, struct formats f,
+                               struct tensor_spec out[ROLE_COUNT])
 {
     int n = bn_bwd_tensors(p, f, out);
     out[n++] = vector(BETA, false, true, p->bn.ic); /* the mask is recomputed from src */
@@ -203,9 +219,9 @@ static int bn_relu_bwd_tensors(const struct problem *p, struct formats f, struct
 
 static const char *refuse_single_value(const struct problem *p)
 {
-    return p->bn.mb * p->bn.ih * p->bn.iw > 1
-               ? NULL
-               : "one value per channel: its variance is zero, so training is refused; use a larger batch or image";
+    return p->bn.mb * p->bn.ih * p->bn.iw > 1 ? NULL
+                                              : "one value per channel: its variance is zero, so "
+                                                "training is refused; use a larger batch or image";
 }
 
 static struct cost bn_cost(const struct problem *p, double flops, double tensors)
@@ -233,7 +249,8 @@ static struct cost bn_bwd_cost(const struct problem *p)
 
 /* Matrix products */
 
-static int gemm_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int gemm_tensors(const struct problem *p, struct formats f,
+                        struct tensor_spec out[ROLE_COUNT])
 {
     const struct gemm *g = &p->gemm;
     bool ta = f.src == GEMM_TN, tb = f.src == GEMM_NT;
@@ -247,13 +264,15 @@ static int gemm_tensors(const struct problem *p, struct formats f, struct tensor
 static struct cost gemm_cost(const struct problem *p)
 {
     double m = (double)p->gemm.m, n = (double)p->gemm.n, k = (double)p->gemm.k;
-    return (struct cost){
-        .flops = 2 * m * n * k, .flops_nominal = 2 * m * n * k, .bytes = 4 * (m * k + k * n + m * n)};
+    return (struct cost){.flops = 2 * m * n * k,
+                         .flops_nominal = 2 * m * n * k,
+                         .bytes = 4 * (m * k + k * n + m * n)};
 }
 
 /* Reorders and ceilings */
 
-static int reorder_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int reorder_tensors(const struct problem *p, struct formats f,
+                           struct tensor_spec out[ROLE_COUNT])
 {
     const struct bn *b = &p->bn;
     out[0] = activation(SRC, false, f.src, b->mb, b->ic, b->ih, b->iw);
@@ -262,7 +281,8 @@ static int reorder_tensors(const struct problem *p, struct formats f, struct ten
 }
 
 /* dst = src + 3 diff_dst: STREAM's triad, with its constant. */
-static int triad_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int triad_tensors(const struct problem *p, struct formats f,
+                         struct tensor_spec out[ROLE_COUNT])
 {
     int n = reorder_tensors(p, f, out);
     out[n] = out[0];
@@ -281,7 +301,8 @@ static struct cost triad_cost(const struct problem *p)
 }
 
 /* src holds the multiplier and the addend (1 and 1), dst 64 counters: each counts the iterations. */
-static int peak_fma_tensors(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT])
+static int peak_fma_tensors(const struct problem *p, struct formats f,
+                            struct tensor_spec out[ROLE_COUNT])
 {
     (void)p;
     (void)f;
@@ -297,9 +318,16 @@ static struct cost peak_fma_cost(const struct problem *p)
     return (struct cost){0};
 }
 
-#define CONV(n, t) &(const struct op){.name = n, .kind = PROBLEM_CONV, .tensors = t, .cost = conv_cost}
-#define TENSOR(n, t, c, r) \
-    &(const struct op){.name = n, .kind = PROBLEM_BN, .tensors = t, .cost = c, .refuse = r}
+#define CONV(n, t)                                                                                 \
+    &(const struct op)                                                                             \
+    {                                                                                              \
+        .name = n, .kind = PROBLEM_CONV, .tensors = t, .cost = conv_cost                           \
+    }
+#define TENSOR(n, t, c, r)                                                                         \
+    &(const struct op)                                                                             \
+    {                                                                                              \
+        .name = n, .kind = PROBLEM_BN, .tensors = t, .cost = c, .refuse = r                        \
+    }
 
 const struct op *const ops[] = {
     CONV("conv_fwd", conv_fwd_tensors),
@@ -311,12 +339,15 @@ const struct op *const ops[] = {
     TENSOR("bn_bwd", bn_bwd_tensors, bn_bwd_cost, refuse_single_value),
     TENSOR("bn_relu_fwd_train", bn_fwd_train_tensors, bn_fwd_train_cost, refuse_single_value),
     TENSOR("bn_relu_bwd", bn_relu_bwd_tensors, bn_bwd_cost, refuse_single_value),
-    &(const struct op){.name = "gemm", .kind = PROBLEM_GEMM, .tensors = gemm_tensors, .cost = gemm_cost},
+    &(const struct op){
+        .name = "gemm", .kind = PROBLEM_GEMM, .tensors = gemm_tensors, .cost = gemm_cost},
     TENSOR("reorder", reorder_tensors, reorder_cost, NULL),
     TENSOR("copy", reorder_tensors, reorder_cost, NULL),
     TENSOR("triad", triad_tensors, triad_cost, NULL),
-    &(const struct op){
-        .name = "peak_fma", .kind = PROBLEM_ITERATIONS, .tensors = peak_fma_tensors, .cost = peak_fma_cost},
+    &(const struct op){.name = "peak_fma",
+                       .kind = PROBLEM_ITERATIONS,
+                       .tensors = peak_fma_tensors,
+                       .cost = peak_fma_cost},
     NULL,
 };
 

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #define MAX_NUMBER INT32_MAX
-#define MAX_ELEMENTS ((int64_t)1 << 36) /* of one tensor; four times that in bytes must be addressable */
+#define MAX_ELEMENTS                                                                               \
+    ((int64_t)1 << 36) /* of one tensor; four times that in bytes must be addressable */
 
-__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
+                                                       ...)
 {
     va_list list;
     va_start(list, format);
@@ -20,7 +22,25 @@ __attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], c
     return false;
 }
 
-enum key { K_G, K_MB, K_IC, K_OC, K_IH, K_IW, K_OH, K_OW, K_KH, K_KW, K_SH, K_SW, K_DH, K_DW, K_PH, K_PW, K_COUNT };
+enum key {
+    K_G,
+    K_MB,
+    K_IC,
+    K_OC,
+    K_IH,
+    K_IW,
+    K_OH,
+    K_OW,
+    K_KH,
+    K_KW,
+    K_SH,
+    K_SW,
+    K_DH,
+    K_DW,
+    K_PH,
+    K_PW,
+    K_COUNT
+};
 
 static const char *const key_names[K_COUNT] = {
     [K_G] = "g",   [K_MB] = "mb", [K_IC] = "ic", [K_OC] = "oc", [K_IH] = "ih", [K_IW] = "iw",
@@ -55,7 +75,8 @@ static bool read_number(const char **s, int64_t *out)
 }
 
 /* Reads n"name" and *K at the end of a line. */
-static bool read_label(const char *text, const char *s, char name[64], int *multiplicity, char error[ERROR_TEXT])
+static bool read_label(const char *text, const char *s, char name[64], int *multiplicity,
+                       char error[ERROR_TEXT])
 {
     while (*s == '_')
         s++;
@@ -118,7 +139,8 @@ static bool read_fields(const char *text, struct fields *f, char error[ERROR_TEX
             char *end;
             f->eps = strtod(s, &end);
             if (end == s || !(f->eps >= 0 && f->eps <= 1e6))
-                return fail(error, "'%s': eps at character %d needs a number from 0 to 1e6", text, at);
+                return fail(error, "'%s': eps at character %d needs a number from 0 to 1e6", text,
+                            at);
             s = end;
             continue;
         }
@@ -128,19 +150,25 @@ static bool read_fields(const char *text, struct fields *f, char error[ERROR_TEX
                 key = k;
         if (key == K_COUNT) {
             if (length == 2 && word[1] == 'd' && strchr("iokspd", word[0]))
-                return fail(error, "'%s': '%.2s' at character %d is of a 3-D problem; only 1-D and 2-D are supported",
+                return fail(error,
+                            "'%s': '%.2s' at character %d is of a 3-D problem; only 1-D and 2-D "
+                            "are supported",
                             text, word, at);
             if (length == 0)
-                return fail(error, "'%s': expected a key at character %d, found '%.8s'", text, at, word);
-            return fail(error, "'%s': unknown key '%.*s' at character %d; keys are g mb ic oc ih iw oh ow kh kw sh sw "
-                               "dh dw ph pw eps",
+                return fail(error, "'%s': expected a key at character %d, found '%.8s'", text, at,
+                            word);
+            return fail(error,
+                        "'%s': unknown key '%.*s' at character %d; keys are g mb ic oc ih iw oh ow "
+                        "kh kw sh sw "
+                        "dh dw ph pw eps",
                         text, (int)length, word, at);
         }
         if (f->v[key] != ABSENT)
-            return fail(error, "'%s': %s is given twice, again at character %d", text, key_names[key], at);
+            return fail(error, "'%s': %s is given twice, again at character %d", text,
+                        key_names[key], at);
         if (!read_number(&s, &f->v[key]))
-            return fail(error, "'%s': %s at character %d needs a whole number from 0 to %d", text, key_names[key], at,
-                        MAX_NUMBER);
+            return fail(error, "'%s': %s at character %d needs a whole number from 0 to %d", text,
+                        key_names[key], at, MAX_NUMBER);
     }
     return true;
 }
@@ -172,7 +200,8 @@ static int64_t elements(int64_t a, int64_t b, int64_t c, int64_t d)
 }
 
 /* Square promotion of one pair: a missing width is the height; missing both, `otherwise`. */
-static void promote(struct fields *f, enum key h, enum key w, bool one_d, int64_t flat, int64_t otherwise)
+static void promote(struct fields *f, enum key h, enum key w, bool one_d, int64_t flat,
+                    int64_t otherwise)
 {
     if (one_d && f->v[h] == ABSENT)
         f->v[h] = flat;
@@ -185,8 +214,8 @@ static void promote(struct fields *f, enum key h, enum key w, bool one_d, int64_
 }
 
 /* Completes one spatial dimension: input, output or both are given. */
-static bool complete(const char *text, const char *dim, int64_t *in, int64_t *out, int64_t k, int64_t s, int64_t d,
-                     int64_t pad, char error[ERROR_TEXT])
+static bool complete(const char *text, const char *dim, int64_t *in, int64_t *out, int64_t k,
+                     int64_t s, int64_t d, int64_t pad, char error[ERROR_TEXT])
 {
     int64_t extent = (k - 1) * (d + 1) + 1;
     if (*in == ABSENT && *out == ABSENT)
@@ -196,13 +225,15 @@ static bool complete(const char *text, const char *dim, int64_t *in, int64_t *ou
     if (*out == ABSENT)
         *out = *in - extent + 2 * pad < 0 ? 0 : (*in - extent + 2 * pad) / s + 1;
     if (*in < 1)
-        return fail(error, "'%s': impossible shape: the input %s would be %lld", text, dim[0] == 'h' ? "height" : "width",
-                    (long long)*in);
+        return fail(error, "'%s': impossible shape: the input %s would be %lld", text,
+                    dim[0] == 'h' ? "height" : "width", (long long)*in);
     if (*out < 1)
         return fail(error,
-                    "'%s': impossible shape: a kernel extent of %lld does not fit into %lld padded pixels (%s); "
+                    "'%s': impossible shape: a kernel extent of %lld does not fit into %lld padded "
+                    "pixels (%s); "
                     "use a smaller kernel or more padding",
-                    text, (long long)extent, (long long)(*in + 2 * pad), dim[0] == 'h' ? "height" : "width");
+                    text, (long long)extent, (long long)(*in + 2 * pad),
+                    dim[0] == 'h' ? "height" : "width");
     return true;
 }
 
@@ -235,12 +266,14 @@ static bool parse_conv(const char *text, struct named_problem *out, char error[E
     for (enum key k = K_KH; k <= K_SW; k++)
         if (!positive(text, &f, k, error))
             return false;
-    if (!complete(text, "h", &f.v[K_IH], &f.v[K_OH], f.v[K_KH], f.v[K_SH], f.v[K_DH], f.v[K_PH], error) ||
-        !complete(text, "w", &f.v[K_IW], &f.v[K_OW], f.v[K_KW], f.v[K_SW], f.v[K_DW], f.v[K_PW], error))
+    if (!complete(text, "h", &f.v[K_IH], &f.v[K_OH], f.v[K_KH], f.v[K_SH], f.v[K_DH], f.v[K_PH],
+                  error) ||
+        !complete(text, "w", &f.v[K_IW], &f.v[K_OW], f.v[K_KW], f.v[K_SW], f.v[K_DW], f.v[K_PW],
+                  error))
         return false;
     if (f.v[K_IC] % f.v[K_G] || f.v[K_OC] % f.v[K_G])
-        return fail(error, "'%s': g%lld does not divide ic%lld and oc%lld", text, (long long)f.v[K_G],
-                    (long long)f.v[K_IC], (long long)f.v[K_OC]);
+        return fail(error, "'%s': g%lld does not divide ic%lld and oc%lld", text,
+                    (long long)f.v[K_G], (long long)f.v[K_IC], (long long)f.v[K_OC]);
     if (elements(f.v[K_MB], f.v[K_IC], f.v[K_IH], f.v[K_IW]) < 0 ||
         elements(f.v[K_MB], f.v[K_OC], f.v[K_OH], f.v[K_OW]) < 0 ||
         elements(f.v[K_OC], f.v[K_IC] / f.v[K_G], f.v[K_KH], f.v[K_KW]) < 0)
@@ -252,9 +285,9 @@ static bool parse_conv(const char *text, struct named_problem *out, char error[E
     *out = (struct named_problem){
         .problem = {.kind = PROBLEM_CONV,
                     .eps = f.eps < 0 ? DEFAULT_EPS : f.eps,
-                    .conv = {f.v[K_MB], f.v[K_G], f.v[K_IC], f.v[K_OC], f.v[K_IH], f.v[K_IW], f.v[K_OH], f.v[K_OW],
-                             f.v[K_KH], f.v[K_KW], f.v[K_SH], f.v[K_SW], f.v[K_DH], f.v[K_DW], f.v[K_PH],
-                             f.v[K_PW]}},
+                    .conv = {f.v[K_MB], f.v[K_G], f.v[K_IC], f.v[K_OC], f.v[K_IH], f.v[K_IW],
+                             f.v[K_OH], f.v[K_OW], f.v[K_KH], f.v[K_KW], f.v[K_SH], f.v[K_SW],
+                             f.v[K_DH], f.v[K_DW], f.v[K_PH], f.v[K_PW]}},
         .multiplicity = f.multiplicity,
     };
     memcpy(out->name, f.name, sizeof out->name);
@@ -268,14 +301,14 @@ static bool parse_bn(const char *text, struct named_problem *out, char error[ERR
         return false;
     for (int k = 0; k < K_COUNT; k++)
         if (f.v[k] != ABSENT && k != K_MB && k != K_IC && k != K_IH && k != K_IW)
-            return fail(error, "'%s': %s has no meaning for a tensor; its keys are mb ic ih iw eps", text,
-                        key_names[k]);
+            return fail(error, "'%s': %s has no meaning for a tensor; its keys are mb ic ih iw eps",
+                        text, key_names[k]);
     f.v[K_MB] = or_else(f.v[K_MB], 2);
     if (f.v[K_IW] == ABSENT)
         f.v[K_IW] = or_else(f.v[K_IH], 1);
     f.v[K_IH] = or_else(f.v[K_IH], 1);
-    if (!positive(text, &f, K_MB, error) || !positive(text, &f, K_IC, error) || !positive(text, &f, K_IH, error) ||
-        !positive(text, &f, K_IW, error))
+    if (!positive(text, &f, K_MB, error) || !positive(text, &f, K_IC, error) ||
+        !positive(text, &f, K_IH, error) || !positive(text, &f, K_IW, error))
         return false;
     if (elements(f.v[K_MB], f.v[K_IC], f.v[K_IH], f.v[K_IW]) < 0)
         return fail(error, "'%s': the tensor has more than 2^36 elements; use smaller sizes", text);
@@ -293,14 +326,17 @@ static bool parse_gemm(const char *text, struct named_problem *out, char error[E
 {
     const char *s = text;
     int64_t m, k, k2, n;
-    if (!read_number(&s, &m) || *s++ != 'x' || !read_number(&s, &k) || *s++ != ':' || !read_number(&s, &k2) ||
-        *s++ != 'x' || !read_number(&s, &n))
-        return fail(error, "'%s': a gemm is MxK:KxN with whole numbers, as in 64x784:784x256", text);
-    *out = (struct named_problem){.problem = {.kind = PROBLEM_GEMM, .gemm = {m, n, k}}, .multiplicity = 1};
+    if (!read_number(&s, &m) || *s++ != 'x' || !read_number(&s, &k) || *s++ != ':' ||
+        !read_number(&s, &k2) || *s++ != 'x' || !read_number(&s, &n))
+        return fail(error, "'%s': a gemm is MxK:KxN with whole numbers, as in 64x784:784x256",
+                    text);
+    *out = (struct named_problem){.problem = {.kind = PROBLEM_GEMM, .gemm = {m, n, k}},
+                                  .multiplicity = 1};
     if (!read_label(text, s, out->name, &out->multiplicity, error))
         return false;
     if (k != k2)
-        return fail(error, "'%s': the inner sizes %lld and %lld differ", text, (long long)k, (long long)k2);
+        return fail(error, "'%s': the inner sizes %lld and %lld differ", text, (long long)k,
+                    (long long)k2);
     if (m < 1 || n < 1 || k < 1)
         return fail(error, "'%s': sizes must be 1 or more", text);
     if (elements(m, k, 1, 1) < 0 || elements(k, n, 1, 1) < 0 || elements(m, n, 1, 1) < 0)
@@ -314,12 +350,15 @@ static bool parse_iterations(const char *text, struct named_problem *out, char e
     int64_t n;
     /* Up to 2^24 a float32 counter is exact. */
     if (strncmp(s, "iter", 4) || (s += 4, !read_number(&s, &n)) || *s || n < 1 || n > 1 << 24)
-        return fail(error, "'%s': expected iter and a number from 1 to %d, as in iter1000000", text, 1 << 24);
-    *out = (struct named_problem){.problem = {.kind = PROBLEM_ITERATIONS, .iterations = n}, .multiplicity = 1};
+        return fail(error, "'%s': expected iter and a number from 1 to %d, as in iter1000000", text,
+                    1 << 24);
+    *out = (struct named_problem){.problem = {.kind = PROBLEM_ITERATIONS, .iterations = n},
+                                  .multiplicity = 1};
     return true;
 }
 
-bool problem_parse(enum problem_kind kind, const char *text, struct named_problem *out, char error[ERROR_TEXT])
+bool problem_parse(enum problem_kind kind, const char *text, struct named_problem *out,
+                   char error[ERROR_TEXT])
 {
     if (!*text)
         return fail(error, "empty problem; write one like mb80ic60ih32oc60kh3ph1");
@@ -368,8 +407,8 @@ char *problem_print(const struct problem *p, char text[PROBLEM_TEXT])
 {
     char *at = text;
     if (p->kind == PROBLEM_GEMM) {
-        sprintf(text, "%lldx%lld:%lldx%lld", (long long)p->gemm.m, (long long)p->gemm.k, (long long)p->gemm.k,
-                (long long)p->gemm.n);
+        sprintf(text, "%lldx%lld:%lldx%lld", (long long)p->gemm.m, (long long)p->gemm.k,
+                (long long)p->gemm.k, (long long)p->gemm.n);
         return text;
     }
     if (p->kind == PROBLEM_ITERATIONS) {
@@ -427,7 +466,8 @@ static bool append(struct problem_set *set, const struct named_problem *p)
 }
 
 /* Reads one line of `source` into the set. */
-static bool add_line(struct problem_set *set, const char *source, int number, char *line, char error[ERROR_TEXT])
+static bool add_line(struct problem_set *set, const char *source, int number, char *line,
+                     char error[ERROR_TEXT])
 {
     bool quoted = false;
     for (char *c = line; *c; c++) {
@@ -458,11 +498,14 @@ bool problem_set_load(const char *name, struct problem_set *out, char error[ERRO
     FILE *file = NULL;
     for (int i = 0; builtin_sets[i]; i += 2)
         if (!strcmp(name, builtin_sets[i]))
-            file = fmemopen((void *)(uintptr_t)builtin_sets[i + 1], strlen(builtin_sets[i + 1]), "r");
+            file =
+                fmemopen((void *)(uintptr_t)builtin_sets[i + 1], strlen(builtin_sets[i + 1]), "r");
     if (!file)
         file = fopen(name, "r");
     if (!file)
-        return fail(error, "%.200s: no such set and no readable file (%s); built-in sets: smoke tails seeds resnet50 vgg",
+        return fail(error,
+                    "%.200s: no such set and no readable file (%s); built-in sets: smoke tails "
+                    "seeds resnet50 vgg",
                     name, strerror(errno));
     char *line = NULL;
     size_t room = 0;

@@ -15,9 +15,9 @@
 
 #include "kernel.h"
 
-#define PROBLEM_TEXT 192     /* bytes that hold any canonical string */
-#define ERROR_TEXT 512       /* bytes of an error message */
-#define DEFAULT_EPS 1e-5     /* PyTorch's */
+#define PROBLEM_TEXT 192 /* bytes that hold any canonical string */
+#define ERROR_TEXT 512   /* bytes of an error message */
+#define DEFAULT_EPS 1e-5 /* PyTorch's */
 
 /* A problem and what its line says beside it. */
 struct named_problem {
@@ -27,7 +27,8 @@ struct named_problem {
 };
 
 /* Reads one descriptor of the given kind. False: `error` holds one line saying what is wrong and where. */
-bool problem_parse(enum problem_kind kind, const char *text, struct named_problem *out, char error[ERROR_TEXT]);
+bool problem_parse(enum problem_kind kind, const char *text, struct named_problem *out,
+                   char error[ERROR_TEXT]);
 
 /* The same with the kind guessed: `x` and `:` is a gemm, oc a convolution, iter iterations, else a tensor. */
 bool problem_parse_any(const char *text, struct named_problem *out, char error[ERROR_TEXT]);
@@ -47,6 +48,5 @@ struct problem_set {
  * problem; # starts a comment; empty lines are skipped. False: `error` names file and line. */
 bool problem_set_load(const char *name, struct problem_set *out, char error[ERROR_TEXT]);
 void problem_set_free(struct problem_set *set);
-
 
 #endif

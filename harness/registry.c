@@ -30,7 +30,8 @@ bool registry_match(const struct entry *e, const char *pattern)
         size_t length = strcspn(pattern, ",");
         snprintf(glob, sizeof glob, "%.*s", (int)length, pattern);
         pattern += length + (pattern[length] == ',');
-        if (strchr(glob, '/') ? !fnmatch(glob, full, 0) : !fnmatch(glob, e->op, 0) || !fnmatch(glob, e->name, 0))
+        if (strchr(glob, '/') ? !fnmatch(glob, full, 0)
+                              : !fnmatch(glob, e->op, 0) || !fnmatch(glob, e->name, 0))
             return true;
     }
     return false;
@@ -38,15 +39,16 @@ bool registry_match(const struct entry *e, const char *pattern)
 
 const char *registry_why_not(const struct entry *e, enum isa cap)
 {
-    static const char *const lacks[ISA_COUNT] = {
-        "", "this CPU (or --isa) stops below avx2", "this CPU (or --isa) stops below avx512",
-        "this CPU (or --isa) stops below avx512bf16"};
+    static const char *const lacks[ISA_COUNT] = {"", "this CPU (or --isa) stops below avx2",
+                                                 "this CPU (or --isa) stops below avx512",
+                                                 "this CPU (or --isa) stops below avx512bf16"};
     if (e->foreign)
         return e->foreign;
     return e->variant->isa > cap ? lacks[e->variant->isa] : NULL;
 }
 
-const char *registry_why_not_problem(const struct entry *e, const struct problem *p, struct formats f)
+const char *registry_why_not_problem(const struct entry *e, const struct problem *p,
+                                     struct formats f)
 {
     const struct op *op = op_find(e->op);
     if (!op || op->kind != p->kind)

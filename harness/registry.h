@@ -29,7 +29,8 @@ bool registry_match(const struct entry *e, const char *pattern);
 const char *registry_why_not(const struct entry *e, enum isa cap);
 
 /* Why the variant cannot do this problem with these layouts: kind, fits(). NULL: it can. */
-const char *registry_why_not_problem(const struct entry *e, const struct problem *p, struct formats f);
+const char *registry_why_not_problem(const struct entry *e, const struct problem *p,
+                                     struct formats f);
 
 /* "base", "avx2", "avx512", "avx512bf16" */
 extern const char *const isa_names[ISA_COUNT];

@@ -23,17 +23,7 @@ enum isa { ISA_BASE, ISA_AVX2, ISA_AVX512, ISA_AVX512BF16, ISA_COUNT };
 
 /* How a tensor lies in memory. The GEMM_ entries say which operand of C = A B is stored transposed:
  * NN A[M][K] B[K][N]; NT A[M][K] B[N][K]; TN A[K][M] B[K][N]. FLAT is a plain array (the ceilings). */
-enum layout {
-    LAYOUT_NONE,
-    NCHW,
-    NHWC,
-    NCHW16C,
-    GEMM_NN,
-    GEMM_NT,
-    GEMM_TN,
-    FLAT,
-    LAYOUT_COUNT
-};
+enum layout { LAYOUT_NONE, NCHW, NHWC, NCHW16C, GEMM_NN, GEMM_NT, GEMM_TN, FLAT, LAYOUT_COUNT };
 
 /* The layouts of the operands a variant takes: src and diff_src in `src`, dst and diff_dst in `dst`. */
 struct formats {
@@ -102,9 +92,10 @@ struct hints {
 struct args {
     const struct problem *problem;
     struct formats formats;
-    float *t[ROLE_COUNT]; /* plain tensors aligned to 4 bytes, nchw16c to 64; inputs are never written */
-    void *scratch;        /* scratch_size() bytes, aligned to 64, contents undefined */
-    void *handle;         /* what prepare() returned, else NULL */
+    float *t
+        [ROLE_COUNT]; /* plain tensors aligned to 4 bytes, nchw16c to 64; inputs are never written */
+    void *scratch;    /* scratch_size() bytes, aligned to 64, contents undefined */
+    void *handle;     /* what prepare() returned, else NULL */
     struct hints hints;
 };
 
@@ -127,8 +118,9 @@ struct variant {
     bool parallel; /* honours hints.threads; others run on one thread */
     struct formats formats[MAX_FORMATS]; /* ends at LAYOUT_NONE */
     enum algebra algebra;
-    double max_mean_over_std; /* BN: passes up to this ratio and must fail far above; 0 = no limit */
-    bool thread_invariant;    /* same bits for any number of threads */
+    double
+        max_mean_over_std; /* BN: passes up to this ratio and must fail far above; 0 = no limit */
+    bool thread_invariant; /* same bits for any number of threads */
     /* NULL when the variant can do this problem, else why not ("kernel is not 3x3"). May be NULL: fits all. */
     const char *(*fits)(const struct problem *p, struct formats f);
     /* Bytes of scratch; may be NULL: none. */
@@ -143,7 +135,8 @@ struct variant {
 
 #if defined(__AVX512BF16__)
 #define VARIANT_ISA ISA_AVX512BF16
-#elif defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#elif defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) &&                    \
+    defined(__AVX512VL__)
 #define VARIANT_ISA ISA_AVX512
 #elif defined(__AVX2__) && defined(__FMA__)
 #define VARIANT_ISA ISA_AVX2

@@ -16,14 +16,16 @@ struct ref_sum {
 };
 
 /* dst[n][oc][oh][ow]; bias[oc] may be NULL. */
-struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const float *weights, const float *bias,
-                               int64_t n, int64_t oc, int64_t oh, int64_t ow);
+struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const float *weights,
+                               const float *bias, int64_t n, int64_t oc, int64_t oh, int64_t ow);
 /* diff_src[n][ic][ih][iw] */
-struct ref_sum conv_bwd_data_ref_at(const struct conv *p, const float *diff_dst, const float *weights, int64_t n,
-                                    int64_t ic, int64_t ih, int64_t iw);
+struct ref_sum conv_bwd_data_ref_at(const struct conv *p, const float *diff_dst,
+                                    const float *weights, int64_t n, int64_t ic, int64_t ih,
+                                    int64_t iw);
 /* diff_weights[oc][ic][kh][kw], ic counted within the group */
-struct ref_sum conv_bwd_weights_ref_at(const struct conv *p, const float *src, const float *diff_dst, int64_t oc,
-                                       int64_t ic, int64_t kh, int64_t kw);
+struct ref_sum conv_bwd_weights_ref_at(const struct conv *p, const float *src,
+                                       const float *diff_dst, int64_t oc, int64_t ic, int64_t kh,
+                                       int64_t kw);
 /* diff_bias[oc] */
 struct ref_sum conv_bwd_bias_ref_at(const struct conv *p, const float *diff_dst, int64_t oc);
 /* dst[i][j] of C = A B (+ bias[j]); a and b stored as the layout (GEMM_NN, GEMM_NT, GEMM_TN) says. */
@@ -50,11 +52,12 @@ struct bn_ref_grad {
     double dgamma, dbeta, dgamma_abs, dbeta_abs;
     int64_t n;
 };
-struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src, const float *diff_dst, double mean,
-                               double variance, double gamma, double beta, bool relu, int64_t c);
+struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src,
+                               const float *diff_dst, double mean, double variance, double gamma,
+                               double beta, bool relu, int64_t c);
 
 /* dx = gamma rstd (dy - dbeta / n - xhat dgamma / n) for one value; dy already masked where there is a relu. */
-double bn_ref_dx(double x, double dy, double mean, double variance, double eps, double gamma, double dgamma,
-                 double dbeta, int64_t n);
+double bn_ref_dx(double x, double dy, double mean, double variance, double eps, double gamma,
+                 double dgamma, double dbeta, int64_t n);
 
 #endif

@@ -6,8 +6,9 @@
  * with mean and variance as the forward pass left them. Missing gamma is 1. */
 #include "ref.h"
 
-struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src, const float *diff_dst, double mean,
-                               double variance, double gamma, double beta, bool relu, int64_t c)
+struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src,
+                               const float *diff_dst, double mean, double variance, double gamma,
+                               double beta, bool relu, int64_t c)
 {
     int64_t hw = p->ih * p->iw;
     double rstd = 1 / __builtin_sqrt(variance + eps);
@@ -27,8 +28,8 @@ struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src,
     return g;
 }
 
-double bn_ref_dx(double x, double dy, double mean, double variance, double eps, double gamma, double dgamma,
-                 double dbeta, int64_t n)
+double bn_ref_dx(double x, double dy, double mean, double variance, double eps, double gamma,
+                 double dgamma, double dbeta, int64_t n)
 {
     double rstd = 1 / __builtin_sqrt(variance + eps), xhat = (x - mean) * rstd;
     return gamma * rstd * (dy - dbeta / (double)n - xhat * dgamma / (double)n);
@@ -40,7 +41,8 @@ static void run(const struct args *a)
     double eps = a->problem->eps;
     int64_t hw = p->ih * p->iw;
     for (int64_t c = 0; c < p->ic; c++) {
-        double mean = a->t[MEAN][c], variance = a->t[VARIANCE][c], gamma = a->t[GAMMA] ? a->t[GAMMA][c] : 1;
+        double mean = a->t[MEAN][c], variance = a->t[VARIANCE][c],
+               gamma = a->t[GAMMA] ? a->t[GAMMA][c] : 1;
         struct bn_ref_grad g =
             bn_ref_grad(p, eps, a->t[SRC], a->t[DIFF_DST], mean, variance, gamma, 0, false, c);
         a->t[DIFF_GAMMA][c] = (float)g.dgamma;
@@ -48,13 +50,14 @@ static void run(const struct args *a)
         for (int64_t n = 0; n < p->mb; n++) {
             for (int64_t i = 0; i < hw; i++) {
                 int64_t at = (n * p->ic + c) * hw + i;
-                a->t[DIFF_SRC][at] = (float)bn_ref_dx(a->t[SRC][at], a->t[DIFF_DST][at], mean, variance, eps, gamma,
-                                                      g.dgamma, g.dbeta, g.n);
+                a->t[DIFF_SRC][at] = (float)bn_ref_dx(a->t[SRC][at], a->t[DIFF_DST][at], mean,
+                                                      variance, eps, gamma, g.dgamma, g.dbeta, g.n);
             }
         }
     }
 }
 
 const struct variant bn_bwd_ref = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true, .run = run,
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true,
+    .run = run,
 };

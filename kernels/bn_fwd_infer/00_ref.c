@@ -19,5 +19,6 @@ static void run(const struct args *a)
 }
 
 const struct variant bn_fwd_infer_ref = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true, .run = run,
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true,
+    .run = run,
 };

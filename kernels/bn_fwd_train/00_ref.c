@@ -48,13 +48,14 @@ static void run(const struct args *a)
         for (int64_t n = 0; n < p->mb; n++) {
             for (int64_t i = 0; i < hw; i++) {
                 int64_t at = (n * p->ic + c) * hw + i;
-                a->t[DST][at] =
-                    (float)bn_ref_apply(a->t[SRC][at], s.mean, s.variance, a->problem->eps, gamma, beta);
+                a->t[DST][at] = (float)bn_ref_apply(a->t[SRC][at], s.mean, s.variance,
+                                                    a->problem->eps, gamma, beta);
             }
         }
     }
 }
 
 const struct variant bn_fwd_train_ref = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true, .run = run,
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true,
+    .run = run,
 };

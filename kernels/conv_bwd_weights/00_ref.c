@@ -6,8 +6,9 @@
  */
 #include "ref.h"
 
-struct ref_sum conv_bwd_weights_ref_at(const struct conv *p, const float *src, const float *diff_dst, int64_t oc,
-                                       int64_t ic, int64_t kh, int64_t kw)
+struct ref_sum conv_bwd_weights_ref_at(const struct conv *p, const float *src,
+                                       const float *diff_dst, int64_t oc, int64_t ic, int64_t kh,
+                                       int64_t kw)
 {
     int64_t icg = p->ic / p->g, group = oc / (p->oc / p->g);
     struct ref_sum s = {0};
@@ -54,12 +55,14 @@ static void run(const struct args *a)
             for (int64_t kh = 0; kh < p->kh; kh++)
                 for (int64_t kw = 0; kw < p->kw; kw++)
                     *diff_weights++ =
-                        (float)conv_bwd_weights_ref_at(p, a->t[SRC], a->t[DIFF_DST], oc, ic, kh, kw).value;
+                        (float)conv_bwd_weights_ref_at(p, a->t[SRC], a->t[DIFF_DST], oc, ic, kh, kw)
+                            .value;
     if (a->t[DIFF_BIAS])
         for (int64_t oc = 0; oc < p->oc; oc++)
             a->t[DIFF_BIAS][oc] = (float)conv_bwd_bias_ref_at(p, a->t[DIFF_DST], oc).value;
 }
 
 const struct variant conv_bwd_weights_ref = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .run = run,
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,
+    .run = run,
 };

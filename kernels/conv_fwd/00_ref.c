@@ -6,8 +6,8 @@
  * with taps outside the image left out and ic running over the channels of oc's group. */
 #include "ref.h"
 
-struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const float *weights, const float *bias,
-                               int64_t n, int64_t oc, int64_t oh, int64_t ow)
+struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const float *weights,
+                               const float *bias, int64_t n, int64_t oc, int64_t oh, int64_t ow)
 {
     int64_t icg = p->ic / p->g, group = oc / (p->oc / p->g);
     struct ref_sum s = {0};
@@ -45,9 +45,12 @@ static void run(const struct args *a)
         for (int64_t oc = 0; oc < p->oc; oc++)
             for (int64_t oh = 0; oh < p->oh; oh++)
                 for (int64_t ow = 0; ow < p->ow; ow++)
-                    *dst++ = (float)conv_fwd_ref_at(p, a->t[SRC], a->t[WEIGHTS], a->t[BIAS], n, oc, oh, ow).value;
+                    *dst++ = (float)conv_fwd_ref_at(p, a->t[SRC], a->t[WEIGHTS], a->t[BIAS], n, oc,
+                                                    oh, ow)
+                                 .value;
 }
 
 const struct variant conv_fwd_ref = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .run = run,
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,
+    .run = run,
 };

@@ -32,7 +32,9 @@ static void run(const struct args *a)
     float *dst = a->t[DST];
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++)
-            *dst++ = (float)gemm_ref_at(p, a->formats.src, a->t[SRC], a->t[WEIGHTS], a->t[BIAS], i, j).value;
+            *dst++ =
+                (float)gemm_ref_at(p, a->formats.src, a->t[SRC], a->t[WEIGHTS], a->t[BIAS], i, j)
+                    .value;
 }
 
 const struct variant gemm_ref = {

@@ -1,4 +1,6 @@
-/* vec.h for AVX2 + FMA: 8 floats, 16 registers. Masked loads and stores serve tails only: the stores are slow. */
+/* vec.h for AVX2 + FMA: 8 floats, 16 registers. Masked loads and stores serve tails only: the stores are slow.
+ * One line an operation, to be read as a table. */
+/* clang-format off */
 #include <immintrin.h>
 
 #define V 8

@@ -1,4 +1,6 @@
-/* vec.h for AVX-512 (F, DQ, BW, VL): 16 floats, 32 registers, masks. */
+/* vec.h for AVX-512 (F, DQ, BW, VL): 16 floats, 32 registers, masks.
+ * One line an operation, to be read as a table. */
+/* clang-format off */
 #include <immintrin.h>
 
 #define V 16

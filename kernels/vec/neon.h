@@ -1,5 +1,6 @@
 /* vec.h for AArch64: 4 floats, 32 registers. No masks and no non-temporal store intrinsics: tails go lane by
- * lane, vstream is a plain store. */
+ * lane, vstream is a plain store. One line an operation, to be read as a table. */
+/* clang-format off */
 #include <arm_neon.h>
 
 #define V 4

@@ -1,4 +1,5 @@
-/* vec.h for any machine: one float. */
+/* vec.h for any machine: one float. One line an operation, to be read as a table. */
+/* clang-format off */
 #define V 1
 #define VREGS 16
 

@@ -1,4 +1,6 @@
-/* vec.h for the base of x86-64: 4 floats, 16 registers, no FMA. */
+/* vec.h for the base of x86-64: 4 floats, 16 registers, no FMA.
+ * One line an operation, to be read as a table. */
+/* clang-format off */
 #include <emmintrin.h>
 
 #define V 4
