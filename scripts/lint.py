@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""The rules of the house that can be read off the files: formatting, dependencies, names, headers.
+
+    scripts/lint.py [ROOT]
+
+Compiler warnings and spills are checked by the rest of `make lint`. One line a finding: file:line: what is wrong and
+what to do. Exit status 1 if there is any.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+TOP_LEVEL = {"Makefile", "README.md", "LICENSE", "CONTRIBUTING.md"}
+TOP_LEVEL |= {"kernels", "harness", "results", "scripts", "tests"}
+C_FILES = (".c", ".h", ".cc")
+CPP_FILES = (".cc", ".cpp", ".cxx", ".hpp", ".hh")
+VARIANT = re.compile(r"kernels/(?P<op>[a-z0-9_]+)/(?P<file>[^/]+)\.c$")
+VARIANT_NAME = re.compile(r"\d\d_[a-z][a-z0-9]*(_[a-z0-9]+)*$")
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?P<quote>["<])(?P<name>[^">]+)[">]', re.MULTILINE)
+CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
+ALLOCATION = re.compile(r"\b(malloc|calloc|realloc|free|\w*aligned_alloc|posix_memalign|alloca|mmap)\s*\(")
+PRINTING = re.compile(r"\b(v?f?printf|f?puts|f?putc|putchar|fwrite|perror|write)\s*\(")
+LEAVING = re.compile(r"(?<!_)\b(exit|abort|printf|puts|putchar|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)")
+MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+NO_KERNEL_HEADERS = {"stdio.h", "stdlib.h", "unistd.h", "errno.h", "pthread.h", "time.h"}
+# Options that change what arithmetic means, or tie a build to the machine that made it.
+FORBIDDEN_OPTIONS = ("-march=native", "-mtune=native", "-ffast-math", "-Ofast", "-flto", "-funsafe-math")
+FORBIDDEN_TEXT = re.compile(r"__attribute__\s*\(\(\s*(constructor|target)|#\s*pragma\s+GCC\s+(optimize|target)")
+IF_ZERO = re.compile(r"^\s*#\s*if\s+0\b", re.MULTILINE)
+HEADER_MINIMUM = 40
+LINE_MAXIMUM = 120
+
+
+class Findings:
+    """Collects what is wrong, and prints it as it is found."""
+
+    def __init__(self):
+        self.number = 0
+
+    def add(self, path, line, text):
+        """One finding; line is a number or None."""
+        self.number += 1
+        print(f"{path}{f':{line}' if line else ''}: {text}")
+
+
+def blank(match):
+    """What it matched as spaces, lines kept, so that line numbers stay."""
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def code_of(text):
+    """C source with comments and the insides of strings blanked out."""
+    pattern = r'/\*.*?\*/|//[^\n]*|"(\\.|[^"\\\n])*"|\'(\\.|[^\'\\\n])*\''
+    return re.sub(pattern, blank, text, flags=re.DOTALL)
+
+
+def without_comments(text):
+    """C source with comments blanked out; strings stay, as names of includes are strings."""
+    pattern = r'(?P<string>"(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*'
+    return re.sub(pattern, lambda m: m[0] if m["string"] else blank(m), text, flags=re.DOTALL)
+
+
+def matches(pattern, text):
+    """(line number, matched text) of every match."""
+    return [(text.count("\n", 0, m.start()) + 1, m[0].strip()) for m in pattern.finditer(text)]
+
+
+def files_of(root):
+    """The tracked files and those that are about to be, relative to root."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listing = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+        names = listing.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
+        names = [n for n in names if not n.startswith(("build/", ".git/"))]
+    return sorted(n for n in set(names) if (root / n).is_file())
+
+
+def check_names(names, findings):
+    """The top level holds what it may; variants are called NN_name.c."""
+    for top in sorted({n.split("/")[0] for n in names}):
+        if top not in TOP_LEVEL and not top.startswith("."):
+            findings.add(top, None, "no such name belongs to the top level; move it into a folder")
+    shims = [n for n in names if n.endswith(CPP_FILES)]
+    for name in shims:
+        if not name.startswith("harness/") or len(shims) > 1:
+            findings.add(name, None, "C++ only in the one shim over Google Benchmark, in harness/")
+    for name in names:
+        variant = VARIANT.match(name)
+        if variant and variant["op"] != "layers" and not VARIANT_NAME.match(variant["file"]):
+            findings.add(name, None, "variants are called NN_name.c, in lower case")
+
+
+def check_kernel(name, text, root, findings):
+    """Kernels include nothing of the harness, allocate nothing, print nothing, choose nothing by #if."""
+    code = code_of(text)
+    for match in INCLUDE.finditer(without_comments(text)):
+        line = text.count("\n", 0, match.start()) + 1
+        included = match["name"]
+        if match["quote"] == "<":
+            if included in NO_KERNEL_HEADERS:
+                findings.add(name, line, f"kernels have no use for <{included}>")
+        elif not any((root / base / included).is_file() for base in (Path(name).parent, "kernels")):
+            findings.add(name, line, f'"{included}" is not in kernels/: kernels include nothing else')
+        elif "harness" in included:
+            findings.add(name, line, "kernels include nothing from harness/")
+    for line, found in matches(ALLOCATION, code):
+        findings.add(name, line, f"{found}: kernels allocate nothing; use args->scratch")
+    for line, found in matches(PRINTING, code):
+        findings.add(name, line, f"{found}: kernels print nothing")
+    if VARIANT.match(name):
+        for line, found in matches(CONDITIONAL, code):
+            findings.add(name, line, f"{found}: no conditions in variant files; the file name selects")
+
+
+def check_c(name, text, root, findings):
+    """What holds for every C file, and what for its folder."""
+    code = code_of(text)
+    header = re.match(r"/\*(.*?)\*/", text, re.DOTALL)
+    if not header or len(header[1].strip()) < HEADER_MINIMUM:
+        needs_more = name.startswith("kernels/") or name.endswith(".h")
+        if needs_more or not header:
+            findings.add(name, 1, "begin with a comment that says what the file is about")
+    for line, found in matches(FORBIDDEN_TEXT, code):
+        findings.add(name, line, f"{found}: flags come from the file name, and nothing runs before main")
+    for line, _ in matches(IF_ZERO, code):
+        findings.add(name, line, "#if 0: delete it, the history remembers")
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > LINE_MAXIMUM:
+            findings.add(name, number, f"line of {len(line)} characters; {LINE_MAXIMUM} at most")
+    if name.startswith("kernels/"):
+        check_kernel(name, text, root, findings)
+    stem = Path(name).stem
+    speaks = stem.startswith("cmd_") or stem in ("main", "command")
+    if name.startswith("harness/") and name.endswith((".c", ".cc")) and not speaks:
+        for line, found in matches(LEAVING, code):
+            findings.add(name, line, f"{found}: only cmd_*.c and main.c print and leave; return a value")
+
+
+def check_python(name, text, findings):
+    """Modules and public functions say what they are for."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        findings.add(name, error.lineno, f"not Python: {error.msg}")
+        return
+    if not ast.get_docstring(tree):
+        findings.add(name, 1, "begin with a docstring")
+    if name.startswith("scripts/"):
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not ast.get_docstring(node):
+                if not node.name.startswith("_"):
+                    findings.add(name, node.lineno, f"{node.name} has no docstring")
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > LINE_MAXIMUM or line != line.rstrip():
+            findings.add(name, number, "line too long or with blanks at its end")
+
+
+def check_format(names, root, findings):
+    """clang-format would change nothing."""
+    sources = [n for n in names if n.endswith(C_FILES)]
+    if not sources:
+        return
+    command = ["clang-format", "--dry-run", "-Werror", *sources]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError:
+        findings.add("clang-format", None, "not installed; run make lint, which installs it")
+        return
+    bad = dict.fromkeys(re.findall(r"^(\S+?):\d+:\d+: error", done.stderr, re.MULTILINE))
+    for name in bad:
+        findings.add(name, None, f"run clang-format -i {name}")
+    if done.returncode and not bad:
+        findings.add("clang-format", None, done.stderr.strip())
+
+
+def lint(root):
+    """Number of findings in the tree at root."""
+    findings = Findings()
+    names = files_of(root)
+    check_names(names, findings)
+    check_format(names, root, findings)
+    for name in names:
+        is_script = name.endswith(".sh") or name == ".ci/run"
+        if not (name.endswith(C_FILES + (".py",)) or is_script or name == "Makefile"):
+            continue
+        text = (root / name).read_text(encoding="utf-8")
+        if name.endswith(C_FILES):
+            check_c(name, text, root, findings)
+        elif name.endswith(".py"):
+            check_python(name, text, findings)
+        if name != "scripts/lint.py" and not name.startswith("tests/test_lint"):
+            for line, found in matches(MARKS, text):
+                findings.add(name, line, f"{found}: do it or leave it out")
+            code = code_of(text) if name.endswith(C_FILES) else text
+            for option in FORBIDDEN_OPTIONS:
+                for line, found in matches(re.compile(re.escape(option)), code):
+                    findings.add(name, line, f"{found}: results must mean the same everywhere")
+        if is_script:
+            shell = "bash" if "bash" in text.splitlines()[0] else "sh"
+            done = subprocess.run([shell, "-n", name], cwd=root, capture_output=True, text=True, check=False)
+            if done.returncode:
+                findings.add(name, None, done.stderr.strip())
+    print(f"lint: {len(names)} files, {findings.number} findings")
+    return findings.number
+
+
+if __name__ == "__main__":
+    sys.exit(1 if lint(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()) else 0)
