@@ -1,10 +1,10 @@
 /* Proves a variant right: every gate of the verification against the float64 references.
  *
- * hygiene   guard pages, NaN-filled outputs, inputs unchanged, odd addresses, repeated and
- * other-threaded runs exact     small-integer data: equality in any order of summation bound random
- * data: limits computed by the reference hard      BN: mean far from zero, constant channels,
- * denormals, inf, NaN, eps from 1e-12 to 1 gradient  the references' own gradients against finite
- * differences (00_ref only) */
+ * hygiene   guard pages, NaN-filled outputs, inputs unchanged, odd addresses, repeated and other-threaded runs
+ * exact     small-integer data: equality in any order of summation
+ * bound     random data: limits computed by the reference
+ * hard      BN: mean far from zero, constant channels, denormals, inf, NaN, eps from 1e-12 to 1
+ * gradient  the references' own gradients against finite differences (00_ref only) */
 #ifndef BATCHMARK_VERIFY_H
 #define BATCHMARK_VERIFY_H
 
