@@ -12,6 +12,7 @@ static const struct {
     const char *what;
 } commands[] = {
     {"list", cmd_list, "the variants, and why one cannot run here"},
+    {"run", cmd_run, "one kernel on your own tensors"},
 };
 
 static void usage(FILE *to)
