@@ -1,0 +1,577 @@
+/* batchmark train: trains a network and reports loss, accuracy, speed and where the time went. */
+#include "build_info.h"
+#include "command.h"
+#include "kernel_choice.h"
+#include "machine.h"
+#include "op.h"
+#include "train.h"
+#include "whole_file.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: batchmark train NETWORK [OPTIONS]\n"
+    "       batchmark train --list\n\n"
+    "Trains NETWORK with Adam on softmax cross-entropy and reports, each epoch, loss and accuracy "
+    "on the\n"
+    "training set (running means over the epoch) and on the test set, and images per second. Every "
+    "kernel\n"
+    "it picks is verified against the float64 reference on its real problem before the first "
+    "step.\n\n"
+    "NETWORK is a preset (--list) or text, layers separated by ';':\n"
+    "  conv OUT KxK [same] [stride S] [nobias]     dense OUT [nobias]     relu     flatten\n"
+    "  bn [eps E] [momentum M]                     maxpool K [stride S]\n"
+    "  'conv 32 3x3 same; bn; relu; maxpool 2; dense 10'\n\n"
+    "  --data DIR|synthetic[:TRAIN[:TEST]]  CIFAR-10's binary files (DIR or "
+    "DIR/cifar-10-batches-bin holds\n"
+    "                       data_batch_1..5.bin and test_batch.bin), or the built-in set (default: "
+    "as many\n"
+    "                       images as CIFAR-10)\n"
+    "  --epochs E | --steps N   how long (default: the preset's, else 5 epochs)\n"
+    "  --batch B            images a step (default: the preset's, else 10); a short last batch is "
+    "kept\n"
+    "  --lr R               learning rate of Adam (default: the preset's, else 1e-3)\n"
+    "  --seed K             of initial weights, shuffling and the synthetic set (default: the "
+    "preset's, else 44)\n"
+    "  --shuffle on|off     a new order each epoch (default on)\n"
+    "  --init FILE          start from these weights; --save FILE writes them at the end. "
+    "safetensors, named as in\n"
+    "                       PyTorch's nn.Sequential: LAYER.weight, LAYER.bias, "
+    "LAYER.running_mean,\n"
+    "                       LAYER.running_var, layers counted from 0 as --describe prints them\n"
+    "  --threads T          team size (default: one per usable core)\n"
+    "  --kernels CHOICE     which variants run: 'conv_fwd=direct_*_omp,naive;bn_*=welford*'. "
+    "Groups separated by ';',\n"
+    "                       each OPERATIONS=PATTERNS or PATTERNS for all; the first pattern with a "
+    "variant that fits\n"
+    "                       is used, none is an error. Operations not named: direct, im2col, "
+    "blocked, naive, the\n"
+    "                       highest ISA level, OpenMP where the work is worth it: a fixed order, "
+    "no measurement\n"
+    "  --fuse auto|on|off   bn and the relu after it as one operation (default auto: where "
+    "variants exist)\n"
+    "  --isa LEVEL          as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
+    "  --json FILE          JSON lines: step, epoch and summary events\n"
+    "  --log N              a step event every N steps, with the mean loss since the last "
+    "(default: 1 with\n"
+    "                       --steps, else 100)\n"
+    "  --describe           print the layers and the kernels chosen, and train nothing\n"
+    "The same seed, threads and kernels give the same bits.\n";
+
+/* What the command line asks for; numbers below 0 are the preset's. */
+struct request {
+    const char *network, *data, *init, *save, *json;
+    int64_t epochs, steps, batch, seed, threads, log;
+    double lr;
+    bool shuffle, describe;
+    const char *kernels;
+    enum isa isa;
+    enum fuse fuse;
+};
+
+/* A run: what was asked for, made real. */
+struct run {
+    struct request request;
+    const struct preset *preset; /* NULL: a network as text */
+    const char *text;
+    struct net_text layers;
+    struct data data;
+    struct machine machine;
+    struct net *net;
+    struct trainer trainer;
+    FILE *json;
+    bool terminal;
+    int64_t steps; /* of the whole run */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int print_presets(void)
+{
+    for (const struct preset *p = presets; p->name; p++)
+        printf("%s: %s\n    %s\n    %lld epochs, batch %lld, Adam %g, seed %llu\n", p->name,
+               p->what, p->text, (long long)p->epochs, (long long)p->batch, p->lr,
+               (unsigned long long)p->seed);
+    return EXIT_GOOD;
+}
+
+static bool read_rate(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end != text && !*end && *out > 0 && *out <= 1e6)
+        return true;
+    wrong_use("--lr '%s': give a positive number, as in 1e-4", text);
+    return false;
+}
+
+/* Picks one of the words. False: printed what is wrong. */
+static bool read_word(const char *option, const char *text, const char *const words[], int *out)
+{
+    for (*out = 0; words[*out]; ++*out)
+        if (!strcmp(text, words[*out]))
+            return true;
+    wrong_use("%s '%s': give %s, %s%s%s", option, text, words[0], words[1], words[2] ? " or " : "",
+              words[2] ? words[2] : "");
+    return false;
+}
+
+/* -1: go on; else the exit status. */
+static int read_request(int argc, char **argv, struct request *r)
+{
+    enum {
+        DATA = 256,
+        EPOCHS,
+        STEPS,
+        BATCH,
+        RATE,
+        SEED,
+        SHUFFLE,
+        INIT,
+        SAVE,
+        THREADS,
+        KERNELS,
+        FUSE,
+        ISA,
+        JSON,
+        LOG,
+        LIST,
+        DESCRIBE,
+        HELP
+    };
+    const struct option options[] = {{"data", required_argument, NULL, DATA},
+                                     {"epochs", required_argument, NULL, EPOCHS},
+                                     {"steps", required_argument, NULL, STEPS},
+                                     {"batch", required_argument, NULL, BATCH},
+                                     {"lr", required_argument, NULL, RATE},
+                                     {"seed", required_argument, NULL, SEED},
+                                     {"shuffle", required_argument, NULL, SHUFFLE},
+                                     {"init", required_argument, NULL, INIT},
+                                     {"save", required_argument, NULL, SAVE},
+                                     {"threads", required_argument, NULL, THREADS},
+                                     {"kernels", required_argument, NULL, KERNELS},
+                                     {"fuse", required_argument, NULL, FUSE},
+                                     {"isa", required_argument, NULL, ISA},
+                                     {"json", required_argument, NULL, JSON},
+                                     {"log", required_argument, NULL, LOG},
+                                     {"list", no_argument, NULL, LIST},
+                                     {"describe", no_argument, NULL, DESCRIBE},
+                                     {"help", no_argument, NULL, HELP},
+                                     {0}};
+    static const char *const on_off[] = {"on", "off", NULL}, *const fuses[] = {"auto", "off", "on",
+                                                                               NULL};
+    *r = (struct request){.data = "synthetic",
+                          .epochs = -1,
+                          .steps = -1,
+                          .batch = -1,
+                          .seed = -1,
+                          .threads = -1,
+                          .log = -1,
+                          .lr = -1,
+                          .shuffle = true,
+                          .isa = isa_detect()};
+    for (int c, word; (c = next_option(argc, argv, options)) != -1;) {
+        bool good = true;
+        switch (c) {
+        case DATA: r->data = optarg; break;
+        case EPOCHS: good = read_whole("--epochs", optarg, 1, 1000000, &r->epochs); break;
+        case STEPS: good = read_whole("--steps", optarg, 1, 1000000000000, &r->steps); break;
+        case BATCH: good = read_whole("--batch", optarg, 1, 1000000, &r->batch); break;
+        case RATE: good = read_rate(optarg, &r->lr); break;
+        case SEED: good = read_whole("--seed", optarg, 0, INT64_MAX, &r->seed); break;
+        case SHUFFLE:
+            good = read_word("--shuffle", optarg, on_off, &word);
+            r->shuffle = word == 0;
+            break;
+        case INIT: r->init = optarg; break;
+        case SAVE: r->save = optarg; break;
+        case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
+        case KERNELS: r->kernels = optarg; break;
+        case FUSE:
+            good = read_word("--fuse", optarg, fuses, &word);
+            r->fuse = (enum fuse)word;
+            break;
+        case ISA: good = read_isa_cap(optarg, &r->isa); break;
+        case JSON: r->json = optarg; break;
+        case LOG: good = read_whole("--log", optarg, 1, 1000000000, &r->log); break;
+        case LIST: return print_presets();
+        case DESCRIBE: r->describe = true; break;
+        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        default: return EXIT_WRONG_USE;
+        }
+        if (!good)
+            return EXIT_WRONG_USE;
+    }
+    if (optind == argc)
+        return wrong_use(
+            "train: which network? batchmark train --list shows presets, --help the layers");
+    if (optind + 1 < argc)
+        return wrong_use("train: one network, not also '%s'; quote its text", argv[optind + 1]);
+    if (r->epochs > 0 && r->steps > 0)
+        return wrong_use("train: --epochs or --steps, not both");
+    r->network = argv[optind];
+    return -1;
+}
+
+/* Preset or text, and the settings that were not given. */
+static int resolve(struct run *run)
+{
+    struct request *r = &run->request;
+    char error[ERROR_TEXT];
+    const struct preset *p = run->preset = preset_find(r->network);
+    run->text = p ? p->text : r->network;
+    /* One word is a preset's name mistyped, unless it is a layer's. */
+    struct shape cifar = {3, 32, 32};
+    if (!net_text_parse(run->text, cifar, &run->layers, error)) {
+        if (!strpbrk(r->network, " ;"))
+            return wrong_use("train: no preset '%s' and no layer of that name; batchmark train "
+                             "--list shows presets",
+                             r->network);
+        return wrong_use("%s", error);
+    }
+    if (r->kernels && !kernel_choice_check(r->kernels, error))
+        return wrong_use("%s", error);
+    r->epochs = r->epochs > 0 ? r->epochs : p ? p->epochs : 5;
+    r->batch = r->batch > 0 ? r->batch : p ? p->batch : 10;
+    r->lr = r->lr > 0 ? r->lr : p ? p->lr : 1e-3;
+    r->seed = r->seed >= 0 ? r->seed : p ? (int64_t)p->seed : 44;
+    r->log = r->log > 0 ? r->log : r->steps > 0 ? 1 : 100;
+    if (r->save && !whole_file_possible(r->save, error))
+        return wrong_use("%s", error);
+    return -1;
+}
+
+/* The team: pinned one thread a core where there are cores enough. */
+static int set_threads(struct run *run)
+{
+    struct request *r = &run->request;
+    char error[ERROR_TEXT];
+    if (!machine_detect(&run->machine, error, sizeof error))
+        return wrong_use("%s", error);
+    if (r->threads < 0)
+        r->threads = run->machine.cpu_count;
+    if (r->threads > run->machine.cpu_count)
+        printf("%lld threads on %d usable cores: not pinned, and slower than one a core\n",
+               (long long)r->threads, run->machine.cpu_count);
+    else if (!machine_pin_team(&run->machine, (int)r->threads, error, sizeof error))
+        printf("threads are not pinned: %s\n", error);
+    return -1;
+}
+
+static int make_network(struct run *run)
+{
+    const struct request *r = &run->request;
+    char error[ERROR_TEXT];
+    struct net_options o = {.seed = (uint64_t)r->seed,
+                            .hints = machine_hints(&run->machine, (int)r->threads),
+                            .kernels = r->kernels,
+                            .isa = r->isa,
+                            .fuse = r->fuse,
+                            .memory = (double)run->machine.memory};
+    o.hints.keep = true;
+    train_sizes(&run->data, r->batch, &o);
+    run->net = net_create(&run->layers, &o, error);
+    if (!run->net || (r->init && !train_load(run->net, r->init, error)))
+        return wrong_use("%s", error);
+    int64_t epoch_steps = div_up(run->data.train.count, o.batch);
+    run->steps = r->steps > 0 ? r->steps : r->epochs * epoch_steps;
+    return -1;
+}
+
+/* Each layer with the variants of its training pass; calls of other batch sizes only where they differ. */
+static void print_layers(const struct run *run)
+{
+    double flops = 0;
+    printf("%-3s %-24s %-12s %10s %12s\n", "", "layer", "output", "parameters", "FLOPs/image");
+    for (int i = 0; i < run->layers.count; i++) {
+        const struct layer *l = &run->layers.layers[i];
+        char text[LAYER_TEXT], shape[64];
+        snprintf(shape, sizeof shape, l->dst.h * l->dst.w > 1 ? "%lldx%lldx%lld" : "%lld",
+                 (long long)l->dst.c, (long long)l->dst.h, (long long)l->dst.w);
+        printf("%-3d %-24s %-12s %10lld %12.0f\n", i, layer_print(l, text), shape,
+               (long long)layer_parameters(l), layer_flops(l));
+        flops += layer_flops(l);
+    }
+    printf("    %-24s %-12s %10lld %12.0f   (%.1f MB)\n", "total", "",
+           (long long)net_parameters(run->net), flops, net_bytes(run->net) / 1e6);
+}
+
+static bool same_kernel(const struct call *a, const struct call *b)
+{
+    return a->entry == b->entry && problem_equal(&a->problem, &b->problem) &&
+           a->args.formats.src == b->args.formats.src && a->args.formats.dst == b->args.formats.dst;
+}
+
+static void print_kernels(const struct run *run)
+{
+    printf("kernels:\n");
+    for (int i = 0; i < net_call_count(run->net); i++) {
+        const struct call *c = net_call(run->net, i);
+        bool shown = false;
+        for (int j = 0; j < i && !shown; j++)
+            shown =
+                net_call(run->net, j)->layer == c->layer && same_kernel(net_call(run->net, j), c);
+        char problem[PROBLEM_TEXT], formats[FORMATS_TEXT];
+        if (!shown)
+            printf("  %-3d %s/%s/%s/%s\n", c->layer, c->entry->op, c->entry->name,
+                   problem_print(&c->problem, problem), formats_print(c->args.formats, formats));
+    }
+}
+
+/* A number for JSON, which has no NaN: a diverged loss is null. */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+/* Writes one event and frees it. False: printed what is wrong. */
+static bool log_event(struct run *run, json_t *event)
+{
+    bool good = true;
+    if (run->json) {
+        good = !json_dumpf(event, run->json, JSON_COMPACT) && fputc('\n', run->json) != EOF &&
+               !fflush(run->json);
+        if (!good)
+            wrong_use("%s: cannot write: %s", run->request.json, strerror(errno));
+    }
+    json_decref(event);
+    return good;
+}
+
+/* Sums over the current epoch, and since the last step event. */
+struct meter {
+    struct outcome sum;
+    int64_t images, steps;
+    double seconds;
+};
+
+static void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds)
+{
+    m->sum.loss += o.loss;
+    m->sum.correct += o.correct;
+    m->images += images;
+    m->steps++;
+    m->seconds += seconds;
+}
+
+static double mean_loss(const struct meter *m)
+{
+    return m->sum.loss / (double)m->images;
+}
+
+static double accuracy(const struct meter *m)
+{
+    return (double)m->sum.correct / (double)m->images;
+}
+
+static double speed(const struct meter *m)
+{
+    return (double)m->images / m->seconds;
+}
+
+/* On a terminal a bar that is redrawn, else a plain line now and then. */
+static void show_progress(const struct run *run, const struct meter *epoch, int64_t step,
+                          double elapsed)
+{
+    enum { WIDTH = 24 };
+    double share = (double)step / (double)run->steps, left = elapsed / share - elapsed;
+    char bar[WIDTH + 1];
+    for (int i = 0; i < WIDTH; i++)
+        bar[i] = i < (int)(share * WIDTH) ? '#' : '.';
+    bar[WIDTH] = '\0';
+    printf(
+        run->terminal
+            ? "\repoch %lld [%s] %3.0f %%  loss %.4f  accuracy %.4f  %.0f images/s  %d:%02d left "
+              "\033[K"
+            : "epoch %lld  [%s] %3.0f %%  loss %.4f  accuracy %.4f  %.0f images/s  %d:%02d left\n",
+        (long long)run->trainer.epoch, bar, 100 * share, mean_loss(epoch), accuracy(epoch),
+        speed(epoch), (int)left / 60, (int)left % 60);
+    fflush(stdout);
+}
+
+/* Ends an epoch: tests, prints, logs. False: the log cannot be written. */
+static bool report_epoch(struct run *run, const struct meter *epoch, struct outcome *test)
+{
+    double images = (double)run->data.test.count;
+    *test = trainer_test(&run->trainer);
+    if (run->terminal)
+        printf("\r\033[K");
+    printf("epoch %lld: train loss %.4f accuracy %.4f, test loss %.4f accuracy %.4f, %.0f "
+           "images/s, %.1f s\n",
+           (long long)run->trainer.epoch, mean_loss(epoch), accuracy(epoch), test->loss / images,
+           (double)test->correct / images, speed(epoch), epoch->seconds);
+    fflush(stdout);
+    return log_event(run, json_pack("{s:s, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event",
+                                    "epoch", "epoch", (json_int_t)run->trainer.epoch, "steps",
+                                    (json_int_t)epoch->steps, "train_loss",
+                                    number(mean_loss(epoch)), "train_accuracy", accuracy(epoch),
+                                    "test_loss", number(test->loss / images), "test_accuracy",
+                                    (double)test->correct / images, "images_per_second",
+                                    speed(epoch), "seconds", epoch->seconds));
+}
+
+/* {"conv_fwd": ["direct_avx512_omp"], ...} */
+static json_t *kernels_json(const struct net *n)
+{
+    json_t *all = json_object();
+    for (int i = 0; i < net_call_count(n); i++) {
+        const struct entry *e = net_call(n, i)->entry;
+        json_t *list = json_object_get(all, e->op);
+        if (!list) {
+            list = json_array();
+            json_object_set_new(all, e->op, list);
+        }
+        bool there = false;
+        for (size_t j = 0; j < json_array_size(list); j++)
+            there |= !strcmp(json_string_value(json_array_get(list, j)), e->name);
+        if (!there)
+            json_array_append_new(list, json_string(e->name));
+    }
+    return all;
+}
+
+static bool report_summary(struct run *run, const struct meter *all, const struct meter *epoch,
+                           struct outcome test)
+{
+    const struct request *r = &run->request;
+    struct net_seconds s = net_seconds(run->net);
+    double input = run->trainer.input_seconds, total = s.conv + s.bn + s.dense + s.other + input;
+    double images = (double)run->data.test.count;
+    printf("time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, input %.1f %%, other %.1f "
+           "%%)\n",
+           100 * s.conv / total, 100 * s.bn / total, 100 * (s.dense + s.other + input) / total,
+           100 * s.dense / total, 100 * input / total, 100 * s.other / total);
+    printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
+           (long long)all->steps, (long long)all->images, all->seconds, speed(all),
+           (double)test.correct / images);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:b}", "event", "summary",
+                          "preset", run->preset ? run->preset->name : "", "network", run->text,
+                          "data", run->data.name, "steps", (json_int_t)all->steps, "batch",
+                          (json_int_t)r->batch, "lr", r->lr, "seed", (json_int_t)r->seed, "threads",
+                          (json_int_t)r->threads, "shuffle", r->shuffle);
+    json_object_set_new(o, "train_loss", number(mean_loss(epoch)));
+    json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
+    json_object_set_new(o, "test_loss", number(test.loss / images));
+    json_object_set_new(o, "test_accuracy", json_real((double)test.correct / images));
+    json_object_set_new(o, "images_per_second", json_real(speed(all)));
+    json_object_set_new(o, "seconds", json_real(all->seconds));
+    json_object_set_new(o, "share_conv", json_real(s.conv / total));
+    json_object_set_new(o, "share_bn", json_real(s.bn / total));
+    json_object_set_new(o, "share_rest", json_real((s.dense + s.other + input) / total));
+    json_object_set_new(o, "share_dense", json_real(s.dense / total));
+    json_object_set_new(o, "share_input", json_real(input / total));
+    json_object_set_new(o, "parameters", json_integer(net_parameters(run->net)));
+    json_object_set_new(o, "bytes", json_integer((json_int_t)net_bytes(run->net)));
+    json_object_set_new(o, "kernels", kernels_json(run->net));
+    json_object_set_new(o, "machine", json_string(run->machine.slug));
+    json_object_set_new(o, "commit", json_string(build_commit));
+    return log_event(run, o);
+}
+
+static int train(struct run *run)
+{
+    /* Seconds between two drawings. */
+    const double pause = run->terminal ? 0.2 : 10;
+    struct meter all = {0}, epoch = {0}, since = {0};
+    struct outcome test = {0};
+    double start = now(), drawn = start;
+    struct trainer *t = &run->trainer;
+    for (int64_t step = 1; step <= run->steps; step++) {
+        if (trainer_epoch_done(t))
+            epoch = (struct meter){0};
+        int64_t images;
+        double then = now();
+        struct outcome out = trainer_step(t, &images);
+        double end = now();
+        meter_add(&all, out, images, end - then);
+        meter_add(&epoch, out, images, end - then);
+        meter_add(&since, out, images, end - then);
+        if (since.steps == run->request.log) {
+            if (!log_event(run, json_pack("{s:s, s:I, s:I, s:o}", "event", "step", "step",
+                                          (json_int_t)step, "epoch", (json_int_t)t->epoch, "loss",
+                                          number(mean_loss(&since)))))
+                return EXIT_WRONG_USE;
+            since = (struct meter){0};
+        }
+        if (end - drawn > pause) {
+            show_progress(run, &epoch, step, end - start);
+            drawn = end;
+        }
+        if ((trainer_epoch_done(t) || step == run->steps) && !report_epoch(run, &epoch, &test))
+            return EXIT_WRONG_USE;
+    }
+    return report_summary(run, &all, &epoch, test) ? -1 : EXIT_WRONG_USE;
+}
+
+/* Everything from the data on. -1: all went well. */
+static int carry_out(struct run *run)
+{
+    const struct request *r = &run->request;
+    char error[ERROR_TEXT];
+    int status = set_threads(run);
+    if (status >= 0)
+        return status;
+    if (!data_open(r->data, (uint64_t)r->seed, &run->data, error))
+        return wrong_use("%s", error);
+    if ((status = make_network(run)) >= 0)
+        return status;
+    printf("%s: %s\n%lld + %lld images of %s, batch %lld, Adam %g, seed %lld, shuffle %s, %lld "
+           "threads\n",
+           run->preset ? run->preset->name : "network", run->preset ? run->preset->what : run->text,
+           (long long)run->data.train.count, (long long)run->data.test.count, run->data.name,
+           (long long)r->batch, r->lr, (long long)r->seed, r->shuffle ? "on" : "off",
+           (long long)r->threads);
+    print_layers(run);
+    print_kernels(run);
+    if (r->describe)
+        return -1;
+    run->trainer =
+        (struct trainer){.net = run->net,
+                         .data = &run->data,
+                         .adam = {.lr = r->lr, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+                         .batch = r->batch,
+                         .shuffle = r->shuffle,
+                         .seed = (uint64_t)r->seed};
+    if (!trainer_start(&run->trainer))
+        return wrong_use("out of memory for the order of the images");
+    if (r->json && !(run->json = fopen(r->json, "w")))
+        return wrong_use("%s: cannot write: %s; name a file in a folder that exists", r->json,
+                         strerror(errno));
+    if ((status = train(run)) >= 0)
+        return status;
+    if (r->save && !train_save(run->net, r->save, run->text, error))
+        return wrong_use("%s", error);
+    return -1;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    /* Holds the parsed network, too large for comfort on a stack. */
+    static struct run run;
+    run = (struct run){.terminal = isatty(STDOUT_FILENO)};
+    int status = read_request(argc, argv, &run.request);
+    if (status < 0)
+        status = resolve(&run);
+    if (status < 0)
+        status = carry_out(&run);
+    if (run.json && fclose(run.json) && status < 0)
+        status = wrong_use("%s: cannot write: %s", run.request.json, strerror(errno));
+    trainer_finish(&run.trainer);
+    net_free(run.net);
+    data_free(&run.data);
+    machine_free(&run.machine);
+    return status < 0 ? EXIT_GOOD : status;
+}

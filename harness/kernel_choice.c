@@ -1,0 +1,173 @@
+/* Reads kernel choices and finds variants by them. */
+#include "kernel_choice.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WORD_TEXT 96
+
+/* Goes through a choice pattern by pattern. */
+struct cursor {
+    const char *at;
+    char ops[WORD_TEXT];     /* of the group: glob over operations */
+    char op[WORD_TEXT];      /* of the pattern: the same unless it says OP/PATTERN */
+    char pattern[WORD_TEXT]; /* glob over variant names */
+};
+
+static void copy_word(char out[WORD_TEXT], const char *from, size_t length)
+{
+    while (length && *from == ' ') {
+        from++;
+        length--;
+    }
+    while (length && from[length - 1] == ' ')
+        length--;
+    snprintf(out, WORD_TEXT, "%.*s", (int)(length < WORD_TEXT ? length : WORD_TEXT - 1), from);
+}
+
+static bool next_pattern(struct cursor *c)
+{
+    for (;;) {
+        if (!*c->at)
+            return false;
+        if (*c->at == ';') {
+            c->at++;
+            c->ops[0] = '\0';
+            continue;
+        }
+        if (*c->at == ',') {
+            c->at++;
+            continue;
+        }
+        if (!c->ops[0]) {
+            size_t group = strcspn(c->at, ";"), name = strcspn(c->at, "=");
+            copy_word(c->ops, name < group ? c->at : "*", name < group ? name : 1);
+            if (name < group)
+                c->at += name + 1;
+        }
+        size_t length = strcspn(c->at, ",;"), slash = strcspn(c->at, "/");
+        copy_word(c->op, slash < length ? c->at : c->ops, slash < length ? slash : strlen(c->ops));
+        copy_word(c->pattern, slash < length ? c->at + slash + 1 : c->at,
+                  length - (slash < length ? slash + 1 : 0));
+        c->at += length;
+        if (c->pattern[0])
+            return true;
+    }
+}
+
+bool kernel_choice_check(const char *choice, char error[ERROR_TEXT])
+{
+    struct cursor c = {.at = choice};
+    int patterns = 0;
+    for (; next_pattern(&c); patterns++) {
+        bool op = false, variant = false;
+        for (int i = 0; i < registry_count; i++) {
+            bool here = !fnmatch(c.op, registry[i].op, 0);
+            op |= here;
+            variant |= here && !fnmatch(c.pattern, registry[i].name, 0);
+        }
+        if (!variant) {
+            if (op)
+                snprintf(error, ERROR_TEXT,
+                         "--kernels: no variant of %s matches '%s'; batchmark list shows all", c.op,
+                         c.pattern);
+            else
+                snprintf(error, ERROR_TEXT,
+                         "--kernels: no operation matches '%s'; batchmark list shows all", c.op);
+            return false;
+        }
+    }
+    if (!patterns)
+        snprintf(error, ERROR_TEXT,
+                 "--kernels: names no variant; write one as in 'conv_fwd=direct_*,naive'");
+    return patterns;
+}
+
+/* Operations of fewer FLOPs than this run on one thread where a variant of one thread is among those that fit:
+ * waking a team costs more than it saves. */
+static const double worth_a_team = 2e6;
+
+/* The default order. Fixed, so that a run can be repeated bit by bit. */
+static const char default_order[] = "conv_*=direct_*,im2col*,blocked*,naive*,*;*=*";
+enum { PEER_RUNG = 90 };
+
+static double work(const char *op, const struct problem *p)
+{
+    const struct op *o = op_find(op);
+    struct cost cost = o->cost(p);
+    return cost.flops_nominal;
+}
+
+/* Why this entry is not to be used, or NULL. The default keeps to full float32 accuracy and our own kernels. */
+static const char *refused(const struct entry *e, enum isa cap, const struct problem *p,
+                           struct formats f, bool by_default)
+{
+    const char *why = registry_why_not(e, cap);
+    if (why)
+        return why;
+    if (strstr(e->name, "prepacked"))
+        return "it keeps weights packed that training changes";
+    enum algebra algebra = e->variant->algebra;
+    if (by_default && (e->rung >= PEER_RUNG || algebra == BF16_PRODUCTS || algebra == ONE_PASS ||
+                       algebra == WINOGRAD_F2 || algebra == WINOGRAD_F4))
+        return "used only where --kernels names it";
+    return registry_why_not_problem(e, p, f);
+}
+
+static bool better(const struct entry *e, const struct entry *than, bool parallel)
+{
+    if (!than)
+        return true;
+    if (e->variant->parallel != than->variant->parallel)
+        return e->variant->parallel == parallel;
+    if (e->variant->isa != than->variant->isa)
+        return e->variant->isa > than->variant->isa;
+    return e->rung > than->rung;
+}
+
+const struct entry *kernel_choose(const char *choice, enum isa cap, int threads, const char *op,
+                                  const struct problem *p, struct formats f, char error[ERROR_TEXT])
+{
+    bool named = false;
+    for (struct cursor c = {.at = choice ? choice : ""}; next_pattern(&c);)
+        named |= !fnmatch(c.op, op, 0);
+    if (!named)
+        choice = default_order;
+    bool parallel = threads > 1 && work(op, p) >= worth_a_team;
+
+    char tried[256] = "", reasons[256] = "";
+    for (struct cursor c = {.at = choice}; next_pattern(&c);) {
+        if (fnmatch(c.op, op, 0))
+            continue;
+        const struct entry *best = NULL;
+        for (int i = 0; i < registry_count; i++) {
+            const struct entry *e = &registry[i];
+            if (strcmp(e->op, op) || fnmatch(c.pattern, e->name, 0))
+                continue;
+            const char *why = refused(e, cap, p, f, !named);
+            if (!why && better(e, best, parallel))
+                best = e;
+            size_t used = strlen(reasons);
+            if (why)
+                snprintf(reasons + used, sizeof reasons - used, "%s%s: %s", used ? "; " : "",
+                         e->name, why);
+        }
+        if (best)
+            return best;
+        size_t used = strlen(tried);
+        snprintf(tried + used, sizeof tried - used, "%s%s", used ? "," : "", c.pattern);
+    }
+    char text[PROBLEM_TEXT];
+    snprintf(error, ERROR_TEXT,
+             "%s %s: no variant fits among '%.60s' (%.180s); see batchmark list %s --why", op,
+             problem_print(p, text), tried, reasons[0] ? reasons : "no such name", op);
+    return NULL;
+}
+
+bool kernel_choice_has(const char *choice, enum isa cap, int threads, const char *op,
+                       const struct problem *p, struct formats f)
+{
+    char error[ERROR_TEXT];
+    return kernel_choose(choice, cap, threads, op, p, f, error) != NULL;
+}

@@ -1,0 +1,754 @@
+/* Lowers a network to calls of registry variants and runs them. */
+#include "net.h"
+#include "kernel_choice.h"
+#include "rng.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { USE_WEIGHTS = 16 }; /* of the random stream */
+enum { FWD, BWD_DATA, BWD_WEIGHTS, PHASES };
+
+/* What a layer owns, whatever the batch. Pointers are NULL where it has no such thing. */
+struct layer_state {
+    float *dst,
+        *diff_dst; /* activations and their gradients; in-place layers share those before them */
+    float *weight, *bias;              /* conv, dense; gamma and beta of bn */
+    float *diff_weight, *diff_bias;    /* of the loss */
+    float *mean, *variance;            /* bn: of the batch */
+    float *running_mean, *running_var; /* bn */
+    uint8_t *chosen;                   /* maxpool */
+};
+
+/* The calls of a forward or a whole training pass at one batch size. */
+struct pass {
+    int64_t mb;
+    bool training;
+    struct call (*calls)[PHASES]; /* by layer */
+    bool *fused;                  /* by layer: bn that does the relu after it */
+};
+
+enum { MAX_PASSES = 4 };
+enum { TIME_FWD, TIME_BWD, TIMES };
+
+struct net {
+    struct net_text text;
+    struct net_options options;
+    int first_trained;         /* the first layer with weights: nothing below it needs a gradient */
+    float *input, *diff_input; /* the latter is read by nobody, but bn as first layer writes it */
+    struct layer_state *state;
+    struct pass passes[MAX_PASSES];
+    int pass_count;
+    /* All trained values in one array, so that the optimizer is one loop; each tensor begins at a cache line. */
+    float *weights, *gradients, *m, *v;
+    int64_t padded, parameters;
+    struct net_tensor *tensors;
+    const float **tensor_gradients;
+    int tensor_count;
+    void *scratch;
+    size_t scratch_size;
+    double (*layer_seconds)[TIMES];
+    double loss_seconds, update_seconds;
+    void **owned; /* everything allocated below */
+    int owned_count, owned_room;
+    double bytes;
+};
+
+__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
+                                                       ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(error, ERROR_TEXT, format, list);
+    va_end(list);
+    return false;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Memory: aligned to cache lines, zeroed, freed with the network. NULL after the first failure shows in `good`. */
+static void *own(struct net *n, double bytes, bool *good)
+{
+    if (!*good)
+        return NULL;
+    if (n->owned_count == n->owned_room) {
+        int room = n->owned_room ? 2 * n->owned_room : 64;
+        void **more = realloc(n->owned, (size_t)room * sizeof *more);
+        if (!more) {
+            *good = false;
+            return NULL;
+        }
+        n->owned = more;
+        n->owned_room = room;
+    }
+    size_t size = ((size_t)bytes + 63) / 64 * 64 + 64;
+    void *memory = aligned_alloc(64, size);
+    if (!memory) {
+        *good = false;
+        return NULL;
+    }
+    memset(memory, 0, size);
+    n->owned[n->owned_count++] = memory;
+    n->bytes += (double)size;
+    return memory;
+}
+
+static float *own_floats(struct net *n, int64_t count, bool *good)
+{
+    return own(n, 4.0 * (double)count, good);
+}
+
+static int64_t volume(const struct shape *s)
+{
+    return s->c * s->h * s->w;
+}
+
+static bool in_place(const struct layer *l)
+{
+    return l->kind == LAYER_RELU || l->kind == LAYER_FLATTEN;
+}
+
+static int64_t largest_batch(const struct net_options *o)
+{
+    return max_i64(max_i64(o->batch, o->tail), max_i64(o->eval_batch, o->eval_tail));
+}
+
+static int64_t padded(int64_t n)
+{
+    return div_up(n, 16) * 16;
+}
+
+static int64_t weight_count(const struct layer *l)
+{
+    return l->kind == LAYER_BN ? l->src.c : layer_parameters(l) - (l->bias ? l->dst.c : 0);
+}
+
+static int64_t bias_count(const struct layer *l)
+{
+    return l->kind == LAYER_BN ? l->src.c : l->bias ? l->dst.c : 0;
+}
+
+/* Refuses what memory cannot hold before anything is touched. Counted in floating point: no overflow. */
+static bool check_memory(const struct net *n, char error[ERROR_TEXT])
+{
+    double floats = 0, widest = (double)volume(&n->text.layers[0].src),
+           mb = (double)largest_batch(&n->options);
+    for (int i = 0; i < n->text.count; i++) {
+        const struct layer *l = &n->text.layers[i];
+        double activations = mb * (double)volume(&l->dst);
+        floats += 4.0 * (double)layer_parameters(l) + (in_place(l) ? 0 : activations);
+        widest = activations > widest ? activations : widest;
+    }
+    double need = 4 * (floats + 2 * widest), have = n->options.memory;
+    if (have && need > have)
+        return fail(
+            error, "the network needs %.3g GB, this machine has %.3g; use a smaller batch or layer",
+            need / 1e9, have / 1e9);
+    return true;
+}
+
+static bool check_shape(struct net *n, char error[ERROR_TEXT])
+{
+    const struct layer *last = &n->text.layers[n->text.count - 1];
+    n->first_trained = 0;
+    while (n->first_trained < n->text.count && !layer_parameters(&n->text.layers[n->first_trained]))
+        n->first_trained++;
+    if (n->first_trained == n->text.count)
+        return fail(error, "network: no layer has weights to train; add a conv or dense layer");
+    if (last->dst.h != 1 || last->dst.w != 1 || last->dst.c < n->options.classes)
+        return fail(error,
+                    "network, column %d: the last layer gives %lldx%lldx%lld numbers an image, the "
+                    "data has %d classes; "
+                    "end with dense %d",
+                    last->column, (long long)last->dst.c, (long long)last->dst.h,
+                    (long long)last->dst.w, n->options.classes, n->options.classes);
+    return true;
+}
+
+static void add_tensor(struct net *n, int layer, const char *what, float *data,
+                       const float *gradient, int ndim, const int64_t dims[4])
+{
+    struct net_tensor *t = &n->tensors[n->tensor_count];
+    *t = (struct net_tensor){.ndim = ndim, .data = data};
+    snprintf(t->name, sizeof t->name, "%d.%s", layer, what);
+    memcpy(t->dims, dims, 4 * sizeof *dims);
+    n->tensor_gradients[n->tensor_count++] = gradient;
+}
+
+static void name_tensors(struct net *n, int i)
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    if (l->kind == LAYER_CONV)
+        add_tensor(n, i, "weight", s->weight, s->diff_weight, 4,
+                   (const int64_t[4]){l->dst.c, l->src.c, l->kh, l->kw});
+    else if (l->kind == LAYER_DENSE)
+        add_tensor(n, i, "weight", s->weight, s->diff_weight, 2,
+                   (const int64_t[4]){l->dst.c, l->src.c});
+    else if (l->kind == LAYER_BN)
+        add_tensor(n, i, "weight", s->weight, s->diff_weight, 1, (const int64_t[4]){l->src.c});
+    if (s->bias)
+        add_tensor(n, i, "bias", s->bias, s->diff_bias, 1, (const int64_t[4]){bias_count(l)});
+    if (l->kind == LAYER_BN) {
+        add_tensor(n, i, "running_mean", s->running_mean, NULL, 1, (const int64_t[4]){l->src.c});
+        add_tensor(n, i, "running_var", s->running_var, NULL, 1, (const int64_t[4]){l->src.c});
+    }
+}
+
+/* Weights, gradients and optimizer state, and the names of the tensors. */
+static bool make_parameters(struct net *n)
+{
+    bool good = true;
+    for (int i = 0; i < n->text.count; i++) {
+        n->padded +=
+            padded(weight_count(&n->text.layers[i])) + padded(bias_count(&n->text.layers[i]));
+        n->parameters += layer_parameters(&n->text.layers[i]);
+    }
+    n->weights = own_floats(n, n->padded, &good);
+    n->gradients = own_floats(n, n->padded, &good);
+    n->m = own_floats(n, n->padded, &good);
+    n->v = own_floats(n, n->padded, &good);
+    n->tensors = own(n, 4.0 * n->text.count * sizeof *n->tensors, &good);
+    n->tensor_gradients = own(n, 4.0 * n->text.count * sizeof *n->tensor_gradients, &good);
+    int64_t at = 0;
+    for (int i = 0; good && i < n->text.count; i++) {
+        const struct layer *l = &n->text.layers[i];
+        struct layer_state *s = &n->state[i];
+        if (weight_count(l)) {
+            s->weight = n->weights + at;
+            s->diff_weight = n->gradients + at;
+            at += padded(weight_count(l));
+        }
+        if (bias_count(l)) {
+            s->bias = n->weights + at;
+            s->diff_bias = n->gradients + at;
+            at += padded(bias_count(l));
+        }
+        if (l->kind == LAYER_BN) {
+            s->mean = own_floats(n, l->src.c, &good);
+            s->variance = own_floats(n, l->src.c, &good);
+            s->running_mean = own_floats(n, l->src.c, &good);
+            s->running_var = own_floats(n, l->src.c, &good);
+        }
+        if (good)
+            name_tensors(n, i);
+    }
+    return good;
+}
+
+/* Activations of every layer, and two buffers between which the gradients alternate. */
+static bool make_activations(struct net *n)
+{
+    bool good = true;
+    int64_t mb = largest_batch(&n->options), train_mb = max_i64(n->options.batch, n->options.tail);
+    int64_t widest = volume(&n->text.layers[0].src);
+    n->input = own_floats(n, mb * widest, &good);
+    float *previous = n->input;
+    for (int i = 0; i < n->text.count; i++) {
+        const struct layer *l = &n->text.layers[i];
+        n->state[i].dst = in_place(l) ? previous : own_floats(n, mb * volume(&l->dst), &good);
+        if (l->kind == LAYER_MAXPOOL)
+            n->state[i].chosen = own(n, (double)(mb * volume(&l->dst)), &good);
+        previous = n->state[i].dst;
+        widest = max_i64(widest, volume(&l->dst));
+    }
+    float *here = own_floats(n, train_mb * widest, &good),
+          *there = own_floats(n, train_mb * widest, &good);
+    for (int i = n->text.count - 1; i >= 0; i--) {
+        n->state[i].diff_dst = here;
+        if (!in_place(&n->text.layers[i])) {
+            float *swap = here;
+            here = there;
+            there = swap;
+        }
+    }
+    n->diff_input = here;
+    return good;
+}
+
+static void init_weights(struct net *n)
+{
+    struct rng r = {rng_stream(n->options.seed, USE_WEIGHTS, 0)};
+    for (int i = 0; i < n->text.count; i++) {
+        const struct layer *l = &n->text.layers[i];
+        struct layer_state *s = &n->state[i];
+        if (l->kind == LAYER_BN) {
+            for (int64_t c = 0; c < l->src.c; c++)
+                s->weight[c] = s->running_var[c] = 1;
+            continue;
+        }
+        if (!weight_count(l))
+            continue;
+        double bound = 1 / sqrt((double)(weight_count(l) / l->dst.c));
+        for (int64_t j = 0; j < weight_count(l); j++)
+            s->weight[j] = (float)(bound * (2.0 * rng_next_unit(&r) - 1));
+        for (int64_t j = 0; j < bias_count(l); j++)
+            s->bias[j] = (float)(bound * (2.0 * rng_next_unit(&r) - 1));
+    }
+}
+
+/* Lowering */
+
+static struct problem conv_problem(const struct layer *l, int64_t mb)
+{
+    return (struct problem){.kind = PROBLEM_CONV,
+                            .eps = DEFAULT_EPS,
+                            .conv = {.mb = mb,
+                                     .g = 1,
+                                     .ic = l->src.c,
+                                     .oc = l->dst.c,
+                                     .ih = l->src.h,
+                                     .iw = l->src.w,
+                                     .oh = l->dst.h,
+                                     .ow = l->dst.w,
+                                     .kh = l->kh,
+                                     .kw = l->kw,
+                                     .sh = l->stride,
+                                     .sw = l->stride,
+                                     .ph = l->ph,
+                                     .pw = l->pw}};
+}
+
+static struct problem bn_problem(const struct layer *l, int64_t mb)
+{
+    return (struct problem){.kind = PROBLEM_BN,
+                            .eps = l->eps,
+                            .bn = {.mb = mb, .ic = l->src.c, .ih = l->src.h, .iw = l->src.w}};
+}
+
+static struct problem gemm_problem(int64_t m, int64_t n, int64_t k)
+{
+    return (struct problem){.kind = PROBLEM_GEMM, .gemm = {.m = m, .n = n, .k = k}};
+}
+
+static bool allowed(const struct net *n, const char *op, const struct problem *p, struct formats f)
+{
+    const struct net_options *o = &n->options;
+    return kernel_choice_has(o->kernels, o->isa, o->hints.threads, op, p, f);
+}
+
+/* Chooses the variant of one call. Its tensors are bound by the caller. */
+static bool choose(struct net *n, struct call *c, int layer, const char *op, struct problem p,
+                   enum layout layout, char error[ERROR_TEXT])
+{
+    const struct net_options *o = &n->options;
+    const char *refusal = op_find(op)->refuse ? op_find(op)->refuse(&p) : NULL;
+    char why[ERROR_TEXT];
+    if (refusal)
+        return fail(error, "network, column %d, bn with a batch of %lld: %s",
+                    n->text.layers[layer].column, (long long)p.bn.mb, refusal);
+    struct formats f = {layout, layout};
+    *c = (struct call){.problem = p, .layer = layer, .args = {.formats = f, .hints = o->hints}};
+    c->entry = kernel_choose(o->kernels, o->isa, o->hints.threads, op, &p, f, why);
+    if (!c->entry)
+        return fail(error, "layer %d: %.490s", layer, why);
+    const struct variant *v = c->entry->variant;
+    size_t scratch = v->scratch_size ? v->scratch_size(&c->problem, f, &o->hints) : 0;
+    n->scratch_size = scratch > n->scratch_size ? scratch : n->scratch_size;
+    return true;
+}
+
+static float *src_of(struct net *n, int layer)
+{
+    return layer ? n->state[layer - 1].dst : n->input;
+}
+
+static bool lower_conv(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    struct call *c = p->calls[i];
+    struct problem problem = conv_problem(l, p->mb);
+    if (!choose(n, &c[FWD], i, "conv_fwd", problem, NCHW, error))
+        return false;
+    float **t = c[FWD].args.t;
+    t[SRC] = src_of(n, i);
+    t[WEIGHTS] = s->weight;
+    t[BIAS] = s->bias;
+    t[DST] = s->dst;
+    if (!p->training)
+        return true;
+    if (i > n->first_trained) {
+        if (!choose(n, &c[BWD_DATA], i, "conv_bwd_data", problem, NCHW, error))
+            return false;
+        t = c[BWD_DATA].args.t;
+        t[DIFF_DST] = s->diff_dst;
+        t[WEIGHTS] = s->weight;
+        t[DIFF_SRC] = n->state[i - 1].diff_dst;
+    }
+    if (!choose(n, &c[BWD_WEIGHTS], i, "conv_bwd_weights", problem, NCHW, error))
+        return false;
+    t = c[BWD_WEIGHTS].args.t;
+    t[SRC] = src_of(n, i);
+    t[DIFF_DST] = s->diff_dst;
+    t[DIFF_WEIGHTS] = s->diff_weight;
+    t[DIFF_BIAS] = s->diff_bias;
+    return true;
+}
+
+/* y[mb][out] = x[mb][in] w[out][in]^T;  dx = dy w;  dw = dy^T x */
+static bool lower_dense(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    struct call *c = p->calls[i];
+    int64_t in = l->src.c, out = l->dst.c;
+    if (!choose(n, &c[FWD], i, "gemm", gemm_problem(p->mb, out, in), GEMM_NT, error))
+        return false;
+    float **t = c[FWD].args.t;
+    t[SRC] = src_of(n, i);
+    t[WEIGHTS] = s->weight;
+    t[BIAS] = s->bias;
+    t[DST] = s->dst;
+    if (!p->training)
+        return true;
+    if (i > n->first_trained) {
+        if (!choose(n, &c[BWD_DATA], i, "gemm", gemm_problem(p->mb, in, out), GEMM_NN, error))
+            return false;
+        t = c[BWD_DATA].args.t;
+        t[SRC] = s->diff_dst;
+        t[WEIGHTS] = s->weight;
+        t[DST] = n->state[i - 1].diff_dst;
+    }
+    if (!choose(n, &c[BWD_WEIGHTS], i, "gemm", gemm_problem(out, in, p->mb), GEMM_TN, error))
+        return false;
+    t = c[BWD_WEIGHTS].args.t;
+    t[SRC] = s->diff_dst;
+    t[WEIGHTS] = src_of(n, i);
+    t[DST] = s->diff_weight;
+    return true;
+}
+
+/* Can bn and the relu after it be one operation? False with `error` untouched where they simply are not. */
+static bool fusible(const struct net *n, const struct pass *p, int i)
+{
+    if (!p->training || n->options.fuse == FUSE_OFF || i + 1 == n->text.count ||
+        n->text.layers[i + 1].kind != LAYER_RELU)
+        return false;
+    struct problem problem = bn_problem(&n->text.layers[i], p->mb);
+    struct formats f = {NCHW, NCHW};
+    return n->options.fuse == FUSE_ON ||
+           (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
+}
+
+static bool lower_bn(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    struct call *c = p->calls[i];
+    struct problem problem = bn_problem(l, p->mb);
+    bool fused = p->fused[i] = fusible(n, p, i);
+    const char *fwd = fused ? "bn_relu_fwd_train" : p->training ? "bn_fwd_train" : "bn_fwd_infer";
+    if (!choose(n, &c[FWD], i, fwd, problem, NCHW, error))
+        return false;
+    float **t = c[FWD].args.t;
+    t[SRC] = src_of(n, i);
+    t[GAMMA] = s->weight;
+    t[BETA] = s->bias;
+    t[DST] = s->dst;
+    t[MEAN] = p->training ? s->mean : s->running_mean;
+    t[VARIANCE] = p->training ? s->variance : s->running_var;
+    if (!p->training)
+        return true;
+    if (!choose(n, &c[BWD_DATA], i, fused ? "bn_relu_bwd" : "bn_bwd", problem, NCHW, error))
+        return false;
+    t = c[BWD_DATA].args.t;
+    t[SRC] = src_of(n, i);
+    t[DIFF_DST] = s->diff_dst;
+    t[MEAN] = s->mean;
+    t[VARIANCE] = s->variance;
+    t[GAMMA] = s->weight;
+    t[BETA] = fused ? s->bias : NULL;
+    t[DIFF_SRC] = i ? n->state[i - 1].diff_dst : n->diff_input;
+    t[DIFF_GAMMA] = s->diff_weight;
+    t[DIFF_BETA] = s->diff_bias;
+    return true;
+}
+
+static bool add_pass(struct net *n, int64_t mb, bool training, char error[ERROR_TEXT])
+{
+    bool good = true;
+    struct pass *p = &n->passes[n->pass_count];
+    p->mb = mb;
+    p->training = training;
+    p->calls = own(n, (double)((size_t)n->text.count * sizeof *p->calls), &good);
+    p->fused = own(n, (double)((size_t)n->text.count * sizeof *p->fused), &good);
+    if (!good)
+        return fail(error, "out of memory for the plan of the network");
+    n->pass_count++;
+    for (int i = 0; good && i < n->text.count; i++) {
+        switch (n->text.layers[i].kind) {
+        case LAYER_CONV: good = lower_conv(n, p, i, error); break;
+        case LAYER_DENSE: good = lower_dense(n, p, i, error); break;
+        case LAYER_BN: good = lower_bn(n, p, i, error); break;
+        case LAYER_RELU:
+        case LAYER_MAXPOOL:
+        case LAYER_FLATTEN: break;
+        }
+    }
+    return good;
+}
+
+/* Call i of all, counting the places where a layer has none. */
+static struct call *call_place(const struct net *n, int i)
+{
+    int each = n->text.count * PHASES;
+    return &n->passes[i / each].calls[i % each / PHASES][i % PHASES];
+}
+
+/* What is known only when all passes are planned: the scratch, and the address of each problem. */
+static bool finish_calls(struct net *n, char error[ERROR_TEXT])
+{
+    bool good = true;
+    n->scratch = own(n, (double)n->scratch_size, &good);
+    if (!good)
+        return fail(error, "out of memory for %zu bytes of scratch", n->scratch_size);
+    for (int i = 0; i < n->pass_count * n->text.count * PHASES; i++) {
+        struct call *c = call_place(n, i);
+        if (!c->entry)
+            continue;
+        c->args.problem = &c->problem;
+        c->args.scratch = n->scratch;
+        if (c->entry->variant->prepare)
+            c->args.handle = c->entry->variant->prepare(&c->args);
+    }
+    return true;
+}
+
+static bool build(struct net *n, char error[ERROR_TEXT])
+{
+    const struct net_options *o = &n->options;
+    bool good = true;
+    if (!check_shape(n, error) || !check_memory(n, error))
+        return false;
+    n->state = own(n, (double)((size_t)n->text.count * sizeof *n->state), &good);
+    n->layer_seconds = own(n, (double)((size_t)n->text.count * sizeof *n->layer_seconds), &good);
+    if (!good || !make_parameters(n) || !make_activations(n))
+        return fail(error, "out of memory for the network; use a smaller batch or layer");
+    init_weights(n);
+    const int64_t sizes[MAX_PASSES] = {o->batch, o->tail, o->eval_batch, o->eval_tail};
+    for (int i = 0; i < MAX_PASSES; i++)
+        if (sizes[i] && !add_pass(n, sizes[i], i < 2, error))
+            return false;
+    return finish_calls(n, error);
+}
+
+struct net *net_create(const struct net_text *text, const struct net_options *options,
+                       char error[ERROR_TEXT])
+{
+    struct net *n = calloc(1, sizeof *n);
+    if (!n) {
+        fail(error, "out of memory for the network");
+        return NULL;
+    }
+    n->text = *text;
+    n->options = *options;
+    if (!build(n, error)) {
+        net_free(n);
+        return NULL;
+    }
+    return n;
+}
+
+void net_free(struct net *n)
+{
+    if (!n)
+        return;
+    for (int i = 0; i < net_call_count(n); i++) {
+        const struct call *c = net_call(n, i);
+        if (c->args.handle && c->entry->variant->release)
+            c->entry->variant->release(c->args.handle);
+    }
+    for (int i = 0; i < n->owned_count; i++)
+        free(n->owned[i]);
+    free(n->owned);
+    free(n);
+}
+
+/* Running */
+
+static void run_call(const struct call *c)
+{
+    c->entry->variant->run(&c->args);
+}
+
+static struct maxpool pool_of(const struct layer *l, int64_t mb)
+{
+    return (struct maxpool){.mb = mb,
+                            .c = l->src.c,
+                            .ih = l->src.h,
+                            .iw = l->src.w,
+                            .oh = l->dst.h,
+                            .ow = l->dst.w,
+                            .k = l->kh,
+                            .s = l->stride};
+}
+
+static bool relu_is_fused(const struct pass *p, int i)
+{
+    return i && p->fused[i - 1];
+}
+
+static void layer_forward(struct net *n, const struct pass *p, int i)
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    int threads = n->options.hints.threads;
+    if (p->calls[i][FWD].entry)
+        run_call(&p->calls[i][FWD]);
+    if (l->kind == LAYER_BN && p->training) {
+        bn_running_update(l->src.c, p->mb * l->src.h * l->src.w, l->momentum, s->mean, s->variance,
+                          s->running_mean, s->running_var);
+    } else if (l->kind == LAYER_RELU && !relu_is_fused(p, i)) {
+        relu_fwd(s->dst, p->mb * volume(&l->dst), threads);
+    } else if (l->kind == LAYER_MAXPOOL) {
+        struct maxpool pool = pool_of(l, p->mb);
+        maxpool_fwd(&pool, src_of(n, i), s->dst, s->chosen, threads);
+    }
+}
+
+static void layer_backward(struct net *n, const struct pass *p, int i)
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    int threads = n->options.hints.threads;
+    if (p->calls[i][BWD_WEIGHTS].entry)
+        run_call(&p->calls[i][BWD_WEIGHTS]);
+    if (p->calls[i][BWD_DATA].entry)
+        run_call(&p->calls[i][BWD_DATA]);
+    if (l->kind == LAYER_DENSE && s->bias) {
+        column_sums(p->mb, l->dst.c, s->diff_dst, s->diff_bias);
+    } else if (l->kind == LAYER_RELU && !relu_is_fused(p, i)) {
+        relu_bwd(s->dst, s->diff_dst, p->mb * volume(&l->dst), threads);
+    } else if (l->kind == LAYER_MAXPOOL) {
+        struct maxpool pool = pool_of(l, p->mb);
+        maxpool_bwd(&pool, s->diff_dst, s->chosen, n->state[i - 1].diff_dst, threads);
+    }
+}
+
+static const struct pass *find_pass(const struct net *n, int64_t mb, bool training)
+{
+    for (int i = 0; i < n->pass_count; i++)
+        if (n->passes[i].mb == mb && n->passes[i].training == training)
+            return &n->passes[i];
+    fprintf(stderr, "batchmark: no pass was planned for %lld images\n", (long long)mb);
+    abort();
+}
+
+float *net_input(struct net *n)
+{
+    return n->input;
+}
+
+struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels)
+{
+    const struct pass *p = find_pass(n, mb, true);
+    struct layer_state *last = &n->state[n->text.count - 1];
+    double then = now(), t;
+    for (int i = 0; i < n->text.count; i++, then = t) {
+        layer_forward(n, p, i);
+        t = now();
+        n->layer_seconds[i][TIME_FWD] += t - then;
+    }
+    struct outcome out = softmax_loss(mb, n->text.layers[n->text.count - 1].dst.c, last->dst,
+                                      labels, last->diff_dst);
+    t = now();
+    n->loss_seconds += t - then;
+    then = t;
+    for (int i = n->text.count - 1; i >= n->first_trained; i--, then = t) {
+        layer_backward(n, p, i);
+        t = now();
+        n->layer_seconds[i][TIME_BWD] += t - then;
+    }
+    return out;
+}
+
+void net_update(struct net *n, const struct adam *adam)
+{
+    double then = now();
+    adam_update(adam, n->padded, n->weights, n->gradients, n->m, n->v, n->options.hints.threads);
+    n->update_seconds += now() - then;
+}
+
+struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels)
+{
+    const struct pass *p = find_pass(n, mb, false);
+    for (int i = 0; i < n->text.count; i++)
+        layer_forward(n, p, i);
+    return softmax_loss(mb, n->text.layers[n->text.count - 1].dst.c,
+                        n->state[n->text.count - 1].dst, labels, NULL);
+}
+
+/* What the caller may look at */
+
+int net_tensor_count(const struct net *n)
+{
+    return n->tensor_count;
+}
+
+struct net_tensor *net_tensor(struct net *n, int i)
+{
+    return &n->tensors[i];
+}
+
+const float *net_gradient(const struct net *n, int i)
+{
+    return n->tensor_gradients[i];
+}
+
+int net_call_count(const struct net *n)
+{
+    int count = 0;
+    for (int i = 0; i < n->pass_count * n->text.count * PHASES; i++)
+        count += call_place(n, i)->entry != NULL;
+    return count;
+}
+
+const struct call *net_call(const struct net *n, int i)
+{
+    for (int place = 0;; place++)
+        if (call_place(n, place)->entry && i-- == 0)
+            return call_place(n, place);
+}
+
+int64_t net_parameters(const struct net *n)
+{
+    return n->parameters;
+}
+
+double net_bytes(const struct net *n)
+{
+    return n->bytes;
+}
+
+struct net_seconds net_seconds(const struct net *n)
+{
+    struct net_seconds s = {.other = n->loss_seconds + n->update_seconds};
+    for (int i = 0; i < n->text.count; i++) {
+        double seconds = n->layer_seconds[i][TIME_FWD] + n->layer_seconds[i][TIME_BWD];
+        switch (n->text.layers[i].kind) {
+        case LAYER_CONV: s.conv += seconds; break;
+        case LAYER_BN: s.bn += seconds; break;
+        case LAYER_DENSE: s.dense += seconds; break;
+        case LAYER_RELU:
+        case LAYER_MAXPOOL:
+        case LAYER_FLATTEN: s.other += seconds; break;
+        }
+    }
+    return s;
+}
+
+void net_seconds_reset(struct net *n)
+{
+    memset(n->layer_seconds, 0, (size_t)n->text.count * sizeof *n->layer_seconds);
+    n->loss_seconds = n->update_seconds = 0;
+}

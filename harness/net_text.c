@@ -1,0 +1,357 @@
+/* Reads networks, prints layers, holds the presets. */
+#include "net_text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LENET(bn1, bn2)                                                                            \
+    "conv 6 5x5; " bn1 "relu; maxpool 2; conv 16 5x5; " bn2                                        \
+    "relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10"
+
+const struct preset presets[] = {
+    {"lenet", LENET("", ""), 5, 10, 1e-4, 44,
+     "LeNet on CIFAR-10 as the text on BN in CNNs trains it, without BN"},
+    {"lenet-bn", LENET("bn; ", "bn; "), 5, 10, 1e-4, 44,
+     "the same with BN after both convolutions: what the text meant"},
+    {"lenet-bn-as-published", LENET("", ""), 10, 10, 1e-4, 44,
+     "the text's BN network: its BN layers are built and never used, so it is lenet for 10 epochs"},
+    {0},
+};
+
+const struct preset *preset_find(const char *name)
+{
+    for (int i = 0; presets[i].name; i++)
+        if (!strcmp(presets[i].name, name))
+            return &presets[i];
+    return NULL;
+}
+
+const char *const layer_names[] = {
+    [LAYER_CONV] = "conv", [LAYER_DENSE] = "dense",     [LAYER_BN] = "bn",
+    [LAYER_RELU] = "relu", [LAYER_MAXPOOL] = "maxpool", [LAYER_FLATTEN] = "flatten",
+};
+enum { LAYER_KINDS = sizeof layer_names / sizeof layer_names[0] };
+
+/* What others call our layers. */
+static const struct {
+    const char *theirs, *ours;
+} other_names[] = {
+    {"conv2d", "conv"},           {"conv1d", "conv"},       {"convolution", "conv"},
+    {"linear", "dense"},          {"fc", "dense"},          {"batchnorm", "bn"},
+    {"batchnorm2d", "bn"},        {"batchnorm1d", "bn"},    {"batch_norm", "bn"},
+    {"batchnormalization", "bn"}, {"maxpool2d", "maxpool"}, {"maxpooling2d", "maxpool"},
+    {"max_pool", "maxpool"},      {"pool", "maxpool"},
+};
+
+/* The reader: `at` moves over the text; the current word is text[start .. start + length). */
+struct reader {
+    const char *text;
+    size_t start, length;
+    char word[64]; /* the current word, cut off if it is longer; "" at the end; ";" is a word */
+    char *error;
+};
+
+static void next_word(struct reader *r)
+{
+    size_t at = r->start + r->length;
+    while (isspace((unsigned char)r->text[at]))
+        at++;
+    r->start = at;
+    if (r->text[at] == ';')
+        at++;
+    else
+        while (r->text[at] && r->text[at] != ';' && !isspace((unsigned char)r->text[at]))
+            at++;
+    r->length = at - r->start;
+    snprintf(r->word, sizeof r->word, "%.*s", (int)(r->length < 63 ? r->length : 63),
+             r->text + r->start);
+}
+
+static bool at_end_of_layer(const struct reader *r)
+{
+    return !r->word[0] || r->word[0] == ';';
+}
+
+/* The complaint about the current word. */
+static bool wrong(const struct reader *r, const char *what)
+{
+    if (r->word[0])
+        snprintf(r->error, ERROR_TEXT, "network, column %zu, '%s': %s", r->start + 1, r->word,
+                 what);
+    else
+        snprintf(r->error, ERROR_TEXT, "network, column %zu, at the end: %s", r->start + 1, what);
+    return false;
+}
+
+static bool read_count(struct reader *r, const char *what, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(r->word, &end, 10);
+    if (end == r->word || *end || errno || value < 1 || value > 1000000)
+        return wrong(r, what);
+    *out = value;
+    next_word(r);
+    return true;
+}
+
+static bool read_real(struct reader *r, double low, double high, const char *what, double *out)
+{
+    char *end;
+    double value = strtod(r->word, &end);
+    if (end == r->word || *end || !(value >= low && value <= high))
+        return wrong(r, what);
+    *out = value;
+    next_word(r);
+    return true;
+}
+
+static bool read_kernel(struct reader *r, const struct shape *src, struct layer *l)
+{
+    const char *what = "write the size of the kernel, as in conv 16 3x3";
+    char *end;
+    errno = 0;
+    long long kh = strtoll(r->word, &end, 10), kw = kh;
+    if (end == r->word || (*end && *end != 'x'))
+        return wrong(r, what);
+    if (*end == 'x') {
+        const char *second = end + 1;
+        kw = strtoll(second, &end, 10);
+        if (end == second || *end)
+            return wrong(r, what);
+    } else if (src->h == 1) {
+        kh = 1;
+    }
+    if (errno || kh < 1 || kw < 1 || kh > 1000 || kw > 1000)
+        return wrong(r, what);
+    l->kh = kh;
+    l->kw = kw;
+    return true;
+}
+
+static bool accept(struct reader *r, const char *word)
+{
+    if (strcmp(r->word, word))
+        return false;
+    next_word(r);
+    return true;
+}
+
+static bool read_conv(struct reader *r, struct layer *l)
+{
+    bool same = false;
+    *l = (struct layer){
+        .kind = LAYER_CONV, .stride = 1, .bias = true, .src = l->src, .column = l->column};
+    if (!read_count(r, "write the number of filters, as in conv 16 3x3", &l->dst.c))
+        return false;
+    struct reader kernel = *r;
+    if (!read_kernel(r, &l->src, l))
+        return false;
+    next_word(r);
+    while (!at_end_of_layer(r)) {
+        if (accept(r, "same"))
+            same = true;
+        else if (accept(r, "nobias"))
+            l->bias = false;
+        else if (!accept(r, "stride"))
+            return wrong(r, "conv takes same, stride S and nobias");
+        else if (!read_count(r, "write the stride as a number", &l->stride))
+            return false;
+    }
+    /* As much padding as keeps ceil(size / stride), the odd one below and to the right. */
+    int64_t all_h =
+        same ? max_i64(0, (div_up(l->src.h, l->stride) - 1) * l->stride + l->kh - l->src.h) : 0;
+    int64_t all_w =
+        same ? max_i64(0, (div_up(l->src.w, l->stride) - 1) * l->stride + l->kw - l->src.w) : 0;
+    l->ph = all_h / 2;
+    l->pw = all_w / 2;
+    char why[160];
+    if (l->src.h + all_h < l->kh || l->src.w + all_w < l->kw) {
+        snprintf(why, sizeof why,
+                 "larger than the %lldx%lld image it is given; write same, or a smaller kernel",
+                 (long long)l->src.h, (long long)l->src.w);
+        return wrong(&kernel, why);
+    }
+    l->dst.h = (l->src.h + all_h - l->kh) / l->stride + 1;
+    l->dst.w = (l->src.w + all_w - l->kw) / l->stride + 1;
+    return true;
+}
+
+static bool read_dense(struct reader *r, struct layer *l)
+{
+    *l = (struct layer){.kind = LAYER_DENSE, .bias = true, .src = l->src, .column = l->column};
+    l->dst = (struct shape){0, 1, 1};
+    if (!read_count(r, "write the number of outputs, as in dense 10", &l->dst.c))
+        return false;
+    if (accept(r, "nobias"))
+        l->bias = false;
+    return true;
+}
+
+static bool read_bn(struct reader *r, struct layer *l)
+{
+    *l = (struct layer){
+        .kind = LAYER_BN, .eps = DEFAULT_EPS, .momentum = 0.1, .src = l->src, .column = l->column};
+    l->dst = l->src;
+    while (!at_end_of_layer(r)) {
+        if (accept(r, "eps")) {
+            if (!read_real(r, 1e-12, 1, "eps is a number from 1e-12 to 1", &l->eps))
+                return false;
+        } else if (accept(r, "momentum")) {
+            if (!read_real(r, 0, 1, "momentum is a number from 0 to 1, the weight of the new value",
+                           &l->momentum))
+                return false;
+        } else {
+            return wrong(r, "bn takes eps E and momentum M");
+        }
+    }
+    return true;
+}
+
+static bool read_maxpool(struct reader *r, struct layer *l)
+{
+    *l = (struct layer){.kind = LAYER_MAXPOOL, .src = l->src, .column = l->column};
+    struct reader size = *r;
+    if (!read_count(r, "write the size of the window, as in maxpool 2", &l->kh))
+        return false;
+    l->kw = l->stride = l->kh;
+    if (accept(r, "stride") && !read_count(r, "write the stride as a number", &l->stride))
+        return false;
+    if (l->kh > 16)
+        return wrong(&size, "windows go up to 16");
+    char why[160];
+    if (l->kh > l->src.h || l->kw > l->src.w) {
+        snprintf(why, sizeof why,
+                 "larger than the %lldx%lld image it is given; write a smaller window",
+                 (long long)l->src.h, (long long)l->src.w);
+        return wrong(&size, why);
+    }
+    l->dst = (struct shape){l->src.c, (l->src.h - l->kh) / l->stride + 1,
+                            (l->src.w - l->kw) / l->stride + 1};
+    return true;
+}
+
+static bool read_plain(enum layer_kind kind, struct layer *l)
+{
+    *l = (struct layer){.kind = kind, .src = l->src, .column = l->column};
+    l->dst = kind == LAYER_FLATTEN ? (struct shape){l->src.c * l->src.h * l->src.w, 1, 1} : l->src;
+    return true;
+}
+
+static bool no_such_layer(const struct reader *r)
+{
+    if (!strcasecmp(r->word, "softmax"))
+        return wrong(
+            r, "the loss applies softmax itself; end with the dense layer that gives the logits");
+    for (size_t i = 0; i < sizeof other_names / sizeof other_names[0]; i++) {
+        if (!strcasecmp(r->word, other_names[i].theirs)) {
+            char why[160];
+            snprintf(why, sizeof why, "this layer is called %s here", other_names[i].ours);
+            return wrong(r, why);
+        }
+    }
+    return wrong(r, "no such layer; layers are conv, dense, bn, relu, maxpool, flatten");
+}
+
+static bool read_layer(struct reader *r, struct layer *l)
+{
+    int kind = 0;
+    while (kind < LAYER_KINDS && strcmp(r->word, layer_names[kind]))
+        kind++;
+    if (kind == LAYER_KINDS)
+        return no_such_layer(r);
+    next_word(r);
+    switch ((enum layer_kind)kind) {
+    case LAYER_CONV: return read_conv(r, l);
+    case LAYER_DENSE: return read_dense(r, l);
+    case LAYER_BN: return read_bn(r, l);
+    case LAYER_MAXPOOL: return read_maxpool(r, l);
+    case LAYER_RELU:
+    case LAYER_FLATTEN: return read_plain((enum layer_kind)kind, l);
+    }
+    return false;
+}
+
+bool net_text_parse(const char *text, struct shape input, struct net_text *out,
+                    char error[ERROR_TEXT])
+{
+    struct reader r = {.text = text, .error = error};
+    *out = (struct net_text){0};
+    next_word(&r);
+    if (!r.word[0])
+        return wrong(&r, "write layers, as in 'conv 16 3x3; relu; dense 10'");
+    struct shape shape = input;
+    while (r.word[0]) {
+        if (out->count + 2 > MAX_LAYERS)
+            return wrong(&r, "too many layers; a network has up to 255");
+        struct layer *l = &out->layers[out->count];
+        *l = (struct layer){.src = shape, .column = (int)r.start + 1};
+        if (!strcmp(r.word, layer_names[LAYER_DENSE]) && (shape.h > 1 || shape.w > 1)) {
+            read_plain(LAYER_FLATTEN, l);
+            shape = l->dst;
+            out->count++;
+            l[1] = (struct layer){.src = shape, .column = l->column};
+            l++;
+        }
+        if (!read_layer(&r, l))
+            return false;
+        shape = l->dst;
+        out->count++;
+        if (!at_end_of_layer(&r))
+            return wrong(&r, "the layer ends here; layers are separated by ';'");
+        if (r.word[0])
+            next_word(&r);
+    }
+    return true;
+}
+
+char *layer_print(const struct layer *l, char text[LAYER_TEXT])
+{
+    int n = snprintf(text, LAYER_TEXT, "%s", layer_names[l->kind]);
+    char *at = text + n;
+    size_t room = LAYER_TEXT - (size_t)n;
+    const char *nobias = l->bias ? "" : " nobias";
+    if (l->kind == LAYER_CONV) {
+        bool same = l->dst.h == div_up(l->src.h, l->stride) &&
+                    l->dst.w == div_up(l->src.w, l->stride) && l->kh * l->kw > 1;
+        n = snprintf(at, room, " %lld %lldx%lld%s", (long long)l->dst.c, (long long)l->kh,
+                     (long long)l->kw, same ? " same" : "");
+        if (l->stride > 1)
+            n += snprintf(at + n, room - (size_t)n, " stride %lld", (long long)l->stride);
+        snprintf(at + n, room - (size_t)n, "%s", nobias);
+    } else if (l->kind == LAYER_DENSE) {
+        snprintf(at, room, " %lld%s", (long long)l->dst.c, nobias);
+    } else if (l->kind == LAYER_MAXPOOL && l->stride != l->kh) {
+        snprintf(at, room, " %lld stride %lld", (long long)l->kh, (long long)l->stride);
+    } else if (l->kind == LAYER_MAXPOOL) {
+        snprintf(at, room, " %lld", (long long)l->kh);
+    } else if (l->kind == LAYER_BN && (l->eps != DEFAULT_EPS || l->momentum != 0.1)) {
+        snprintf(at, room, " eps %g momentum %g", l->eps, l->momentum);
+    }
+    return text;
+}
+
+int64_t layer_parameters(const struct layer *l)
+{
+    switch (l->kind) {
+    case LAYER_CONV: return l->dst.c * (l->src.c * l->kh * l->kw + l->bias);
+    case LAYER_DENSE: return l->dst.c * (l->src.c + l->bias);
+    case LAYER_BN: return 2 * l->src.c;
+    default: return 0;
+    }
+}
+
+double layer_flops(const struct layer *l)
+{
+    double outputs = (double)(l->dst.c * l->dst.h * l->dst.w);
+    switch (l->kind) {
+    case LAYER_CONV: return 2 * outputs * (double)(l->src.c * l->kh * l->kw);
+    case LAYER_DENSE: return 2 * outputs * (double)l->src.c;
+    case LAYER_BN: return 6 * outputs;
+    default: return 0;
+    }
+}

@@ -1,0 +1,67 @@
+/* A network as a line of text, and the networks that have a name.
+ *
+ *   conv 6 5x5; relu; maxpool 2; conv 16 5x5; relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10
+ *
+ *   conv OUT KxK [same] [stride S] [nobias]    OUT filters; no padding unless `same` (then stride 1 keeps the size)
+ *   dense OUT [nobias]                         flattens an image first
+ *   bn [eps E] [momentum M]                    PyTorch's conventions: 1e-5, and 0.1 as the weight of the new value
+ *   relu   flatten
+ *   maxpool K [stride S]                       stride K unless given
+ *
+ * The last layer gives the logits of a softmax cross-entropy. */
+#ifndef BATCHMARK_NET_TEXT_H
+#define BATCHMARK_NET_TEXT_H
+
+#include "problem.h"
+
+/* Of one image; vectors have h = w = 1. */
+struct shape {
+    int64_t c, h, w;
+};
+
+enum layer_kind { LAYER_CONV, LAYER_DENSE, LAYER_BN, LAYER_RELU, LAYER_MAXPOOL, LAYER_FLATTEN };
+
+extern const char *const layer_names[]; /* by kind */
+
+struct layer {
+    enum layer_kind kind;
+    int64_t kh, kw, stride, ph, pw; /* conv, maxpool; padding above and to the left */
+    bool bias;                      /* conv, dense */
+    double eps, momentum;           /* bn */
+    struct shape src, dst;
+    int column; /* of its first word in the text, from 1 */
+};
+
+enum { MAX_LAYERS = 256 };
+
+struct net_text {
+    struct layer layers[MAX_LAYERS];
+    int count;
+};
+
+/* Reads `text` for images of shape `input`. A flatten is put in before a dense layer that follows an image, so that
+ * layers are numbered as in PyTorch's nn.Sequential. False: `error` says which word is wrong, and what to write. */
+bool net_text_parse(const char *text, struct shape input, struct net_text *out,
+                    char error[ERROR_TEXT]);
+
+/* One layer as it would be written. */
+#define LAYER_TEXT 96
+char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
+
+/* Weights and biases, and multiplications and additions forward for one image. */
+int64_t layer_parameters(const struct layer *l);
+double layer_flops(const struct layer *l);
+
+/* A named network with the settings of its source; the command line overrides them. */
+struct preset {
+    const char *name, *text;
+    int64_t epochs, batch;
+    double lr;
+    uint64_t seed;
+    const char *what;
+};
+
+extern const struct preset presets[]; /* ends with a NULL name */
+const struct preset *preset_find(const char *name);
+
+#endif

@@ -1,0 +1,199 @@
+/* The training loop's steps, and weights in files. */
+#include "train.h"
+#include "safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void train_sizes(const struct data *data, int64_t batch, struct net_options *o)
+{
+    o->batch = min_i64(batch, data->train.count);
+    o->tail = data->train.count % o->batch;
+    o->eval_batch = min_i64(max_i64(o->batch, EVAL_BATCH), data->test.count);
+    o->eval_tail = data->test.count % o->eval_batch;
+    o->classes = data->classes;
+}
+
+bool trainer_start(struct trainer *t)
+{
+    int64_t largest = max_i64(t->batch, EVAL_BATCH);
+    t->batch = min_i64(t->batch, t->data->train.count);
+    t->epoch = 0;
+    t->next = t->data->train.count;
+    t->order = malloc((size_t)t->data->train.count * sizeof *t->order);
+    t->labels = malloc((size_t)largest);
+    if (t->order && t->labels)
+        return true;
+    trainer_finish(t);
+    return false;
+}
+
+void trainer_finish(struct trainer *t)
+{
+    free(t->order);
+    free(t->labels);
+    t->order = NULL;
+    t->labels = NULL;
+}
+
+static int64_t image_size(const struct data *d)
+{
+    return d->channels * d->height * d->width;
+}
+
+/* Images first to first + count of the set, in the given order (NULL: as stored), become the network's input. */
+static void gather(struct trainer *t, const struct images *set, const uint32_t *order,
+                   int64_t first, int64_t count)
+{
+    int64_t size = image_size(t->data);
+    float *input = net_input(t->net);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t image = order ? order[first + i] : first + i;
+        t->labels[i] = set->labels[image];
+        pixels_to_unit(size, set->pixels + image * size, input + i * size);
+    }
+}
+
+bool trainer_epoch_done(const struct trainer *t)
+{
+    return t->next >= t->data->train.count;
+}
+
+struct outcome trainer_step(struct trainer *t, int64_t *images)
+{
+    double then = now();
+    int64_t count = t->data->train.count;
+    if (trainer_epoch_done(t)) {
+        t->epoch++;
+        t->next = 0;
+        if (t->shuffle)
+            data_shuffle(count, t->seed, t->epoch, t->order);
+    }
+    int64_t mb = min_i64(t->batch, count - t->next);
+    gather(t, &t->data->train, t->shuffle ? t->order : NULL, t->next, mb);
+    t->next += mb;
+    t->input_seconds += now() - then;
+    struct outcome out = net_gradients(t->net, mb, t->labels);
+    t->adam.step++;
+    net_update(t->net, &t->adam);
+    *images = mb;
+    return out;
+}
+
+struct outcome trainer_test(struct trainer *t)
+{
+    int64_t count = t->data->test.count, batch = min_i64(max_i64(t->batch, EVAL_BATCH), count);
+    struct outcome all = {0};
+    for (int64_t first = 0; first < count; first += batch) {
+        int64_t mb = min_i64(batch, count - first);
+        gather(t, &t->data->test, NULL, first, mb);
+        struct outcome one = net_evaluate(t->net, mb, t->labels);
+        all.loss += one.loss;
+        all.correct += one.correct;
+    }
+    return all;
+}
+
+/* Files */
+
+static bool same_dims(const struct named_tensor *a, const struct net_tensor *b)
+{
+    if (a->ndim != b->ndim)
+        return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+
+static int64_t elements(const struct net_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->ndim; i++)
+        n *= t->dims[i];
+    return n;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static bool check_file(struct net *n, const struct safetensors *file, const char *path,
+                       char error[ERROR_TEXT])
+{
+    char have[DIMS_TEXT], want[DIMS_TEXT];
+    for (int i = 0; i < net_tensor_count(n); i++) {
+        const struct net_tensor *t = net_tensor(n, i);
+        const struct named_tensor *found = safetensors_find(file, t->name);
+        if (!found && !net_gradient(n, i))
+            continue;
+        if (!found || !same_dims(found, t)) {
+            snprintf(error, ERROR_TEXT,
+                     "%.200s: tensor '%s' %s%.60s, the network needs it as %.60s", path, t->name,
+                     found ? "is " : "is missing",
+                     found ? dims_print(found->ndim, found->dims, have) : "",
+                     dims_print(t->ndim, t->dims, want));
+            return false;
+        }
+    }
+    for (int i = 0; i < file->count; i++) {
+        bool known = ends_with(file->tensors[i].name, ".num_batches_tracked");
+        for (int j = 0; j < net_tensor_count(n) && !known; j++)
+            known = !strcmp(file->tensors[i].name, net_tensor(n, j)->name);
+        if (!known) {
+            snprintf(error, ERROR_TEXT,
+                     "%.200s: tensor '%.100s' is none of the network's; names are LAYER.weight, "
+                     "LAYER.bias, "
+                     "LAYER.running_mean and LAYER.running_var with layers counted from 0",
+                     path, file->tensors[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool train_load(struct net *n, const char *path, char error[ERROR_TEXT])
+{
+    struct safetensors file;
+    if (!safetensors_read(path, &file, error))
+        return false;
+    bool good = check_file(n, &file, path, error);
+    for (int i = 0; good && i < net_tensor_count(n); i++) {
+        struct net_tensor *t = net_tensor(n, i);
+        const struct named_tensor *found = safetensors_find(&file, t->name);
+        if (found)
+            memcpy(t->data, found->data, (size_t)elements(t) * sizeof *t->data);
+    }
+    safetensors_free(&file);
+    return good;
+}
+
+bool train_save(struct net *n, const char *path, const char *text, char error[ERROR_TEXT])
+{
+    int count = net_tensor_count(n);
+    struct named_tensor *tensors = calloc((size_t)count, sizeof *tensors);
+    if (!tensors) {
+        snprintf(error, ERROR_TEXT, "%.300s: out of memory", path);
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        const struct net_tensor *t = net_tensor(n, i);
+        tensors[i] = (struct named_tensor){.name = t->name, .ndim = t->ndim, .data = t->data};
+        memcpy(tensors[i].dims, t->dims, sizeof t->dims);
+    }
+    struct metadata metadata[] = {{"format", "pt"}, {"network", text}};
+    bool good = safetensors_write(path, tensors, count, metadata, 2, error);
+    free(tensors);
+    return good;
+}

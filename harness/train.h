@@ -1,0 +1,48 @@
+/* Training: feeds batches of a data set to a network, in order or shuffled, and evaluates it. */
+#ifndef BATCHMARK_TRAIN_H
+#define BATCHMARK_TRAIN_H
+
+#include "data.h"
+#include "net.h"
+
+/* Images of an evaluation batch: enough that a small training batch does not make evaluation slow. */
+enum { EVAL_BATCH = 100 };
+
+struct trainer {
+    /* Set by the caller before trainer_start. */
+    struct net *net;
+    const struct data *data;
+    struct adam adam; /* step 0 */
+    int64_t batch;
+    bool shuffle;
+    uint64_t seed;
+    /* Where training stands. */
+    int64_t epoch, next; /* the epoch from 1, and the next image of it */
+    uint32_t *order;
+    uint8_t *labels;
+    double input_seconds; /* spent gathering pixels */
+};
+
+/* Fills in what the sizes of the data decide: batches and tails of training and evaluation, classes. */
+void train_sizes(const struct data *data, int64_t batch, struct net_options *o);
+
+/* Allocates; free with trainer_finish. False: out of memory. */
+bool trainer_start(struct trainer *t);
+void trainer_finish(struct trainer *t);
+
+/* One step on the next batch; the last one of an epoch may be short and counts fully, as in PyTorch's DataLoader.
+ * Begins a new epoch where the last one is used up. *images is the size of the batch. */
+struct outcome trainer_step(struct trainer *t, int64_t *images);
+bool trainer_epoch_done(const struct trainer *t);
+
+/* Loss and hits over the whole test set. */
+struct outcome trainer_test(struct trainer *t);
+
+/* Sets the network's weights from a safetensors file. Each weight and bias must be there with its shape; running
+ * statistics that are missing keep their initial values, num_batches_tracked is ignored, and any other tensor
+ * is an error. False: `error` says what is wrong, and the network is unchanged. */
+bool train_load(struct net *n, const char *path, char error[ERROR_TEXT]);
+/* Writes weights and running statistics, with the network's text as metadata. */
+bool train_save(struct net *n, const char *path, const char *text, char error[ERROR_TEXT]);
+
+#endif

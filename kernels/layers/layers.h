@@ -1,0 +1,67 @@
+/* The layers of a network that need no ladder of variants: activations, pooling, loss, optimizer.
+ *
+ * Plain C. Nothing is allocated. `threads` is the largest team a function may use; it runs on
+ * fewer, or alone, where the work is too small to be worth waking a team. The bits never depend on
+ * it. Tensors are float32, x[N][C][H][W]; labels are bytes. */
+#ifndef BATCHMARK_LAYERS_H
+#define BATCHMARK_LAYERS_H
+
+#include <stdint.h>
+
+/* y = max(x, 0) in place; NaN stays NaN. */
+void relu_fwd(float *x, int64_t n, int threads);
+/* The gradient through it in place: dy stays where the output y was positive, else 0. */
+void relu_bwd(const float *y, float *dy, int64_t n, int threads);
+
+/* Max pooling over k x k windows, stride s, no padding: dst[mb][c][oh][ow] with oh = (ih - k) / s
+ * + 1. */
+struct maxpool {
+    int64_t mb, c, ih, iw, oh, ow, k, s;
+};
+enum { MAXPOOL_MAX_K = 16 }; /* `chosen` holds kh * k + kw in a byte */
+
+/* The first largest value of each window wins, a NaN beats all; its place is left in
+ * chosen[mb][c][oh][ow]. */
+void maxpool_fwd(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
+                 int threads);
+/* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of
+ * diff_src. */
+void maxpool_bwd(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
+                 float *diff_src, int threads);
+
+/* What a batch came to. */
+struct outcome {
+    double loss; /* summed over the images */
+    int64_t
+        correct; /* images whose largest logit is the label's (the first one where several tie) */
+};
+
+/* Softmax and cross-entropy of logits[mb][classes], in float64. diff[mb][classes], the gradient of
+ * the mean over the batch, is written unless NULL; it may be the logits themselves. Labels must be
+ * below `classes`. */
+struct outcome softmax_loss(int64_t mb, int64_t classes, const float *logits, const uint8_t *labels,
+                            float *diff);
+
+/* sums[columns] = column sums of x[rows][columns], accumulated in float64: the bias gradient of a
+ * dense layer. */
+void column_sums(int64_t rows, int64_t columns, const float *x, float *sums);
+
+/* Adam as PyTorch defines it: eps is added to the square root of the bias-corrected second moment.
+ */
+struct adam {
+    double lr, beta1, beta2, eps;
+    int64_t step; /* number of this update, from 1 */
+};
+
+void adam_update(const struct adam *a, int64_t n, float *weights, const float *gradients, float *m,
+                 float *v, int threads);
+
+/* Running statistics as PyTorch keeps them: `momentum` weighs the new value, and the variance,
+ * which comes biased over `n` values, is kept unbiased (times n / (n - 1)). n > 1. */
+void bn_running_update(int64_t channels, int64_t n, double momentum, const float *mean,
+                       const float *variance, float *running_mean, float *running_var);
+
+/* dst = src / 255 */
+void pixels_to_unit(int64_t n, const uint8_t *src, float *dst);
+
+#endif

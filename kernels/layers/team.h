@@ -1,0 +1,32 @@
+/* Splits elementwise work of the layers over a team. */
+#ifndef BATCHMARK_LAYERS_TEAM_H
+#define BATCHMARK_LAYERS_TEAM_H
+
+#include <omp.h>
+#include <stdint.h>
+
+/* Elements a thread must have to do: with fewer, a batch of ten small images is done before the
+ * team is awake. */
+enum { LAYER_GRAIN = 32768 };
+
+struct range {
+    int64_t first, last; /* first <= i < last */
+};
+
+static inline int team_for(int64_t elements, int threads)
+{
+    int64_t worth = elements / LAYER_GRAIN;
+    return worth < threads ? (int)worth : threads;
+}
+
+/* The caller's share of n inside a parallel region; bounds are multiples of `block`, so that
+ * threads do not meet in a cache line. */
+static inline struct range my_range(int64_t n, int64_t block)
+{
+    int64_t blocks = (n + block - 1) / block, team = omp_get_num_threads(),
+            me = omp_get_thread_num();
+    int64_t first = blocks * me / team * block, last = blocks * (me + 1) / team * block;
+    return (struct range){first, last < n ? last : n};
+}
+
+#endif
