@@ -68,30 +68,30 @@ gemm_tile(const int rows, int64_t k, const float *restrict a, const float *restr
           int64_t b_row, const float *start, int64_t start_row, float *c, int64_t c_row)
 {
     vf sum[GEMM_ROWS][GEMM_VECS];
-#pragma GCC unroll 16
+    VEC_UNROLL
     for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int v = 0; v < GEMM_VECS; v++)
             sum[r][v] = vload(start + r * start_row + v * V);
     }
     for (int64_t l = 0; l < k; l++) {
         vf y[GEMM_VECS];
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int v = 0; v < GEMM_VECS; v++)
             y[v] = vload(b + v * V);
-#pragma GCC unroll 16
+        VEC_UNROLL
         for (int r = 0; r < rows; r++) {
             const vf x = vset1(a[r]);
-#pragma GCC unroll 4
+            VEC_UNROLL
             for (int v = 0; v < GEMM_VECS; v++)
                 sum[r][v] = vfma(x, y[v], sum[r][v]);
         }
         a += rows;
         b += b_row;
     }
-#pragma GCC unroll 16
+    VEC_UNROLL
     for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int v = 0; v < GEMM_VECS; v++)
             vstore(c + r * c_row + v * V, sum[r][v]);
     }
@@ -125,36 +125,55 @@ static __attribute__((noinline)) void hot_gemm(int rows, int64_t k, const float 
     }
 }
 
-/* Packs rows x k of A, element (i, l) at a[i * row + l * step], into one panel. */
+/* out[c * out_row + r] = in[r * in_row + c] */
+static inline void gemm_transpose(float *restrict out, int64_t out_row, const float *restrict in,
+                                  int64_t in_row, int64_t rows, int64_t columns)
+{
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        int64_t c = 0;
+        for (; c + 4 <= columns; c += 4)
+            vtranspose4(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
+        for (; c < columns; c++)
+            for (int64_t i = r; i < r + 4; i++)
+                out[c * out_row + i] = in[i * in_row + c];
+    }
+    for (; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            out[c * out_row + r] = in[r * in_row + c];
+}
+
+/* Packs rows x k of A, element (i, l) at a[i * row + l * step], into one panel. One of the strides is 1. */
 static inline void gemm_pack_a(float *restrict out, const float *restrict a, int64_t row,
                                int64_t step, int64_t rows, int64_t k)
 {
-    if (row == 1) {
-        for (int64_t l = 0; l < k; l++)
-            for (int64_t i = 0; i < rows; i++)
-                out[l * rows + i] = a[i + l * step];
+    if (step == 1) {
+        gemm_transpose(out, rows, a, row, rows, k);
         return;
     }
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t l = 0; l < k; l++)
-            out[l * rows + i] = a[i * row + l * step];
+    for (int64_t l = 0; l < k; l++)
+        for (int64_t i = 0; i < rows; i++)
+            out[l * rows + i] = a[i + l * step];
 }
 
-/* Packs k x columns of B, element (l, j) at b[l * row + j * step], into one panel. */
+/* Packs k x columns of B, element (l, j) at b[l * row + j * step], into one panel. One of the strides is 1. */
 static inline void gemm_pack_b(float *restrict out, const float *restrict b, int64_t row,
                                int64_t step, int64_t columns, int64_t k)
 {
-    if (step == 1 && columns == GEMM_COLUMNS) {
-        for (int64_t l = 0; l < k; l++)
-            for (int v = 0; v < GEMM_VECS; v++)
-                vstore(out + l * GEMM_COLUMNS + v * V, vload(b + l * row + v * V));
-        return;
-    }
     if (columns < GEMM_COLUMNS)
         memset(out, 0, (size_t)(k * GEMM_COLUMNS) * sizeof *out);
-    for (int64_t j = 0; j < columns; j++)
-        for (int64_t l = 0; l < k; l++)
-            out[l * GEMM_COLUMNS + j] = b[l * row + j * step];
+    if (step != 1) {
+        gemm_transpose(out, GEMM_COLUMNS, b, step, columns, k);
+        return;
+    }
+    for (int64_t l = 0; l < k; l++) {
+        if (columns == GEMM_COLUMNS) {
+            for (int v = 0; v < GEMM_VECS; v++)
+                vstore(out + l * GEMM_COLUMNS + v * V, vload(b + l * row + v * V));
+        } else {
+            memcpy(out + l * GEMM_COLUMNS, b + l * row, (size_t)columns * sizeof *out);
+        }
+    }
 }
 
 /* The same for a tile of fewer than GEMM_COLUMNS columns; start and c are read and written only

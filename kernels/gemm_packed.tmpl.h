@@ -1,136 +1,134 @@
-/* dst = A B + bias for NN, NT and TN on gemm.tmpl.h. A is packed once, whole; a tile of the grid is
- * a block of rows against a block of columns, all of k, and packs its own part of B. Where few rows
- * share it (a dense layer at a small batch), packing B costs more than it gains, so full panels of
- * an NN or TN operand are read in place.
+/* dst = A B + bias for NN, NT and TN on gemm.tmpl.h. Both operands are packed once, whole; then a tile of the grid is a
+ * block of C, all of k. Where few rows share it (a dense layer at a small batch), packing B costs more than it gains,
+ * so the full panels of an NN or TN operand are read in place.
  *
- * Scratch: packed A, [k cut][panel][k][rows]; then for each thread a block of B, GEMM_DEPTH x
- * BLOCK_COLUMNS. */
+ * Scratch: A as [cut of k][panel][k][rows of the panel], B as [cut of k][panel][k][GEMM_COLUMNS]. */
 #include "gemm.tmpl.h"
 #include "partition.h"
 
 enum {
-    /* A block of B (256 x 256 x 4 = 256 KiB at 16 floats a vector) takes a quarter of the smallest
-       L2 in use. */
+    /* A cut of a block of B (256 x 256 x 4 = 256 KiB at 16 floats a vector) takes a quarter of the smallest L2. */
     BLOCK_COLUMNS = 8 * GEMM_COLUMNS,
-    /* Enough rows that a packed element of B is used often; a multiple of 6 and 14 keeps panels
-       full. */
+    /* Rows that share a block of B while it is in L2; a multiple of 6 and of 14 keeps panels full. */
     BLOCK_ROWS = 252,
-    /* Tiles the grid should have, so that a team of this size or a few times fewer is evenly
-       loaded. */
+    /* Tiles the grid should have, so that a team of this size or a few times fewer is evenly loaded. */
     GRID_TILES = 16,
-    /* Up to three panels of A share a panel of B: reading it in place is cheaper than a copy of it.
-     */
+    /* Up to three panels of A share a panel of B: reading it in place is cheaper than a copy of it. */
     IN_PLACE_ROWS = 3 * GEMM_ROWS
 };
 
-struct packed_grid {
-    int64_t rows, columns;                /* of a tile of C */
-    int64_t across, down;                 /* tiles */
-    int64_t depth;                        /* of a cut of k */
+struct packed {
+    int64_t m, n, k, depth, height;       /* depth of a cut of k, height of a panel of A */
     int64_t a_row, a_step, b_row, b_step; /* strides of A[m][k] and B[k][n] */
+    int64_t rows, columns, across, down;  /* of a tile of C; tiles */
+    int64_t a_panels, b_panels;
+    bool in_place;
+    float *a, *b;
 };
 
-static inline struct packed_grid packed_grid(const struct args *a)
+static inline int64_t packed_a_floats(const struct gemm *p)
 {
-    const struct gemm *p = &a->problem->gemm;
-    const bool ta = a->formats.src == GEMM_TN, tb = a->formats.src == GEMM_NT;
-    struct packed_grid g = {.depth = gemm_depth(p->k),
-                            .a_row = ta ? 1 : p->k,
-                            .a_step = ta ? p->m : 1,
-                            .b_row = tb ? 1 : p->n,
-                            .b_step = tb ? p->k : 1};
-    const int64_t panels = div_up(p->n, GEMM_COLUMNS);
-    g.columns =
-        GEMM_COLUMNS * min_i64(BLOCK_COLUMNS / GEMM_COLUMNS, max_i64(1, panels / GRID_TILES));
-    g.across = div_up(p->n, g.columns);
-    const int64_t height = gemm_panel_rows(p->m);
-    const int64_t most = max_i64(1, BLOCK_ROWS / height);
-    g.rows =
-        height * min_i64(most, div_up(div_up(p->m, height), max_i64(1, GRID_TILES / g.across)));
-    g.down = div_up(p->m, g.rows);
-    return g;
+    return div_up(p->m * p->k, 16) * 16;
 }
 
 static size_t packed_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
     (void)f;
-    const int64_t a_floats = div_up(p->gemm.m * p->gemm.k, 16) * 16;
-    return (size_t)(a_floats + h->threads * GEMM_DEPTH * BLOCK_COLUMNS) * sizeof(float);
+    (void)h;
+    const int64_t b_floats = div_up(p->gemm.n, GEMM_COLUMNS) * GEMM_COLUMNS * p->gemm.k;
+    return (size_t)(packed_a_floats(&p->gemm) + b_floats) * sizeof(float);
 }
 
-/* One tile is one panel of A, through all cuts of k. */
-static void packed_pack_a(const struct args *a, int64_t first, int64_t last, int thread)
+static inline struct packed packed_plan(const struct args *a)
+{
+    const struct gemm *p = &a->problem->gemm;
+    const bool ta = a->formats.src == GEMM_TN, tb = a->formats.src == GEMM_NT;
+    struct packed g = {
+        .m = p->m,
+        .n = p->n,
+        .k = p->k,
+        .depth = gemm_depth(p->k),
+        .height = gemm_panel_rows(p->m),
+        .a_row = ta ? 1 : p->k,
+        .a_step = ta ? p->m : 1,
+        .b_row = tb ? 1 : p->n,
+        .b_step = tb ? p->k : 1,
+        .in_place = !tb && p->m <= IN_PLACE_ROWS,
+        .a = a->scratch,
+        .b = (float *)a->scratch + packed_a_floats(p),
+    };
+    g.a_panels = div_up(g.m, g.height);
+    g.b_panels = div_up(g.n, GEMM_COLUMNS);
+    g.columns =
+        GEMM_COLUMNS * min_i64(BLOCK_COLUMNS / GEMM_COLUMNS, max_i64(1, g.b_panels / GRID_TILES));
+    g.across = div_up(g.n, g.columns);
+    g.rows = g.height *
+             min_i64(BLOCK_ROWS / g.height, div_up(g.a_panels, max_i64(1, GRID_TILES / g.across)));
+    g.down = div_up(g.m, g.rows);
+    return g;
+}
+
+/* The first tiles are panels of A, the others panels of B; each through all cuts of k. */
+static void packed_pack(const struct args *a, int64_t first, int64_t last, int thread)
 {
     (void)thread;
-    const struct gemm *p = &a->problem->gemm;
-    const struct packed_grid g = packed_grid(a);
-    const int64_t height = gemm_panel_rows(p->m);
-    float *out = a->scratch;
-    for (int64_t panel = first; panel < last; panel++) {
-        const int64_t i = panel * height, rows = min_i64(height, p->m - i);
-        for (int64_t l = 0; l < p->k; l += g.depth) {
-            const int64_t k = min_i64(g.depth, p->k - l);
-            gemm_pack_a(out + l * p->m + i * k, a->t[SRC] + i * g.a_row + l * g.a_step, g.a_row,
-                        g.a_step, rows, k);
+    const struct packed g = packed_plan(a);
+    for (int64_t tile = first; tile < last; tile++) {
+        const bool is_a = tile < g.a_panels;
+        const int64_t at = is_a ? tile * g.height : (tile - g.a_panels) * GEMM_COLUMNS;
+        if (!is_a && g.in_place && g.n - at >= GEMM_COLUMNS)
+            continue;
+        for (int64_t l = 0; l < g.k; l += g.depth) {
+            const int64_t k = min_i64(g.depth, g.k - l);
+            if (is_a)
+                gemm_pack_a(g.a + l * g.m + at * k, a->t[SRC] + at * g.a_row + l * g.a_step,
+                            g.a_row, g.a_step, min_i64(g.height, g.m - at), k);
+            else
+                gemm_pack_b(g.b + l * g.b_panels * GEMM_COLUMNS + at * k,
+                            a->t[WEIGHTS] + l * g.b_row + at * g.b_step, g.b_row, g.b_step,
+                            min_i64(GEMM_COLUMNS, g.n - at), k);
         }
     }
 }
 
-/* One tile of C, one cut of k, B read in place except for the last columns. */
-static inline void packed_in_place(const struct args *a, const struct packed_grid *g, int64_t i,
-                                   int64_t rows, int64_t j, int64_t columns, int64_t l, int64_t k,
-                                   float *restrict block)
+/* C[rows][columns] at (i, j) from one cut of k at l. */
+static inline void packed_block(const struct args *a, const struct packed *g, int64_t i,
+                                int64_t rows, int64_t j, int64_t columns, int64_t l, int64_t k)
 {
-    const struct gemm *p = &a->problem->gemm;
-    const float *panel_a = (const float *)a->scratch + l * p->m + i * k;
-    const int64_t whole = columns / GEMM_COLUMNS * GEMM_COLUMNS, height = gemm_panel_rows(p->m);
-    for (int64_t c = 0; c < whole; c += GEMM_COLUMNS) {
-        for (int64_t r = 0; r < rows; r += height) {
-            float *out = a->t[DST] + (i + r) * p->n + j + c;
-            const float *from = l ? out : a->t[BIAS] ? a->t[BIAS] + j + c : gemm_zero;
-            hot_gemm((int)min_i64(height, rows - r), k, panel_a + r * k,
-                     a->t[WEIGHTS] + l * g->b_row + j + c, g->b_row, from, l ? p->n : 0, out, p->n);
+    for (int64_t r = i; r < i + rows; r += g->height) {
+        const int height = (int)min_i64(g->height, i + rows - r);
+        const float *panel_a = g->a + l * g->m + r * k;
+        for (int64_t c = j; c < j + columns; c += GEMM_COLUMNS) {
+            const int64_t width = min_i64(GEMM_COLUMNS, j + columns - c), start_row = l ? g->n : 0;
+            float *out = a->t[DST] + r * g->n + c;
+            const float *start = l ? out : a->t[BIAS] ? a->t[BIAS] + c : gemm_zero;
+            const float *panel_b = g->b + l * g->b_panels * GEMM_COLUMNS + c * k;
+            if (width < GEMM_COLUMNS)
+                gemm_edge(height, width, k, panel_a, panel_b, start, start_row, out, g->n);
+            else if (g->in_place)
+                hot_gemm(height, k, panel_a, a->t[WEIGHTS] + l * g->n + c, g->n, start, start_row,
+                         out, g->n);
+            else
+                hot_gemm(height, k, panel_a, panel_b, GEMM_COLUMNS, start, start_row, out, g->n);
         }
-    }
-    if (whole == columns)
-        return;
-    gemm_pack_b(block, a->t[WEIGHTS] + l * g->b_row + j + whole, g->b_row, 1, columns - whole, k);
-    for (int64_t r = 0; r < rows; r += height) {
-        float *out = a->t[DST] + (i + r) * p->n + j + whole;
-        const float *from = l ? out : a->t[BIAS] ? a->t[BIAS] + j + whole : gemm_zero;
-        gemm_edge((int)min_i64(height, rows - r), columns - whole, k, panel_a + r * k, block, from,
-                  l ? p->n : 0, out, p->n);
     }
 }
 
 static void packed_tiles(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct gemm *p = &a->problem->gemm;
-    const struct packed_grid g = packed_grid(a);
-    const float *packed = a->scratch;
-    float *block = (float *)a->scratch + div_up(p->m * p->k, 16) * 16 +
-                   (int64_t)thread * GEMM_DEPTH * BLOCK_COLUMNS;
+    (void)thread;
+    const struct packed g = packed_plan(a);
     for (int64_t tile = first; tile < last; tile++) {
         const int64_t i = tile / g.across * g.rows, j = tile % g.across * g.columns;
-        const int64_t rows = min_i64(g.rows, p->m - i), columns = min_i64(g.columns, p->n - j);
-        for (int64_t l = 0; l < p->k; l += g.depth) {
-            const int64_t k = min_i64(g.depth, p->k - l);
-            if (p->m <= IN_PLACE_ROWS && g.b_step == 1) {
-                packed_in_place(a, &g, i, rows, j, columns, l, k, block);
-                continue;
-            }
-            for (int64_t c = 0; c < columns; c += GEMM_COLUMNS)
-                gemm_pack_b(block + c * k, a->t[WEIGHTS] + l * g.b_row + (j + c) * g.b_step,
-                            g.b_row, g.b_step, min_i64(GEMM_COLUMNS, columns - c), k);
-            gemm_block(rows, gemm_panel_rows(p->m), columns, k, packed + l * p->m + i * k, block,
-                       l == 0, a->t[BIAS] ? a->t[BIAS] + j : NULL, a->t[DST] + i * p->n + j, p->n);
-        }
+        for (int64_t l = 0; l < g.k; l += g.depth)
+            packed_block(a, &g, i, min_i64(g.rows, g.m - i), j, min_i64(g.columns, g.n - j), l,
+                         min_i64(g.depth, g.k - l));
     }
 }
 
 static void packed_run(const struct args *a)
 {
-    const struct packed_grid g = packed_grid(a);
-    run_tiles(a, div_up(a->problem->gemm.m, gemm_panel_rows(a->problem->gemm.m)), packed_pack_a);
+    const struct packed g = packed_plan(a);
+    run_tiles(a, g.a_panels + g.b_panels, packed_pack);
     run_tiles(a, g.across * g.down, packed_tiles);
 }

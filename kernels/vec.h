@@ -10,6 +10,7 @@
  *   vsum                  horizontal sum, halves added pairwise in a fixed order
  *   vtranspose(a)         a[V] as a V x V matrix, transposed in place
  *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
+ *   vtranspose4           out[j * out_row + i] = p[i * row + j] for i, j < 4
  *
  * Which instance: the widest the file's compiler flags allow, or the scalar one (V = 1, no tails to get
  * wrong, runs anywhere) where VEC_SCALAR is defined before the include. */
@@ -17,6 +18,14 @@
 #define BATCHMARK_VEC_H
 
 #include <stdint.h>
+
+/* Before a loop over registers: unroll it whole. Compilers spell it differently, and a loop left rolled keeps its
+ * array of vectors in memory. */
+#if defined(__clang__)
+#define VEC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define VEC_UNROLL _Pragma("GCC unroll 32")
+#endif
 
 #if defined(VEC_SCALAR)
 #include "vec/scalar.h"

@@ -56,3 +56,13 @@ static inline void vtranspose(vf a[V])
         a[i + 4] = _mm256_permute2f128_ps(c[i], c[i + 4], 0x31);
     }
 }
+static inline void vtranspose4(const float *p, int64_t row, float *out, int64_t out_row)
+{
+    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + row);
+    __m128 c = _mm_loadu_ps(p + 2 * row), d = _mm_loadu_ps(p + 3 * row);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(out, a);
+    _mm_storeu_ps(out + out_row, b);
+    _mm_storeu_ps(out + 2 * out_row, c);
+    _mm_storeu_ps(out + 3 * out_row, d);
+}

@@ -49,3 +49,13 @@ static inline float vsum(vf a)
 }
 static inline vf vkeep_positive(vf m, vf a) { return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), a); }
 static inline void vtranspose(vf a[V]) { _MM_TRANSPOSE4_PS(a[0], a[1], a[2], a[3]); }
+static inline void vtranspose4(const float *p, int64_t row, float *out, int64_t out_row)
+{
+    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + row);
+    __m128 c = _mm_loadu_ps(p + 2 * row), d = _mm_loadu_ps(p + 3 * row);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(out, a);
+    _mm_storeu_ps(out + out_row, b);
+    _mm_storeu_ps(out + 2 * out_row, c);
+    _mm_storeu_ps(out + 3 * out_row, d);
+}
