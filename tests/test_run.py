@@ -297,7 +297,7 @@ def gemm(subject):
     for seed, (m, k, n) in enumerate(PRODUCTS):
         a, b, bias = random(seed + 80, m, k), random(seed + 81, k, n), random(seed + 82, n)
         text = f"{m}x{k}:{k}x{n}"
-        tensors = {"src": a.T if layout == "tn" else a, "weights": b.T if layout == "nt" else b}
+        tensors = {"src": a.T if subject.layout == "tn" else a, "weights": b.T if subject.layout == "nt" else b}
         product = a.astype(np.float64) @ b
         subject(text, tensors, {"dst": product})
         subject(text, tensors | {"bias": bias}, {"dst": product + bias})
