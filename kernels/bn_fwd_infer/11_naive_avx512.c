@@ -1,5 +1,5 @@
-/* bn_fwd_infer/naive_avx512: the source of naive under the compiler flags of avx512: what flags alone bring.
- * There are no sums here, so the compiler may vectorise the loop. */
+/* bn_fwd_infer/naive_avx512: the source of naive under the compiler flags of avx512: what flags
+ * alone bring. There are no sums here, so the compiler may vectorise the loop. */
 #include "naive.tmpl.h"
 
 const struct variant bn_fwd_infer_naive_avx512 = {

@@ -1,0 +1,16 @@
+/* bn_fwd_infer/apply_neon_omp: apply_neon with the tiles shared by the team. Limit: memory
+ * bandwidth beyond the caches. */
+#include "bn_tiles.h"
+
+static const bool RELU = false, STREAM = true;
+
+#include "bn_fwd_infer.tmpl.h"
+
+const struct variant bn_fwd_infer_apply_neon_omp = {
+    VARIANT_BUILD,
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
+    .algebra = TWO_PASS,
+    .thread_invariant = true,
+    .scratch_size = scratch_size,
+    .run = run,
+};

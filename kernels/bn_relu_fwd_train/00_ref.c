@@ -1,0 +1,29 @@
+/* bn_relu_fwd_train/ref: batch normalization of the batch's own statistics, then max(0, y),
+ * composed in float64 without rounding between. Layout nchw. Missing gamma is 1, missing beta 0.
+ * NaN stays NaN. */
+#include "ref.h"
+
+static void run(const struct args *a)
+{
+    const struct bn *p = &a->problem->bn;
+    int64_t hw = p->ih * p->iw;
+    for (int64_t c = 0; c < p->ic; c++) {
+        struct bn_ref_stats s = bn_ref_stats(p, a->t[SRC], c);
+        double gamma = a->t[GAMMA] ? a->t[GAMMA][c] : 1, beta = a->t[BETA] ? a->t[BETA][c] : 0;
+        a->t[MEAN][c] = (float)s.mean;
+        a->t[VARIANCE][c] = (float)s.variance;
+        for (int64_t n = 0; n < p->mb; n++) {
+            for (int64_t i = 0; i < hw; i++) {
+                int64_t at = (n * p->ic + c) * hw + i;
+                double y =
+                    bn_ref_apply(a->t[SRC][at], s.mean, s.variance, a->problem->eps, gamma, beta);
+                a->t[DST][at] = y < 0 ? 0 : (float)y;
+            }
+        }
+    }
+}
+
+const struct variant bn_relu_fwd_train_ref = {
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true,
+    .run = run,
+};

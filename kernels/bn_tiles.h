@@ -1,0 +1,196 @@
+/* Cuts a batch normalization into panels and chunks, and walks them.
+ *
+ * A panel holds whole channels, so its statistics need nobody else's data. It is a matrix of
+ * outer x inner rows by `columns` columns:
+ *
+ *   runs     nchw with large images: one channel; outer = N images, inner = H W contiguous floats
+ *   columns  everything else. A column belongs to one channel, vectors lie across columns:
+ *            nhwc     rows are pixels, columns channels
+ *            (N, C)   rows are samples, columns channels
+ *            nchw16c  a panel is a block of 16 channels; outer = N images, inner = H W pixels
+ *            nchw with small images: rows are samples, columns all C H W floats of one; `fold` = H
+ * W columns make a channel
+ *
+ * A chunk is a part of a panel's rows. Partial sums are taken chunk by chunk and combined in the
+ * order of the chunks, and the grid follows from the problem alone, so the bits depend neither on
+ * the number of threads nor on how the tiles (panel, chunk) are handed out. */
+#ifndef BATCHMARK_BN_TILES_H
+#define BATCHMARK_BN_TILES_H
+
+#include "kernel.h"
+#include "partition.h"
+
+/* A chunk stays in any L2 (256 KiB) while the second pass over it follows the first, and its
+ * float32 partial sums stay short. */
+enum { CHUNK_FLOATS = 64 * 1024 };
+/* Runs shorter than this spend their time on loop ends; columns have none. */
+enum { RUN_MIN = 65 };
+/* Columns of a panel: narrow when all rows fit one chunk (so that panels suffice to share the
+ * work), else wide (long pieces of each row, less partial sums). */
+enum { NARROW = CHUNK_FLOATS / 512, WIDE = 512 };
+/* Floats of a panel's arrays of per-column constants are a multiple of this, the rest being zero;
+ * runs have their constant 16 times. */
+enum { PAD = 16 };
+/* Below this many floats a team costs more than it brings. */
+enum { TEAM_FLOATS = 32 * 1024 };
+
+struct bn_view {
+    bool runs;
+    int64_t panels, panel_channels, channels; /* `channels` without padding */
+    int64_t columns, fold;                    /* columns in all; columns of a channel; runs: 1 */
+    int64_t width; /* floats of an array over a panel's columns, a multiple of PAD */
+    int64_t panel_stride;
+    int64_t outer, outer_stride, inner, inner_stride;
+    int64_t chunks, chunk_outer, chunk_inner;
+};
+
+/* The rows of one tile, and where its first float lies. */
+struct bn_block {
+    int64_t offset, outer, outer_stride, inner, inner_stride;
+    int64_t columns, first_channel, channels;
+};
+
+/* How many floats a chunk may have; IMAGE_CHUNKS: a chunk is one image (or row), for walks in the
+ * order of memory where there is nothing to reduce. */
+enum { IMAGE_CHUNKS = 0 };
+
+static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
+                                        int64_t chunk_floats)
+{
+    int64_t hw = p->ih * p->iw;
+    struct bn_view v = {.channels = p->ic, .fold = 1, .outer = 1, .outer_stride = 0};
+    if (layout == NCHW16C) {
+        v.columns = div_up(p->ic, 16) * 16;
+        v.panel_channels = 16;
+        v.panel_stride = hw * 16;
+        v.outer = p->mb;
+        v.outer_stride = v.columns * hw;
+        v.inner = hw;
+        v.inner_stride = 16;
+    } else if (layout == NCHW && hw >= RUN_MIN) {
+        v.runs = true;
+        v.columns = p->ic;
+        v.panel_channels = 1;
+        v.panel_stride = hw;
+        v.outer = p->mb;
+        v.outer_stride = p->ic * hw;
+        v.inner = hw;
+        v.inner_stride = 1;
+    } else {
+        v.fold = layout == NCHW ? hw : 1;
+        v.columns = p->ic * v.fold;
+        v.inner = layout == NCHW ? p->mb : p->mb * hw;
+        v.inner_stride = v.columns;
+        int64_t most = v.inner <= CHUNK_FLOATS / NARROW ? NARROW : WIDE;
+        int64_t panels = div_up(p->ic, max_i64(1, most / v.fold));
+        v.panel_channels = div_up(p->ic, panels);
+        if (v.fold == 1 && panels > 1)
+            v.panel_channels = div_up(v.panel_channels, PAD) * PAD;
+        v.panel_stride = v.panel_channels * v.fold;
+    }
+    v.panels = div_up(v.columns, v.panel_channels * v.fold);
+    int64_t columns = v.panel_channels * v.fold;
+    v.width = div_up(columns, PAD) * PAD;
+    int64_t rows =
+        max_i64(1, (chunk_floats == IMAGE_CHUNKS ? CHUNK_FLOATS : chunk_floats) / columns);
+    v.chunk_inner = min_i64(rows, v.inner);
+    v.chunk_outer = chunk_floats == IMAGE_CHUNKS ? 1 : min_i64(v.outer, max_i64(1, rows / v.inner));
+    v.chunks = div_up(v.outer, v.chunk_outer) * div_up(v.inner, v.chunk_inner);
+    return v;
+}
+
+static inline struct bn_block bn_block_of(const struct bn_view *v, int64_t panel, int64_t chunk)
+{
+    int64_t parts = div_up(v->inner, v->chunk_inner);
+    int64_t outer = chunk / parts * v->chunk_outer, inner = chunk % parts * v->chunk_inner;
+    int64_t first = panel * v->panel_channels;
+    int64_t channels = min_i64(v->panel_channels, v->columns / v->fold - first);
+    return (struct bn_block){
+        .offset = panel * v->panel_stride + outer * v->outer_stride + inner * v->inner_stride,
+        .outer = min_i64(v->chunk_outer, v->outer - outer),
+        .outer_stride = v->outer_stride,
+        .inner = min_i64(v->chunk_inner, v->inner - inner),
+        .inner_stride = v->inner_stride,
+        .columns = channels * v->fold,
+        .first_channel = first,
+        .channels = channels,
+    };
+}
+
+/* Values a channel has in the block. */
+static inline int64_t bn_block_count(const struct bn_view *v, const struct bn_block *b)
+{
+    return b->outer * b->inner * v->fold;
+}
+
+/* Scratch: for each panel ARRAYS arrays of constants over its columns, then for each tile two
+ * doubles a channel: its share of the two sums. */
+static inline float *bn_constants(const struct args *a, const struct bn_view *v, int arrays,
+                                  int64_t panel)
+{
+    return (float *)a->scratch + panel * arrays * v->width;
+}
+
+static inline double *bn_partials(const struct args *a, const struct bn_view *v, int arrays,
+                                  int64_t panel, int64_t chunk)
+{
+    double *first = (double *)(void *)bn_constants(a, v, arrays, v->panels);
+    return first + (panel * v->chunks + chunk) * 2 * v->panel_channels;
+}
+
+static inline size_t bn_scratch_bytes(const struct bn_view *v, int arrays, bool partials)
+{
+    size_t bytes = (size_t)(v->panels * arrays * v->width) * sizeof(float);
+    if (partials)
+        bytes += (size_t)(v->panels * v->chunks * 2 * v->panel_channels) * sizeof(double);
+    return bytes;
+}
+
+/* Sets the constant of one channel in an array over the panel's columns. */
+static inline void bn_spread(const struct bn_view *v, float *array, int64_t channel, float value)
+{
+    int64_t first = v->runs ? 0 : channel * v->fold, n = v->runs ? PAD : v->fold;
+    for (int64_t i = 0; i < n; i++)
+        array[first + i] = value;
+}
+
+/* How tiles are handed out. */
+enum bn_schedule {
+    BY_PANEL, /* a thread does a whole panel: sums, constants, result, while it is in its cache */
+    BY_TILE, /* all threads share the tiles of all panels, once for the sums and once for the result
+              */
+    BY_SIZE  /* BY_PANEL where that keeps all threads busy, else BY_TILE */
+};
+
+static inline bool bn_by_panel(const struct args *a, const struct bn_view *v,
+                               enum bn_schedule schedule)
+{
+    if (schedule != BY_SIZE || a->hints.threads == 1)
+        return schedule != BY_TILE;
+    int64_t rounds = div_up(v->panels, a->hints.threads);
+    size_t panel = (size_t)(v->panel_channels * v->fold * v->outer * v->inner) * sizeof(float);
+    /* At most one panel in five of the last thread's share is missing, and columns (of which a
+     * panel sees pieces of rows only) come from the cache. */
+    return rounds * a->hints.threads * 4 <= v->panels * 5 && (v->runs || panel <= a->hints.l2);
+}
+
+/* The args with a team of one where the tensor is too small for more. */
+static inline struct args bn_team(const struct args *a)
+{
+    const struct bn *p = &a->problem->bn;
+    struct args b = *a;
+    if (p->mb * p->ic * p->ih * p->iw < TEAM_FLOATS)
+        b.hints.threads = 1;
+    return b;
+}
+
+/* Is the result better written past the cache? Only when nobody reads it soon and it would push the
+ * operands out of the last-level cache. */
+static inline bool bn_streams(const struct args *a)
+{
+    const struct bn *p = &a->problem->bn;
+    size_t bytes = (size_t)(p->mb * p->ic * p->ih * p->iw) * sizeof(float);
+    return !a->hints.keep && bytes > a->hints.llc / 2;
+}
+
+#endif
