@@ -1,0 +1,778 @@
+/* Training: the layers against values worked out by hand, a whole network's gradients against finite differences
+ * in float64, the grammar, the choice of kernels, the data. */
+#include "data.h"
+#include "kernel_choice.h"
+#include "layers/layers.h"
+#include "net.h"
+#include "train.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define assert_near(got, expected, error)                                                          \
+    assert_true(fabs((double)(got) - (double)(expected)) <= (error))
+
+/* Values without a pattern in [-1, 1). */
+static float noise(int64_t i)
+{
+    uint64_t z = ((uint64_t)i + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (float)(z >> 40) * 0x1p-23f - 1;
+}
+
+/* Layers */
+
+static void relu_keeps_positive_and_nan(void **state)
+{
+    (void)state;
+    float x[] = {-1, 0, 2, NAN, -INFINITY, INFINITY}, dy[] = {1, 2, 3, 4, 5, 6};
+    relu_fwd(x, 6, 1);
+    assert_true(x[0] == 0 && x[1] == 0 && x[2] == 2 && isnan(x[3]) && x[4] == 0 &&
+                x[5] == INFINITY);
+    relu_bwd(x, dy, 6, 1);
+    const float expected[] = {0, 0, 3, 4, 0, 6};
+    assert_memory_equal(dy, expected, sizeof dy);
+}
+
+static void maxpool_first_largest_wins(void **state)
+{
+    (void)state;
+    /* 3x5: the odd row and column belong to no window. */
+    const float src[15] = {1, 4, 2, 2, 9, 3, 4, 2, 1, 9, 9, 9, 9, 9, 9};
+    struct maxpool p = {.mb = 1, .c = 1, .ih = 3, .iw = 5, .oh = 1, .ow = 2, .k = 2, .s = 2};
+    float dst[2], diff_src[15];
+    uint8_t chosen[2];
+    memset(diff_src, 0xff, sizeof diff_src);
+    maxpool_fwd(&p, src, dst, chosen, 1);
+    assert_true(dst[0] == 4 && dst[1] == 2 && chosen[0] == 1 && chosen[1] == 0);
+    maxpool_bwd(&p, (const float[]){5, 7}, chosen, diff_src, 1);
+    const float expected[15] = {0, 5, 7};
+    assert_memory_equal(diff_src, expected, sizeof expected);
+}
+
+static void maxpool_overlapping_windows_add(void **state)
+{
+    (void)state;
+    /* The middle 9 is the maximum of all four 2x2 windows of stride 1. */
+    const float src[9] = {1, 2, 3, 4, 9, 5, 6, 7, 8}, diff_dst[4] = {1, 10, 100, 1000};
+    struct maxpool p = {.mb = 1, .c = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .k = 2, .s = 1};
+    float dst[4], diff_src[9];
+    uint8_t chosen[4];
+    maxpool_fwd(&p, src, dst, chosen, 1);
+    const uint8_t places[4] = {3, 2, 1, 0};
+    assert_memory_equal(chosen, places, 4);
+    maxpool_bwd(&p, diff_dst, chosen, diff_src, 1);
+    for (int i = 0; i < 9; i++)
+        assert_true(diff_src[i] == (i == 4 ? 1111 : 0));
+}
+
+static void maxpool_propagates_nan(void **state)
+{
+    (void)state;
+    const float src[4] = {1, NAN, 5, 2};
+    struct maxpool p = {.mb = 1, .c = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .k = 2, .s = 2};
+    float dst;
+    uint8_t chosen;
+    maxpool_fwd(&p, src, &dst, &chosen, 1);
+    assert_true(isnan(dst));
+}
+
+static void loss_of_known_logits(void **state)
+{
+    (void)state;
+    /* softmax(1, 2, 3) = (0.0900306, 0.2447285, 0.6652410); the second row is huge: no overflow. */
+    const float logits[6] = {1, 2, 3, 1e4f, 0, 0};
+    const uint8_t labels[2] = {1, 0};
+    float diff[6];
+    struct outcome o = softmax_loss(2, 3, logits, labels, diff);
+    assert_near(o.loss, 1.40760596444438, 1e-12);
+    assert_int_equal(o.correct, 1);
+    const double expected[6] = {0.0900305731703805 / 2, -0.755271528945203 / 2,
+                                0.665240955774822 / 2};
+    for (int i = 0; i < 6; i++)
+        assert_near(diff[i], expected[i], 1e-7);
+}
+
+static void adam_two_steps_by_hand(void **state)
+{
+    (void)state;
+    float w = 1, m = 0, v = 0;
+    struct adam a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 1};
+    adam_update(&a, 1, &w, (const float[]){0.5f}, &m, &v, 1);
+    assert_near(w, 0.9, 1e-6); /* 1 - 0.1 * 0.5 / (0.5 + 1e-8) */
+    a.step = 2;
+    adam_update(&a, 1, &w, (const float[]){-0.2f}, &m, &v, 1);
+    assert_near(m, 0.025, 1e-8);
+    assert_near(v, 0.00028975, 1e-9);
+    /* 0.9 - 0.1 * (0.025 / 0.19) / sqrt(0.00028975 / 0.001999) */
+    assert_near(w, 0.86543936, 1e-6);
+}
+
+static void running_statistics_by_hand(void **state)
+{
+    (void)state;
+    float mean = 2, variance = 3, running_mean = 1, running_var = 1;
+    bn_running_update(1, 4, 0.1, &mean, &variance, &running_mean, &running_var);
+    assert_near(running_mean, 1.1, 1e-7);
+    assert_near(running_var, 0.9 + 0.1 * 4, 1e-7); /* unbiased: 3 * 4 / 3 */
+}
+
+static void column_sums_any_width(void **state)
+{
+    (void)state;
+    enum { ROWS = 7, MOST = 40 };
+    float x[ROWS * MOST], sums[MOST];
+    for (int columns = 1; columns <= MOST; columns++) {
+        for (int i = 0; i < ROWS * columns; i++)
+            x[i] = noise(i);
+        column_sums(ROWS, columns, x, sums);
+        for (int j = 0; j < columns; j++) {
+            double sum = 0;
+            for (int i = 0; i < ROWS; i++)
+                sum += x[i * columns + j];
+            assert_true(sums[j] == (float)sum);
+        }
+    }
+}
+
+/* Sizes large enough that teams really form, with a remainder. */
+static void layers_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    enum { N = 3 * 77 * 33 * 31 };
+    struct maxpool p = {.mb = 3, .c = 77, .ih = 33, .iw = 31, .oh = 16, .ow = 15, .k = 2, .s = 2};
+    float *buffers[2][6];
+    uint8_t *chosen[2];
+    for (int run = 0; run < 2; run++) {
+        int threads = 1 + 2 * run;
+        float **b = buffers[run];
+        for (int i = 0; i < 6; i++) {
+            b[i] = malloc(N * sizeof(float));
+            assert_non_null(b[i]);
+            for (int64_t j = 0; j < N; j++)
+                b[i][j] = i == 5 ? fabsf(noise(j)) : noise(j * 7 + i);
+        }
+        chosen[run] = malloc(N);
+        assert_non_null(chosen[run]);
+        maxpool_fwd(&p, b[0], b[1], chosen[run], threads);
+        maxpool_bwd(&p, b[1], chosen[run], b[2], threads);
+        relu_fwd(b[0], N, threads);
+        relu_bwd(b[0], b[2], N, threads);
+        struct adam a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 3};
+        adam_update(&a, N, b[3], b[0], b[4], b[5], threads);
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_memory_equal(buffers[0][i], buffers[1][i], N * sizeof(float));
+        free(buffers[0][i]);
+        free(buffers[1][i]);
+    }
+    assert_memory_equal(chosen[0], chosen[1], (size_t)3 * 77 * 16 * 15);
+    free(chosen[0]);
+    free(chosen[1]);
+}
+
+/* A whole network against float64 */
+
+static const char small_text[] =
+    "conv 4 3x3 same stride 2; bn; relu; maxpool 2; conv 5 2x3 nobias; bn eps 1e-3; relu; "
+    "conv 6 2x2; relu; maxpool 2 stride 1; dense 7; bn; relu; dense 5; relu; dense 4";
+static const struct shape small_input = {3, 25, 20};
+enum { SMALL_BATCH = 5 };
+
+static struct net *make_net(const char *text, struct shape input, int64_t batch,
+                            const char *kernels, enum fuse fuse)
+{
+    static struct net_text layers;
+    char error[ERROR_TEXT] = "";
+    if (!net_text_parse(text, input, &layers, error))
+        fail_msg("%s", error);
+    struct net_options o = {.batch = batch,
+                            .eval_batch = batch,
+                            .classes = 4,
+                            .seed = 7,
+                            .hints = {.threads = 2, .l1 = 32768, .l2 = 1 << 20, .llc = 1 << 25},
+                            .kernels = kernels,
+                            .isa = isa_detect(),
+                            .fuse = fuse};
+    struct net *n = net_create(&layers, &o, error);
+    if (!n)
+        fail_msg("%s", error);
+    return n;
+}
+
+static double *ref_weights[64]; /* by tensor of the network */
+
+static const double *weights_of(struct net *n, int layer, const char *what)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%d.%s", layer, what);
+    for (int i = 0; i < net_tensor_count(n); i++)
+        if (!strcmp(net_tensor(n, i)->name, name))
+            return ref_weights[i];
+    return NULL;
+}
+
+static void ref_conv(const struct layer *l, const double *x, const double *w, const double *bias,
+                     double *y)
+{
+    for (int64_t n = 0; n < SMALL_BATCH; n++) {
+        for (int64_t o = 0; o < l->dst.c; o++) {
+            for (int64_t at = 0; at < l->dst.h * l->dst.w; at++) {
+                double sum = bias ? bias[o] : 0;
+                for (int64_t tap = 0; tap < l->src.c * l->kh * l->kw; tap++) {
+                    int64_t c = tap / (l->kh * l->kw), kh = tap / l->kw % l->kh, kw = tap % l->kw;
+                    int64_t ih = at / l->dst.w * l->stride - l->ph + kh,
+                            iw = at % l->dst.w * l->stride - l->pw + kw;
+                    if (ih >= 0 && ih < l->src.h && iw >= 0 && iw < l->src.w)
+                        sum += x[((n * l->src.c + c) * l->src.h + ih) * l->src.w + iw] *
+                               w[o * l->src.c * l->kh * l->kw + tap];
+                }
+                y[(n * l->dst.c + o) * l->dst.h * l->dst.w + at] = sum;
+            }
+        }
+    }
+}
+
+static void ref_bn(const struct layer *l, const double *x, const double *gamma, const double *beta,
+                   double *y)
+{
+    int64_t hw = l->src.h * l->src.w, count = SMALL_BATCH * hw;
+    for (int64_t c = 0; c < l->src.c; c++) {
+        double mean = 0, variance = 0;
+        for (int64_t i = 0; i < count; i++)
+            mean += x[(i / hw * l->src.c + c) * hw + i % hw] / (double)count;
+        for (int64_t i = 0; i < count; i++) {
+            double d = x[(i / hw * l->src.c + c) * hw + i % hw] - mean;
+            variance += d * d / (double)count;
+        }
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = (i / hw * l->src.c + c) * hw + i % hw;
+            y[at] = gamma[c] * (x[at] - mean) / sqrt(variance + l->eps) + beta[c];
+        }
+    }
+}
+
+static void ref_maxpool(const struct layer *l, const double *x, double *y)
+{
+    for (int64_t i = 0; i < SMALL_BATCH * l->dst.c * l->dst.h * l->dst.w; i++) {
+        int64_t plane = i / (l->dst.h * l->dst.w), oh = i / l->dst.w % l->dst.h, ow = i % l->dst.w;
+        double best = -INFINITY;
+        for (int64_t tap = 0; tap < l->kh * l->kh; tap++) {
+            int64_t ih = oh * l->stride + tap / l->kh, iw = ow * l->stride + tap % l->kh;
+            best = fmax(best, x[(plane * l->src.h + ih) * l->src.w + iw]);
+        }
+        y[i] = best;
+    }
+}
+
+/* The mean loss of the network in float64, by plain loops. */
+static double ref_loss(struct net *n, const struct net_text *text, const float *images,
+                       const uint8_t *labels)
+{
+    enum { ROOM = 8192 };
+    static double buffers[2][ROOM];
+    double *x = buffers[0], *y = buffers[1];
+    for (int64_t i = 0; i < SMALL_BATCH * small_input.c * small_input.h * small_input.w; i++)
+        x[i] = images[i];
+    for (int i = 0; i < text->count; i++) {
+        const struct layer *l = &text->layers[i];
+        const double *w = weights_of(n, i, "weight"), *b = weights_of(n, i, "bias");
+        int64_t outputs = l->dst.c * l->dst.h * l->dst.w;
+        assert_true(SMALL_BATCH * outputs <= ROOM);
+        switch (l->kind) {
+        case LAYER_CONV: ref_conv(l, x, w, b, y); break;
+        case LAYER_BN: ref_bn(l, x, w, b, y); break;
+        case LAYER_MAXPOOL: ref_maxpool(l, x, y); break;
+        case LAYER_FLATTEN: memcpy(y, x, (size_t)(SMALL_BATCH * outputs) * sizeof *y); break;
+        case LAYER_RELU:
+            for (int64_t j = 0; j < SMALL_BATCH * outputs; j++)
+                y[j] = fmax(x[j], 0);
+            break;
+        case LAYER_DENSE:
+            for (int64_t j = 0; j < SMALL_BATCH * outputs; j++) {
+                y[j] = b[j % outputs];
+                for (int64_t k = 0; k < l->src.c; k++)
+                    y[j] += x[j / outputs * l->src.c + k] * w[j % outputs * l->src.c + k];
+            }
+            break;
+        }
+        double *swap = x;
+        x = y;
+        y = swap;
+    }
+    double loss = 0;
+    int64_t classes = text->layers[text->count - 1].dst.c;
+    for (int64_t i = 0; i < SMALL_BATCH; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < classes; j++)
+            sum += exp(x[i * classes + j]);
+        loss += (log(sum) - x[i * classes + labels[i]]) / SMALL_BATCH;
+    }
+    return loss;
+}
+
+static int64_t elements(const struct net_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->ndim; i++)
+        n *= t->dims[i];
+    return n;
+}
+
+static void gradients_match_finite_differences(void **state)
+{
+    const char *kernels = *state;
+    static struct net_text text;
+    char error[ERROR_TEXT];
+    assert_true(net_text_parse(small_text, small_input, &text, error));
+    struct net *n = make_net(small_text, small_input, SMALL_BATCH, kernels, FUSE_AUTO);
+    int64_t pixels = SMALL_BATCH * small_input.c * small_input.h * small_input.w;
+    static float images[SMALL_BATCH * 3 * 25 * 20];
+    const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
+    for (int64_t i = 0; i < pixels; i++)
+        images[i] = net_input(n)[i] = noise(i);
+    /* Gamma and beta away from 1 and 0, so that a missing factor shows. */
+    for (int i = 0; i < net_tensor_count(n); i++) {
+        struct net_tensor *t = net_tensor(n, i);
+        for (int64_t j = 0; net_gradient(n, i) && t->ndim == 1 && j < elements(t); j++)
+            t->data[j] += 0.3f * noise(1000 * i + j);
+        ref_weights[i] = malloc((size_t)elements(t) * sizeof(double));
+        assert_non_null(ref_weights[i]);
+        for (int64_t j = 0; j < elements(t); j++)
+            ref_weights[i][j] = t->data[j];
+    }
+    struct outcome o = net_gradients(n, SMALL_BATCH, labels);
+    assert_near(o.loss / SMALL_BATCH, ref_loss(n, &text, images, labels), 1e-5);
+    int compared = 0;
+    for (int i = 0; i < net_tensor_count(n); i++) {
+        const struct net_tensor *t = net_tensor(n, i);
+        for (int64_t j = 0; net_gradient(n, i) && j < elements(t); j++, compared++) {
+            const double h = 1e-6;
+            double *w = &ref_weights[i][j], center = *w;
+            *w = center + h;
+            double above = ref_loss(n, &text, images, labels);
+            *w = center - h;
+            double below = ref_loss(n, &text, images, labels);
+            *w = center;
+            double expected = (above - below) / (2 * h), got = net_gradient(n, i)[j];
+            if (!(fabs(got - expected) <= 2e-5 + 1e-3 * fabs(expected)))
+                fail_msg("d loss / d %s[%lld]: got %g, finite difference %g", t->name, (long long)j,
+                         got, expected);
+        }
+    }
+    assert_true(compared > 400);
+    for (int i = 0; i < net_tensor_count(n); i++)
+        free(ref_weights[i]);
+    net_free(n);
+}
+
+/* After one pass the running statistics have moved a tenth of the way to those of the batch. */
+static void running_statistics_of_a_network(void **state)
+{
+    (void)state;
+    struct net *n = make_net("bn; dense 4", small_input, SMALL_BATCH, NULL, FUSE_AUTO);
+    int64_t hw = small_input.h * small_input.w, count = SMALL_BATCH * hw;
+    for (int64_t i = 0; i < count * small_input.c; i++)
+        net_input(n)[i] = 3 + noise(i);
+    double mean = 0, variance = 0;
+    for (int64_t i = 0; i < count; i++)
+        mean += net_input(n)[(i / hw * small_input.c) * hw + i % hw] / (double)count;
+    for (int64_t i = 0; i < count; i++) {
+        double d = net_input(n)[(i / hw * small_input.c) * hw + i % hw] - mean;
+        variance += d * d / (double)(count - 1);
+    }
+    net_gradients(n, SMALL_BATCH, (const uint8_t[SMALL_BATCH]){0});
+    assert_string_equal(net_tensor(n, 2)->name, "0.running_mean");
+    assert_near(net_tensor(n, 2)->data[0], 0.1 * mean, 1e-6);
+    assert_string_equal(net_tensor(n, 3)->name, "0.running_var");
+    assert_near(net_tensor(n, 3)->data[0], 0.9 + 0.1 * variance, 1e-6);
+    net_free(n);
+}
+
+static void initial_weights_fill_their_range(void **state)
+{
+    (void)state;
+    struct net *n = make_net("dense 50; dense 4", small_input, SMALL_BATCH, NULL, FUSE_AUTO);
+    const struct net_tensor *t = net_tensor(n, 0);
+    double bound = 1 / sqrt(3.0 * 25 * 20), largest = 0, sum = 0;
+    for (int64_t i = 0; i < elements(t); i++) {
+        largest = fmax(largest, fabs((double)t->data[i]));
+        sum += (double)t->data[i];
+    }
+    assert_true(largest <= bound && largest > 0.999 * bound);
+    assert_true(fabs(sum / (double)elements(t)) < 0.02 * bound);
+    net_free(n);
+}
+
+/* A few steps of training with bn and relu as one operation, and as two. */
+static void fused_and_unfused_agree(void **state)
+{
+    (void)state;
+    bool there = false;
+    for (int i = 0; i < registry_count; i++)
+        there |=
+            !strcmp(registry[i].op, "bn_relu_bwd") && !registry_why_not(&registry[i], isa_detect());
+    if (!there)
+        skip();
+    struct net *nets[2] = {make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_ON),
+                           make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_OFF)};
+    const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
+    struct adam adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    for (int step = 1; step <= 20; step++) {
+        double loss[2];
+        adam.step = step;
+        for (int i = 0; i < 2; i++) {
+            for (int64_t j = 0; j < SMALL_BATCH * small_input.c * small_input.h * small_input.w;
+                 j++)
+                net_input(nets[i])[j] = noise(j);
+            loss[i] = net_gradients(nets[i], SMALL_BATCH, labels).loss;
+            net_update(nets[i], &adam);
+        }
+        assert_near(loss[0] / loss[1], 1, 1e-3);
+    }
+    net_free(nets[0]);
+    net_free(nets[1]);
+}
+
+/* Text */
+
+static void expect_text_error(const char *text, const char *part, const char *more)
+{
+    static struct net_text layers;
+    char error[ERROR_TEXT] = "";
+    assert_false(net_text_parse(text, (struct shape){3, 32, 32}, &layers, error));
+    if (!strstr(error, part) || !strstr(error, more) || strchr(error, '\n'))
+        fail_msg("'%s': '%s' should say '%s' and '%s'", text, error, part, more);
+}
+
+static void text_errors_point_at_the_word(void **state)
+{
+    (void)state;
+    expect_text_error("", "column 1", "write layers");
+    expect_text_error("conv 6 5x5; rleu; dense 10", "column 13, 'rleu'", "layers are conv");
+    expect_text_error("conv 6 5x5; Conv2d 3", "column 13, 'Conv2d'", "called conv here");
+    expect_text_error("dense 10; softmax", "column 11, 'softmax'", "loss applies softmax");
+    expect_text_error("conv six 5x5", "column 6, 'six'", "number of filters");
+    expect_text_error("conv 6", "at the end", "size of the kernel");
+    expect_text_error("conv 6 5y5", "column 8, '5y5'", "size of the kernel");
+    expect_text_error("conv 6 0x5", "column 8, '0x5'", "size of the kernel");
+    expect_text_error("conv 6 33x33", "column 8, '33x33'", "32x32 image");
+    expect_text_error("conv 6 5x5 valid", "column 12, 'valid'", "conv takes");
+    expect_text_error("conv 6 5x5 stride 0", "column 19, '0'", "stride");
+    expect_text_error("conv 6 5x5 relu", "column 12, 'relu'", "conv takes");
+    expect_text_error("relu relu", "column 6, 'relu'", "separated by ';'");
+    expect_text_error("maxpool 40", "column 9, '40'", "16");
+    expect_text_error("conv 4 20x20; maxpool 14", "column 23, '14'", "13x13 image");
+    expect_text_error("dense", "at the end", "number of outputs");
+    expect_text_error("dense 99999999999999999999", "column 7", "number of outputs");
+    expect_text_error("bn eps 0", "column 8, '0'", "1e-12");
+    expect_text_error("bn momentum x", "column 13, 'x'", "from 0 to 1");
+    expect_text_error(";", "column 1, ';'", "no such layer");
+}
+
+static void text_shapes(void **state)
+{
+    (void)state;
+    static struct net_text t;
+    char error[ERROR_TEXT], text[LAYER_TEXT];
+    assert_true(net_text_parse(preset_find("lenet")->text, (struct shape){3, 32, 32}, &t, error));
+    assert_int_equal(t.count, 12); /* the flatten counts */
+    assert_int_equal(t.layers[3].dst.h, 10);
+    assert_int_equal(t.layers[6].dst.c, 400);
+    int64_t parameters = 0;
+    for (int i = 0; i < t.count; i++)
+        parameters += layer_parameters(&t.layers[i]);
+    assert_int_equal(parameters, 62006);
+    assert_true(
+        net_text_parse("conv 4 3x3 same stride 2;bn", (struct shape){3, 32, 31}, &t, error));
+    assert_int_equal(t.layers[0].dst.h, 16);
+    assert_int_equal(t.layers[0].dst.w, 16);
+    /* Half of the one row that is too many goes above: none. */
+    assert_int_equal(t.layers[0].ph, 0);
+    assert_int_equal(t.layers[0].pw, 1);
+    assert_string_equal(layer_print(&t.layers[0], text), "conv 4 3x3 same stride 2");
+}
+
+static void impossible_networks_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *error;
+        int64_t batch;
+    } cases[] = {
+        {"relu; flatten", "no layer has weights", 5},
+        {"conv 4 3x3", "end with dense 4", 5},
+        {"dense 3", "end with dense 4", 5},
+        {"dense 8; bn; dense 4", "one value per channel", 1},
+        {"dense 1000000; dense 1000000", "smaller batch or layer", 5},
+    };
+    static struct net_text layers;
+    char error[ERROR_TEXT];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(net_text_parse(cases[i].text, small_input, &layers, error));
+        struct net_options o = {.batch = cases[i].batch,
+                                .eval_batch = 1,
+                                .classes = 4,
+                                .hints = {.threads = 1},
+                                .isa = isa_detect(),
+                                .memory = 1e9};
+        error[0] = '\0';
+        assert_null(net_create(&layers, &o, error));
+        if (!strstr(error, cases[i].error))
+            fail_msg("'%s': '%s' should say '%s'", cases[i].text, error, cases[i].error);
+    }
+}
+
+/* Kernels */
+
+static void kernel_choice_order(void **state)
+{
+    (void)state;
+    struct problem p = {.kind = PROBLEM_CONV,
+                        .conv = {.mb = 2,
+                                 .g = 1,
+                                 .ic = 3,
+                                 .oc = 4,
+                                 .ih = 8,
+                                 .iw = 8,
+                                 .oh = 6,
+                                 .ow = 6,
+                                 .kh = 3,
+                                 .kw = 3,
+                                 .sh = 1,
+                                 .sw = 1}};
+    struct formats f = {NCHW, NCHW};
+    char error[ERROR_TEXT];
+    static const struct {
+        const char *choice, *name;
+    } cases[] = {
+        {"ref", "ref"},
+        {"naive,ref", "naive"},
+        {"conv_fwd=ref,naive", "ref"},
+        {" conv_bwd_data = naive ; conv_fwd = ref ", "ref"},
+        {"conv_bwd_data/naive,conv_fwd/ref", "ref"},
+        {"gemm=naive;conv_*=naive", "naive"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(kernel_choice_check(cases[i].choice, error));
+        const struct entry *e =
+            kernel_choose(cases[i].choice, ISA_BASE, 1, "conv_fwd", &p, f, error);
+        assert_non_null(e);
+        assert_string_equal(e->name, cases[i].name);
+    }
+    /* An operation that is not named follows the default; one that is never falls back. */
+    assert_non_null(kernel_choose("bn_*=ref", ISA_BASE, 1, "conv_fwd", &p, f, error));
+    assert_null(kernel_choose("conv_fwd=naive_avx2", ISA_BASE, 1, "conv_fwd", &p, f, error));
+    assert_non_null(strstr(error, "naive_avx2"));
+    assert_false(kernel_choice_check("conv_fwd=dierct", error));
+    assert_non_null(strstr(error, "dierct"));
+    assert_false(kernel_choice_check("con_fwd=naive", error));
+    assert_non_null(strstr(error, "con_fwd"));
+    assert_false(kernel_choice_check(" ;", error));
+}
+
+/* Data */
+
+static char folder[] = "/tmp/test_train_XXXXXX";
+enum { FILE_BYTES = 10000 * 3073 };
+
+static char *in_folder(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* Files of zeros that take no space: every label is 0, which is valid. */
+static int make_folder(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    const char *names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                           "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+    for (int i = 0; i < 6; i++) {
+        FILE *file = fopen(in_folder(names[i]), "wb");
+        if (!file || ftruncate(fileno(file), FILE_BYTES))
+            return -1;
+        fclose(file);
+    }
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    const char *names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                           "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+    for (int i = 0; i < 6; i++)
+        unlink(in_folder(names[i]));
+    return rmdir(folder);
+}
+
+static void set_byte(const char *name, long at, int value)
+{
+    FILE *file = fopen(in_folder(name), "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    assert_int_equal(fputc(value, file), value);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void expect_load_error(const char *dir, const char *part, const char *more)
+{
+    struct data d;
+    char error[ERROR_TEXT] = "";
+    assert_false(data_load_cifar10(dir, &d, error));
+    assert_null(d.train.pixels);
+    if (!strstr(error, part) || !strstr(error, more) || strchr(error, '\n'))
+        fail_msg("'%s' should say '%s' and '%s'", error, part, more);
+}
+
+static void cifar_files_are_checked(void **state)
+{
+    (void)state;
+    struct data d;
+    char error[ERROR_TEXT];
+    set_byte("data_batch_2.bin", 3073L * 17, 9);
+    set_byte("data_batch_2.bin", 3073L * 17 + 1, 200);
+    set_byte("data_batch_2.bin", 3073L * 18 - 1, 100);
+    assert_true(data_load_cifar10(folder, &d, error));
+    assert_int_equal(d.train.count, 50000);
+    assert_int_equal(d.test.count, 10000);
+    assert_int_equal(d.train.labels[10017], 9);
+    assert_int_equal(d.train.pixels[10017 * 3072], 200);
+    assert_int_equal(d.train.pixels[10018 * 3072 - 1], 100);
+    data_free(&d);
+
+    set_byte("data_batch_4.bin", 3073L * 9999, 10);
+    expect_load_error(folder, "data_batch_4.bin: image 9999", "label 10");
+    set_byte("data_batch_4.bin", 3073L * 9999, 0);
+    assert_int_equal(truncate(in_folder("test_batch.bin"), FILE_BYTES - 3073), 0);
+    expect_load_error(folder, "test_batch.bin", "30726927 bytes");
+    assert_int_equal(unlink(in_folder("test_batch.bin")), 0);
+    expect_load_error(folder, "test_batch.bin", "No such file");
+    expect_load_error("/nonexistent", "/nonexistent", "No such file");
+    expect_load_error(in_folder("data_batch_1.bin"), "data_batch_1.bin", "not a folder");
+}
+
+static void synthetic_images_depend_on_the_seed_alone(void **state)
+{
+    (void)state;
+    struct data a, b, c;
+    char error[ERROR_TEXT];
+    assert_true(data_open("synthetic:2000:50", 5, &a, error));
+    assert_true(data_open("synthetic:300", 5, &b, error));
+    assert_true(data_open("synthetic:300", 6, &c, error));
+    assert_int_equal(a.test.count, 50);
+    assert_int_equal(b.test.count, 60);
+    assert_memory_equal(a.train.pixels, b.train.pixels, 300 * 3072);
+    assert_memory_equal(a.train.labels, b.train.labels, 300);
+    assert_memory_equal(a.test.pixels, b.test.pixels, 50 * 3072);
+    assert_memory_not_equal(a.train.pixels, c.train.pixels, 300 * 3072);
+    assert_memory_not_equal(a.train.pixels, a.test.pixels, 50 * 3072);
+    int64_t seen[10] = {0};
+    for (int64_t i = 0; i < a.train.count; i++)
+        seen[a.train.labels[i]]++;
+    for (int i = 0; i < 10; i++)
+        assert_in_range(seen[i], 140, 260);
+    data_free(&a);
+    data_free(&b);
+    data_free(&c);
+    static const char *const wrong[] = {"synthetic:",   "synthetic:0",
+                                        "synthetic:x",  "synthetic:5:5:5",
+                                        "synthetic:5:", "synthetic:99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(data_open(wrong[i], 5, &a, error));
+}
+
+static void shuffles_are_permutations(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    uint32_t first[N], again[N], other[N];
+    bool seen[N] = {false};
+    data_shuffle(N, 3, 1, first);
+    data_shuffle(N, 3, 1, again);
+    data_shuffle(N, 3, 2, other);
+    assert_memory_equal(first, again, sizeof first);
+    assert_memory_not_equal(first, other, sizeof first);
+    int moved = 0;
+    for (uint32_t i = 0; i < N; i++) {
+        assert_true(first[i] < N && !seen[first[i]]);
+        seen[first[i]] = true;
+        moved += first[i] != i;
+    }
+    assert_true(moved > 950);
+}
+
+static void last_batch_of_an_epoch_is_kept(void **state)
+{
+    (void)state;
+    struct data d;
+    char error[ERROR_TEXT];
+    assert_true(data_open("synthetic:25:7", 1, &d, error));
+    static struct net_text layers;
+    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
+    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
+    train_sizes(&d, 10, &o);
+    struct net *n = net_create(&layers, &o, error);
+    assert_non_null(n);
+    struct trainer t = {.net = n,
+                        .data = &d,
+                        .batch = 10,
+                        .shuffle = true,
+                        .adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
+    assert_true(trainer_start(&t));
+    static const int64_t expected[] = {10, 10, 5, 10};
+    for (int i = 0; i < 4; i++) {
+        int64_t images;
+        trainer_step(&t, &images);
+        assert_int_equal(images, expected[i]);
+        assert_int_equal(t.epoch, i < 3 ? 1 : 2);
+        assert_true(trainer_epoch_done(&t) == (i == 2));
+    }
+    assert_in_range(trainer_test(&t).correct, 0, 7);
+    trainer_finish(&t);
+    net_free(n);
+    data_free(&d);
+}
+
+int main(void)
+{
+    static char references[] = "ref";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(relu_keeps_positive_and_nan),
+        cmocka_unit_test(maxpool_first_largest_wins),
+        cmocka_unit_test(maxpool_overlapping_windows_add),
+        cmocka_unit_test(maxpool_propagates_nan),
+        cmocka_unit_test(loss_of_known_logits),
+        cmocka_unit_test(adam_two_steps_by_hand),
+        cmocka_unit_test(running_statistics_by_hand),
+        cmocka_unit_test(column_sums_any_width),
+        cmocka_unit_test(layers_do_not_depend_on_threads),
+        cmocka_unit_test_prestate(gradients_match_finite_differences, references),
+        cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),
+        cmocka_unit_test(running_statistics_of_a_network),
+        cmocka_unit_test(initial_weights_fill_their_range),
+        cmocka_unit_test(fused_and_unfused_agree),
+        cmocka_unit_test(text_errors_point_at_the_word),
+        cmocka_unit_test(text_shapes),
+        cmocka_unit_test(impossible_networks_are_refused),
+        cmocka_unit_test(kernel_choice_order),
+        cmocka_unit_test_setup_teardown(cifar_files_are_checked, make_folder, remove_folder),
+        cmocka_unit_test(synthetic_images_depend_on_the_seed_alone),
+        cmocka_unit_test(shuffles_are_permutations),
+        cmocka_unit_test(last_batch_of_an_epoch_is_kept),
+    };
+    return cmocka_run_group_tests_name("train", tests, NULL, NULL);
+}
