@@ -1,0 +1,220 @@
+"""Reads what a run left in results/<machine>/<date>_<commit>/: rows of bench.json, lines of train*.jsonl.
+
+A row of bench.json is one repetition; repetitions of a name become one Row with the median time.
+"""
+
+import json
+import re
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS_PER = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+CEILINGS = ("peak_fma", "copy", "triad")
+# Whose work is arithmetic; the others move memory and are measured in bytes.
+COMPUTE_OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights", "conv_bn_infer", "gemm")
+COUNTERS = ("gflops", "gflops_nominal", "gflops_actual", "gbps", "pct_peak", "pct_copy", "speedup_naive")
+COUNTERS += ("err_over_limit", "cv", "rung")
+UNSTABLE_CV = 0.05
+
+
+class ResultsError(Exception):
+    """One line: what cannot be read, where, what to do."""
+
+
+@dataclass
+class Row:
+    """One timed case: OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN."""
+
+    name: str
+    op: str
+    variant: str
+    problem: str
+    layout: str
+    cache: str
+    threads: int
+    seconds: float
+    label: str = ""
+    counters: dict = field(default_factory=dict)
+
+    def get(self, counter):
+        """A counter, or None where the row has none or it is not a number."""
+        value = self.counters.get(counter)
+        return value if isinstance(value, (int, float)) and value == value else None
+
+    @property
+    def rung(self):
+        """The rung of the ladder: 10 naive, 40 SIMD, ...; None where the run did not record it."""
+        value = self.get("rung")
+        if value is None:
+            found = re.search(r"\brung[ =:](\d+)", self.label)
+            value = int(found[1]) if found else None
+        return None if value is None else int(value)
+
+    @property
+    def unstable(self):
+        """Did the repetitions differ too much to be trusted?"""
+        return "unstable" in self.label or (self.get("cv") or 0) > UNSTABLE_CV
+
+    @property
+    def is_compute(self):
+        """Is it held to the FMA peak (else to the copy bandwidth)?"""
+        return self.op in COMPUTE_OPS
+
+    @property
+    def rate(self):
+        """What the operation is judged by: useful GFLOP/s, or GB/s of compulsory bytes; None if absent."""
+        return self.get("gflops" if self.is_compute else "gbps")
+
+    @property
+    def rate_unit(self):
+        """The unit of rate."""
+        return "GFLOP/s" if self.is_compute else "GB/s"
+
+    @property
+    def bytes(self):
+        """Compulsory bytes of one call: the working set. None if unknown."""
+        gbps = self.get("gbps")
+        return gbps * 1e9 * self.seconds if gbps else None
+
+
+@dataclass
+class Run:
+    """A results folder: the context of Google Benchmark, the rows, the training runs."""
+
+    folder: Path
+    context: dict
+    rows: list
+    training: list
+
+    def of(self, op, cache="warm"):
+        """The rows of an operation; of any cache state where none has that one."""
+        rows = [r for r in self.rows if r.op == op]
+        return [r for r in rows if r.cache == cache] or rows
+
+    @property
+    def ops(self):
+        """The operations measured, convolutions first, ceilings left out."""
+        present = {r.op for r in self.rows} - set(CEILINGS)
+        known = [op for op in COMPUTE_OPS if op in present]
+        return known + sorted(present - set(known))
+
+    @property
+    def machine(self):
+        """The CPU in words."""
+        for key in ("cpu_model", "model", "cpu"):
+            if self.context.get(key):
+                return str(self.context[key])
+        return self.folder.parent.name
+
+
+def newest(root=ROOT / "results"):
+    """The folder of the newest run under results/."""
+    runs = sorted(Path(root).glob("*/*/bench.json"), key=lambda path: path.stat().st_mtime)
+    runs = [path for path in runs if path.parent.name != "latest"] or runs
+    if not runs:
+        raise ResultsError(f"{root}: no */*/bench.json there; run make bench first")
+    return runs[-1].parent
+
+
+def load_rows(path):
+    """(context, rows) of a bench.json."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        repetitions = {}
+        for entry in document["benchmarks"]:
+            if entry.get("run_type", "iteration") == "iteration" and not entry.get("error_occurred"):
+                repetitions.setdefault(entry.get("run_name", entry["name"]), []).append(entry)
+        rows = [to_row(name, entries) for name, entries in repetitions.items()]
+        return document.get("context", {}), rows
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; run make bench first") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultsError(f"{path}: not a result of batchmark bench ({error!r})") from error
+
+
+def to_row(name, entries):
+    """Joins the repetitions of one name."""
+    parts = name.split("/")
+    if len(parts) != 6 or not re.fullmatch(r"t\d+", parts[5]):
+        raise ValueError(f"row name {name!r} is not OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN")
+    seconds = statistics.median(e["real_time"] * SECONDS_PER[e["time_unit"]] for e in entries)
+    counters = {}
+    for counter in COUNTERS:
+        values = [e[counter] for e in entries if isinstance(e.get(counter), (int, float))]
+        if values:
+            counters[counter] = statistics.median(values)
+    label = entries[0].get("label", "")
+    return Row(name, *parts[:5], threads=int(parts[5][1:]), seconds=seconds, label=label, counters=counters)
+
+
+def load_training(folder):
+    """The training runs beside a bench.json: a dict each, with preset, steps, epochs and summary."""
+    runs = []
+    for path in sorted(Path(folder).glob("train*.jsonl")):
+        run = None
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                event = json.loads(line)
+                kind = event["event"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ResultsError(f"{path}:{number}: not a line of train --json ({error!r})") from error
+            if run is None:
+                run = {"preset": path.stem.replace("train", "").strip("-_") or "network"}
+                run.update(steps=[], epochs=[], summary={})
+            if kind == "step":
+                run["steps"].append(event)
+            elif kind == "epoch":
+                run["epochs"].append(event)
+            elif kind == "summary":
+                run["summary"] = event
+                run["preset"] = event.get("preset", run["preset"])
+                runs.append(run)
+                run = None
+        if run is not None:
+            runs.append(run)
+    return runs
+
+
+def load(folder=None):
+    """The run of a folder, or of the newest."""
+    folder = Path(folder) if folder else newest()
+    context, rows = load_rows(folder / "bench.json")
+    return Run(folder, context, rows, load_training(folder))
+
+
+def best(rows):
+    """The fastest row, or None."""
+    rows = [r for r in rows if r.variant != "ref"]
+    return min(rows, key=lambda r: r.seconds) if rows else None
+
+
+def by_problem(rows):
+    """{problem: rows}, in the order of the file."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row.problem, []).append(row)
+    return groups
+
+
+def telling_problem(rows):
+    """The problem on which the most variants were timed; of those the one with the most work."""
+    groups = by_problem(rows)
+    if not groups:
+        return None
+
+    def weight(problem):
+        group = groups[problem]
+        return len({r.variant for r in group}), max(r.seconds for r in group)
+
+    return max(groups, key=weight)
+
+
+def ladder(rows):
+    """[(rung, fastest row of that rung)] of one problem, from the bottom up; the reference is left out."""
+    rungs = {}
+    for row in rows:
+        if row.rung is not None and row.rung > 0:
+            rungs.setdefault(row.rung, []).append(row)
+    return [(rung, best(rungs[rung])) for rung in sorted(rungs) if best(rungs[rung])]

@@ -1,0 +1,128 @@
+"""The checks of the house find what they are for: faults are planted, each must be named."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADER = "/* conv_fwd/planted: a file with something wrong in it, for the test. */\n"
+SPILLING = """
+#include <immintrin.h>
+void %s(const float *x, float *y, long n);
+void %s(const float *x, float *y, long n)
+{
+    __m256 kept = _mm256_setzero_ps();
+    for (long i = 0; i < n; i++) {
+        __m256 value = _mm256_loadu_ps(x + 8 * i);
+        %s
+        kept = _mm256_add_ps(kept, value);
+    }
+    _mm256_storeu_ps(y, kept);
+}
+"""
+# The compiler must put the value on the stack and read it back.
+TO_THE_STACK = "volatile __m256 slot; slot = value; value = slot;"
+
+
+def run(*command, cwd=ROOT):
+    """A command's status and all it said."""
+    done = subprocess.run(
+        [str(c) for c in command], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def spill_check(tmp_path, name, body):
+    """Compiles a loop and checks it."""
+    if not shutil.which("objdump") or not shutil.which("gcc"):
+        pytest.skip("needs gcc and objdump")
+    machine = subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True, check=True).stdout
+    if not machine.startswith("x86_64"):
+        pytest.skip(f"the planted spill is written for x86-64, gcc makes {machine.strip()}")
+    (tmp_path / "planted.c").write_text(SPILLING % (name, name, body))
+    flags = ["-std=gnu17", "-O2", "-mavx2", "-c", "-o", "planted.o", "planted.c"]
+    subprocess.run(["gcc", *flags], cwd=tmp_path, check=True)
+    return run(sys.executable, "-B", ROOT / "scripts" / "check_spills.py", tmp_path / "planted.o")
+
+
+def test_a_planted_spill_is_found(tmp_path):
+    status, said = spill_check(tmp_path, "hot_planted", TO_THE_STACK)
+    assert status == 1, said
+    assert "hot_planted" in said and ("rsp" in said or "rbp" in said)
+
+
+def test_a_clean_hot_loop_passes(tmp_path):
+    status, said = spill_check(tmp_path, "hot_planted", "")
+    assert status == 0, said
+    assert "1 hot functions, 1 innermost loops, 0 spills" in said
+
+
+def test_a_check_of_nothing_does_not_pass(tmp_path):
+    status, said = spill_check(tmp_path, "lukewarm", TO_THE_STACK)
+    assert status == 2
+    assert "nothing was checked" in said
+
+
+@pytest.fixture(name="tree")
+def small_tree(tmp_path):
+    """A tree with no fault in it."""
+    (tmp_path / "kernels" / "conv_fwd").mkdir(parents=True)
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "kernels" / "kernel.h").write_text(HEADER + "#define KERNEL 1\n")
+    (tmp_path / "kernels" / "conv_fwd" / "10_naive.c").write_text(HEADER + '#include "kernel.h"\n')
+    (tmp_path / "harness" / "op.h").write_text(HEADER + "#define OP 1\n")
+    (tmp_path / "Makefile").write_text("all:\n")
+    shutil.copy(ROOT / ".clang-format", tmp_path)
+    return tmp_path
+
+
+def lint(tree):
+    """Status and findings of the lint of a tree."""
+    if not shutil.which("clang-format"):
+        pytest.skip("clang-format is not installed; make lint installs it")
+    return run(sys.executable, "-B", ROOT / "scripts" / "lint.py", tree)
+
+
+def test_a_clean_tree_passes(tree):
+    status, said = lint(tree)
+    assert status == 0, said
+
+
+VARIANT = "kernels/conv_fwd/10_naive.c"
+FAULTS = {
+    "harness include": (VARIANT, HEADER + '#include "op.h"\n', "kernels include nothing else"),
+    "harness by path": (VARIANT, HEADER + '#include "../../harness/op.h"\n', "nothing from harness/"),
+    "allocation": (VARIANT, HEADER + "void *f(void)\n{\n    return malloc(4);\n}\n", "allocate nothing"),
+    "printing": (VARIANT, HEADER + 'void f(void)\n{\n    printf("x");\n}\n', "print nothing"),
+    "stdio": (VARIANT, HEADER + "#include <stdio.h>\n", "no use for <stdio.h>"),
+    "condition": (VARIANT, HEADER + "#ifdef __AVX2__\n#endif\n", "no conditions in variant files"),
+    "no header comment": (VARIANT, "int x;\n", "begin with a comment"),
+    "own target": (VARIANT, HEADER + '#pragma GCC optimize("O1")\n', "flags come from the file name"),
+    "#if 0": ("kernels/kernel.h", HEADER + "#if 0\n#endif\n", "the history remembers"),
+    "format": (VARIANT, HEADER + "int  x;\n", "run clang-format"),
+    "mark": (VARIANT, HEADER + "/* TO" + "DO: later */\n", "do it or leave it out"),
+    "variant name": ("kernels/conv_fwd/fast.c", HEADER, "variants are called NN_name.c"),
+    "top level": ("notes.txt", "", "no such name belongs to the top level"),
+    "second shim": ("kernels/conv_fwd/x.cc", HEADER, "C++ only in the one shim"),
+    "fast math": ("Makefile", "FLAGS := -ffast-" + "math\n", "must mean the same everywhere"),
+    "exit": ("harness/op.c", HEADER + "void f(void)\n{\n    exit(1);\n}\n", "only cmd_*.c and main.c"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(tree, fault):
+    name, text, finding = FAULTS[fault]
+    (tree / name).write_text(text)
+    status, said = lint(tree)
+    assert status == 1, said
+    assert any(line.startswith(name) and finding in line for line in said.splitlines()), said
+
+
+def test_words_in_comments_and_strings_are_no_fault(tree):
+    text = HEADER + "/* malloc(4), printf(x) and #ifdef are only words here */\nconst char *s = \"free(p)\";\n"
+    (tree / VARIANT).write_text(text)
+    status, said = lint(tree)
+    assert status == 0, said

@@ -1,0 +1,169 @@
+"""The Python scripts on a small run of made-up figures (tests/fixtures/run) and on damaged ones."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FIXTURE = ROOT / "tests" / "fixtures" / "run"
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import results  # noqa: E402
+import summary  # noqa: E402
+
+
+def call(script, *arguments):
+    """Runs a script as a user would."""
+    command = [sys.executable, "-B", ROOT / "scripts" / script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(name="run")
+def loaded_run():
+    """The fixture, read."""
+    return results.load(FIXTURE)
+
+
+def test_repetitions_become_one_row_with_the_median(run):
+    row = next(r for r in run.rows if r.name == "conv_fwd/naive/mb80ic60ih32oc60kh3ph1/nchw/warm/t1")
+    assert row.seconds == pytest.approx(1.2)
+    assert (row.rung, row.threads, row.cache, row.layout) == (10, 1, "warm", "nchw")
+    assert len([r for r in run.rows if r.name == row.name]) == 1
+
+
+def test_units_of_time_are_honoured(tmp_path):
+    entry = {"name": "gemm/naive/2x2:2x2/gemm_nn/warm/t1", "real_time": 3.0, "time_unit": "ms"}
+    (tmp_path / "bench.json").write_text(json.dumps({"context": {}, "benchmarks": [entry]}))
+    assert results.load(tmp_path).rows[0].seconds == pytest.approx(3e-3)
+
+
+def test_aggregates_and_errors_are_not_repetitions(tmp_path):
+    name = "gemm/naive/2x2:2x2/gemm_nn/warm/t1"
+    good = {"name": name, "run_type": "iteration", "real_time": 1.0, "time_unit": "s"}
+    mean = {"name": name, "run_type": "aggregate", "real_time": 50.0, "time_unit": "s"}
+    broken = {"name": name, "run_type": "iteration", "error_occurred": True}
+    document = {"benchmarks": [good, mean, broken]}
+    (tmp_path / "bench.json").write_text(json.dumps(document))
+    assert [r.seconds for r in results.load(tmp_path).rows] == [1.0]
+
+
+def test_best_is_the_fastest_and_never_the_reference(run):
+    rows = [r for r in run.of("conv_fwd") if r.problem == "mb80ic60ih32oc60kh3ph1"]
+    assert results.best(rows).variant == "direct_avx512_omp"
+    reference = results.Row("x", "conv_fwd", "ref", "p", "nchw", "warm", 1, 1e-9)
+    assert results.best([reference, *rows]).variant == "direct_avx512_omp"
+    assert results.best([reference]) is None
+
+
+def test_ladder_climbs_by_rung_and_takes_the_fastest(run):
+    rows = run.of("conv_fwd")
+    problem = results.telling_problem(rows)
+    assert problem == "mb80ic60ih32oc60kh3ph1"
+    steps = results.ladder([r for r in rows if r.problem == problem])
+    assert [rung for rung, _ in steps] == [10, 11, 20, 30, 40, 50, 60]
+
+
+def test_unstable_rows_are_marked_and_counted(run):
+    assert sum(r.unstable for r in run.rows) == 1
+    text = "\n".join(summary.report(run))
+    assert "1.9 ms*" in text
+    assert "1 of 41 rows varied" in " ".join(text.split())
+
+
+def test_impossible_percentages_are_called_out(run):
+    run.rows[0].counters["pct_peak"] = 104.0
+    assert "exceed a measured ceiling" in summary.verdict(run)
+
+
+def test_verdict_names_the_winner_and_its_share_of_the_peak(run):
+    text = summary.verdict(run)
+    assert "direct_avx512_omp: 190 GFLOP/s" in text
+    assert "59.2 % of the measured FMA peak" in text
+    assert "Training lenet-bn takes 18000 images a second" in text
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(None, "-"), (0.0329, "0.0329"), (1, "1.00"), (9.96, "9.96"), (12.34, "12.3"), (999.6, "1000"), (12345, "12345")],
+)
+def test_figures_have_three_digits(value, text):
+    assert summary.number(value) == text
+
+
+@pytest.mark.parametrize(
+    "seconds, text", [(2, "2 s"), (0.0123, "12.3 ms"), (4.5e-5, "45 us"), (7e-9, "7 ns")]
+)
+def test_durations_have_units(seconds, text):
+    assert summary.duration(seconds) == text
+
+
+def test_summary_prints_a_table_per_operation():
+    done = call("summary.py", FIXTURE)
+    assert done.returncode == 0, done.stderr
+    for heading in ("conv_fwd", "conv_bwd_data", "gemm", "bn_fwd_train", "ceilings", "training"):
+        assert heading in done.stdout.splitlines()
+
+
+def test_plots_are_drawn_with_units_on_their_axes(tmp_path):
+    done = call("plots.py", FIXTURE, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = {"ladder", "roofline", "bandwidth", "training"}
+    assert {Path(line).stem for line in done.stdout.splitlines()} == names
+    for name in names:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (tmp_path / f"{name}.svg").read_text()
+    assert "GFLOP/s" in (tmp_path / "roofline.svg").read_text()
+
+
+def test_plots_leave_out_what_was_not_measured(tmp_path):
+    document = json.loads((FIXTURE / "bench.json").read_text())
+    document["benchmarks"] = [b for b in document["benchmarks"] if b["name"].startswith("gemm/")]
+    (tmp_path / "bench.json").write_text(json.dumps(document))
+    done = call("plots.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [Path(line).stem for line in done.stdout.splitlines()] == ["ladder"]
+
+
+DAMAGED = ["", "{", "[]", '{"benchmarks": [{"name": "no/such"}]}', '{"benchmarks": 3}', '{"benchmarks": [7]}']
+
+
+@pytest.mark.parametrize("script, text", [("plots.py", "{"), *(("summary.py", text) for text in DAMAGED)])
+def test_damaged_results_are_one_line_and_status_2(script, text, tmp_path):
+    (tmp_path / "bench.json").write_text(text)
+    done = call(script, tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "bench.json" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["summary.py", "plots.py"])
+def test_missing_results_say_what_to_do(script, tmp_path):
+    done = call(script, tmp_path / "none")
+    assert done.returncode == 2
+    assert "run make bench first" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_damaged_training_log_names_its_line(tmp_path):
+    shutil.copy(FIXTURE / "bench.json", tmp_path)
+    (tmp_path / "train-lenet.jsonl").write_text('{"event": "step", "step": 1, "loss": 2.3}\n{"event"\n')
+    done = call("summary.py", tmp_path)
+    assert done.returncode == 2
+    assert "train-lenet.jsonl:2" in done.stderr
+
+
+def test_newest_run_wins(tmp_path):
+    for age, name in ((100, "old"), (0, "new")):
+        folder = tmp_path / "machine" / name
+        folder.mkdir(parents=True)
+        shutil.copy(FIXTURE / "bench.json", folder)
+        stamp = 1_700_000_000 - age
+        os.utime(folder / "bench.json", (stamp, stamp))
+    assert results.newest(tmp_path).name == "new"
+    with pytest.raises(results.ResultsError):
+        results.newest(tmp_path / "machine" / "old")
