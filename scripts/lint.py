@@ -151,7 +151,7 @@ def check_python(name, text, findings):
     if not ast.get_docstring(tree):
         findings.add(name, 1, "begin with a docstring")
     if name.startswith("scripts/"):
-        for node in ast.walk(tree):
+        for node in tree.body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not ast.get_docstring(node):
                 if not node.name.startswith("_"):
                     findings.add(name, node.lineno, f"{node.name} has no docstring")
