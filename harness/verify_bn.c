@@ -1,0 +1,231 @@
+/* Batch normalization: expected values and limits.
+ *
+ * Forward, the statistics are held to the truth, and the outputs to what the statistics' own
+ * deviations allow: |y - y_ref| <= |gamma| rstd dmean + |gamma (x - mean) rstd| drstd + rounding
+ * with dmean and drstd as measured on the variant's mean and variance, which have been checked
+ * first. So a small error of the mean on data far from zero is forgiven once, and nothing else is.
+ */
+#include "ref.h"
+#include "verify_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a value of y loses with exact statistics, in units of u: the root and the quotient (6 with
+ * the products), x scale + shift instead of (x - mean) scale (2 each for x and mean), the final
+ * addition (2). */
+static double y_rounding(double x, double mean, double scale, double beta, double y)
+{
+    return U * (fabs(scale) * (6 * fabs(x - mean) + 2 * (fabs(x) + fabs(mean))) + 2 * fabs(beta) +
+                2 * fabs(y)) +
+           0x1p-147 * (1 + fabs(scale));
+}
+
+static double of_channel(const float *vector, int64_t c, double missing)
+{
+    return vector ? vector[c] : missing;
+}
+
+static bool power_of_two(int64_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+/* Limit of the mean. Partial sums grow like k |mean| + sqrt(k) std, and each addition rounds at
+ * random; but where the spread of the data is below the rounding step of the sums all additions
+ * round alike, and only the worst case holds. */
+static double mean_limit(const struct bn_ref_stats *s, enum algebra algebra, enum bn_rule rule)
+{
+    double n = (double)s->n, std = sqrt(s->variance);
+    double worst = (n + 1) * U * s->mean_abs;
+    if (rule == BN_EXACT && algebra != WELFORD)
+        return power_of_two(s->n) ? 0 : 2 * U * fabs(s->mean);
+    bool alike = std < 2 * U * n * fabs(s->mean);
+    double walk = SIGMAS * U * (sqrt(n) * fabs(s->mean) + std);
+    return U * fabs(s->mean) + (alike ? worst : fmin(worst, walk)) + 0x1p-147;
+}
+
+/* Limit of the variance, given how far the variant's mean is off. */
+static double variance_limit(const struct bn_ref_stats *s, double dmean, enum algebra algebra,
+                             enum bn_rule rule)
+{
+    double n = (double)s->n, square = dmean * dmean, steps = fmin(n + 4, SIGMAS * sqrt(n) + 4);
+    if (rule == BN_EXACT && algebra != WELFORD && power_of_two(s->n))
+        return 0;
+    double limit = steps * U * (s->variance + square) + square;
+    if (algebra == WELFORD)
+        limit += SIGMAS * sqrt(s->variance) * (dmean + U * fabs(s->mean)) / sqrt(n);
+    if (algebra == ONE_PASS && rule != BN_STRICT)
+        limit += (3 * SIGMAS * sqrt(n) + 4) * U * (s->mean * s->mean + s->variance);
+    return limit + 0x1p-147;
+}
+
+/* mean, variance and y of training. */
+static struct expectation forward_train(const struct outcome *r, bool relu, enum bn_rule rule)
+{
+    const struct bn *p = &r->problem.bn;
+    struct expectation x = {0};
+    int64_t hw = p->ih * p->iw;
+    struct outcome all = *r;
+    all.max_coordinates = 0; /* channels are few: none is left out */
+    struct expected *mean = expect_output(&x, &all, MEAN),
+                    *variance = expect_output(&x, &all, VARIANCE);
+    struct bn_ref_stats *stats = malloc((size_t)p->ic * sizeof *stats);
+    if (!stats)
+        abort();
+#pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 14)
+    for (int64_t c = 0; c < p->ic; c++) {
+        stats[c] = bn_ref_stats(p, r->t[SRC], c);
+        double dmean = fabs(r->t[MEAN][c] - stats[c].mean) + U * fabs(stats[c].mean);
+        mean->value[c] = stats[c].mean;
+        mean->limit[c] = mean_limit(&stats[c], r->variant->algebra, rule);
+        variance->value[c] = stats[c].variance;
+        variance->limit[c] = variance_limit(&stats[c], dmean, r->variant->algebra, rule);
+    }
+    struct expected *y = expect_output(&x, r, DST);
+#pragma omp parallel for schedule(static) if (y->count > 1 << 14)
+    for (int64_t i = 0; i < y->count; i++) {
+        int64_t at = expected_at(y, i), c = at / hw % p->ic;
+        double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
+        double rstd = 1 / sqrt(stats[c].variance + r->problem.eps), value = r->t[SRC][at];
+        double got_rstd = 1 / sqrt(fmax(r->t[VARIANCE][c], 0) + r->problem.eps);
+        double dmean = fabs(r->t[MEAN][c] - stats[c].mean) + U * fabs(stats[c].mean);
+        double scale = gamma * fmax(rstd, got_rstd), y_ref;
+        y_ref = bn_ref_apply(value, stats[c].mean, stats[c].variance, r->problem.eps, gamma, beta);
+        y->limit[i] = fabs(scale) * dmean +
+                      fabs(gamma * (value - stats[c].mean)) * fabs(got_rstd - rstd) +
+                      y_rounding(value, stats[c].mean, scale, beta, y_ref);
+        y->value[i] = relu && y_ref < 0 ? 0 : y_ref;
+    }
+    free(stats);
+    return x;
+}
+
+static struct expectation forward_infer(const struct outcome *r, enum bn_rule rule)
+{
+    const struct bn *p = &r->problem.bn;
+    struct expectation x = {0};
+    struct expected *y = expect_output(&x, r, DST);
+    int64_t hw = p->ih * p->iw;
+#pragma omp parallel for schedule(static) if (y->count > 1 << 14)
+    for (int64_t i = 0; i < y->count; i++) {
+        int64_t at = expected_at(y, i), c = at / hw % p->ic;
+        double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
+        double mean = r->t[MEAN][c], variance = r->t[VARIANCE][c], value = r->t[SRC][at];
+        double scale = gamma / sqrt(variance + r->problem.eps);
+        y->value[i] = bn_ref_apply(value, mean, variance, r->problem.eps, gamma, beta);
+        y->limit[i] = rule == BN_EXACT ? 0 : y_rounding(value, mean, scale, beta, y->value[i]);
+    }
+    return x;
+}
+
+/* One channel of the backward pass: the sums, their limits, and what the ReLU's undecided points
+ * add to them. */
+struct channel {
+    struct bn_ref_grad g;
+    double mean, variance, gamma, beta, rstd;
+    double dgamma_limit, dbeta_limit;
+};
+
+/* Whether the variant and the reference may differ on the sign of y: it is within its own rounding
+ * of zero. */
+static bool undecided(const struct channel *ch, double x)
+{
+    double scale = ch->gamma * ch->rstd, y = scale * (x - ch->mean) + ch->beta;
+    return fabs(y) <= y_rounding(x, ch->mean, scale, ch->beta, y);
+}
+
+static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rule rule, int64_t c)
+{
+    const struct bn *p = &r->problem.bn;
+    int64_t hw = p->ih * p->iw;
+    struct channel ch = {.mean = r->t[MEAN][c],
+                         .variance = r->t[VARIANCE][c],
+                         .gamma = of_channel(r->t[GAMMA], c, 1),
+                         .beta = relu ? of_channel(r->t[BETA], c, 0) : 0};
+    ch.rstd = 1 / sqrt(ch.variance + r->problem.eps);
+    ch.g = bn_ref_grad(p, r->problem.eps, r->t[SRC], r->t[DIFF_DST], ch.mean, ch.variance, ch.gamma,
+                       ch.beta, relu, c);
+    if (rule == BN_EXACT && ch.g.dgamma_abs / ch.rstd < 0x1p22 && ch.g.dbeta_abs < 0x1p22)
+        return ch;
+    double dy2 = 0, t2 = 0, far2 = 0, open_dbeta = 0, open_dgamma = 0;
+    for (int64_t n = 0; n < p->mb; n++) {
+        for (int64_t i = 0; i < hw; i++) {
+            int64_t at = (n * p->ic + c) * hw + i;
+            double x = r->t[SRC][at], dy = r->t[DIFF_DST][at], xhat = (x - ch.mean) * ch.rstd;
+            if (relu && undecided(&ch, x)) {
+                open_dbeta += fabs(dy);
+                open_dgamma += fabs(dy * xhat);
+            } else if (relu && ch.gamma * xhat + ch.beta <= 0) {
+                continue;
+            }
+            dy2 += dy * dy;
+            t2 += dy * xhat * dy * xhat;
+            far2 += dy * dy * (x * x + ch.mean * ch.mean) * ch.rstd * ch.rstd;
+        }
+    }
+    double n = (double)ch.g.n, walk = SIGMAS * U * (sqrt(n) + 4);
+    ch.dbeta_limit = fmin((n + 1) * U * ch.g.dbeta_abs, walk * sqrt(dy2)) + open_dbeta + 0x1p-147;
+    ch.dgamma_limit = fmin((n + 7) * U * ch.g.dgamma_abs, walk * sqrt(t2)) +
+                      4 * U * fabs(ch.g.dgamma) + open_dgamma + 0x1p-147 * (1 + ch.rstd);
+    /* sum dy x - mean sum dy cancels where the mean is large. */
+    if (r->variant->algebra == ONE_PASS && rule != BN_STRICT)
+        ch.dgamma_limit += walk * sqrt(far2);
+    return ch;
+}
+
+static struct expectation backward(const struct outcome *r, bool relu, enum bn_rule rule)
+{
+    const struct bn *p = &r->problem.bn;
+    int64_t hw = p->ih * p->iw;
+    struct expectation x = {0};
+    struct outcome all = *r;
+    all.max_coordinates = 0;
+    struct expected *dgamma = expect_output(&x, &all, DIFF_GAMMA),
+                    *dbeta = expect_output(&x, &all, DIFF_BETA);
+    struct channel *channels = malloc((size_t)p->ic * sizeof *channels);
+    if (!channels)
+        abort();
+#pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 14)
+    for (int64_t c = 0; c < p->ic; c++) {
+        channels[c] = channel_of(r, relu, rule, c);
+        dgamma->value[c] = channels[c].g.dgamma;
+        dgamma->limit[c] = channels[c].dgamma_limit;
+        dbeta->value[c] = channels[c].g.dbeta;
+        dbeta->limit[c] = channels[c].dbeta_limit;
+    }
+    struct expected *dx = expect_output(&x, r, DIFF_SRC);
+#pragma omp parallel for schedule(static) if (dx->count > 1 << 14)
+    for (int64_t i = 0; i < dx->count; i++) {
+        int64_t at = expected_at(dx, i);
+        const struct channel *ch = &channels[at / hw % p->ic];
+        double value = r->t[SRC][at], dy = r->t[DIFF_DST][at], n = (double)ch->g.n;
+        double xhat = (value - ch->mean) * ch->rstd;
+        if (relu && !(ch->gamma * xhat + ch->beta > 0))
+            dy = 0;
+        dx->value[i] = bn_ref_dx(value, dy, ch->mean, ch->variance, r->problem.eps, ch->gamma,
+                                 ch->g.dgamma, ch->g.dbeta, ch->g.n);
+        /* dx = a dy + b (x - mean) + c or a dy + b x + c': b x and its mean may cancel, as in y. */
+        double a = fabs(ch->gamma * ch->rstd), db = fabs(ch->g.dbeta) / n,
+               dg = fabs(ch->g.dgamma) / n;
+        dx->limit[i] = a * ((ch->dbeta_limit + fabs(xhat) * ch->dgamma_limit) / n +
+                            8 * U * (fabs(dy) + db + fabs(xhat) * dg) +
+                            4 * U * ch->rstd * dg * (fabs(value) + fabs(ch->mean))) +
+                       0x1p-147 * (1 + a);
+        if (relu && rule != BN_EXACT && undecided(ch, value))
+            dx->limit[i] = -1;
+    }
+    free(channels);
+    return x;
+}
+
+struct expectation expect_bn(const struct outcome *r, enum bn_rule rule)
+{
+    bool relu = strstr(r->op->name, "relu");
+    if (strstr(r->op->name, "bwd"))
+        return backward(r, relu, rule);
+    if (strstr(r->op->name, "infer"))
+        return forward_infer(r, rule);
+    return forward_train(r, relu, rule);
+}

@@ -1,0 +1,94 @@
+/* What the parts of the verification share; verify.h is the interface. */
+#ifndef BATCHMARK_VERIFY_PARTS_H
+#define BATCHMARK_VERIFY_PARTS_H
+
+#include "operands.h"
+#include "verify.h"
+
+/* Unit roundoff of float32. */
+#define U 0x1p-24
+
+/* How many standard deviations of a random walk of roundings the statistical limit allows. */
+#define SIGMAS 6.0
+
+/* One call of a variant: what went in and what came out, in plain order. */
+struct outcome {
+    const struct op *op;
+    const struct variant *variant;
+    struct problem problem;
+    struct formats formats;
+    uint64_t seed;
+    enum fill fill;
+    int64_t max_coordinates;
+    struct tensor_spec specs[ROLE_COUNT];
+    int count;
+    float *t[ROLE_COUNT]; /* NULL: not an operand of this call */
+};
+
+const struct tensor_spec *outcome_spec(const struct outcome *r, enum role role);
+
+/* What one output should hold at the coordinates looked at. */
+struct expected {
+    enum role role;
+    int64_t count;
+    int64_t *at;           /* plain indices; NULL: all, 0 .. count - 1 */
+    double *value, *limit; /* limit 0: equal as float32; negative: left out */
+    int64_t vacuous;       /* coordinates whose value or limit makes the check say nothing */
+    int64_t zeros;         /* exact data: sums of products that came out zero */
+};
+
+#define MAX_EXPECTED 4
+struct expectation {
+    struct expected e[MAX_EXPECTED];
+    int count;
+    bool shared; /* owned by the cache of references, not to be freed */
+};
+void expectation_free(struct expectation *x);
+
+/* Adds an output with room for its coordinates: all of them, or a sample with all borders. */
+struct expected *expect_output(struct expectation *x, const struct outcome *r, enum role role);
+
+/* The plain index of coordinate i. */
+static inline int64_t expected_at(const struct expected *e, int64_t i)
+{
+    return e->at ? e->at[i] : i;
+}
+
+/* conv_fwd, conv_bwd_data, conv_bwd_weights, conv_bn_infer, gemm, on data of r->fill. */
+struct expectation expect_products(const struct outcome *r);
+
+/* |A'| (sum |G||g||G'| * |B'||d||B|) |A| of the tile that holds output (n, c, h, w), with F(m x m,
+ * 3x3); backward with respect to the data is a convolution of diff_dst with turned kernels. sq: the
+ * same on squares. */
+struct ref_sum;
+bool winograd_applies(const struct op *op, const struct problem *p);
+struct ref_sum winograd_sum_at(const struct outcome *r, const float *image, const float *weights,
+                               int m, int64_t n, int64_t c, int64_t h, int64_t w);
+
+enum bn_rule {
+    BN_BOUND, /* the limits of the variant's algebra */
+    BN_EXACT, /* mirrored or integer data */
+    BN_STRICT /* two-pass limits whatever the algebra: what a variant outside its domain must
+                 violate */
+};
+struct expectation expect_bn(const struct outcome *r, enum bn_rule rule);
+
+/* copy, reorder, triad, peak_fma */
+struct expectation expect_simple(const struct outcome *r);
+
+/* Numerical gradients of the forward reference, for the outputs of a backward operation. */
+bool gradient_applies(const struct entry *e, const struct problem *p);
+void gradient_quantise(struct operands *o, const void *unused);
+struct expectation expect_gradient(const struct outcome *r, int64_t *left_out);
+
+/* For the supervisor: what this process is doing, written as it goes. `beats` counts finished
+ * kernel calls. */
+struct verify_status {
+    volatile int64_t beats;
+    char gate[16];
+};
+extern struct verify_status *verify_status;
+/* The operands of the call under way, NULL between calls. */
+extern const struct operands *volatile verify_operands;
+
+#endif

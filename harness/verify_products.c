@@ -1,0 +1,234 @@
+/* Sums of products: the value and the limit of every output looked at.
+ *
+ * A sum of n products in any order, each product and each addition rounded, is within (n + 1) u S
+ * of the truth, S the sum of the magnitudes. On zero-mean data its roundings are a random walk,
+ * within 6 u sqrt(n) Q, Q the 2-norm of the products. */
+#include "ref.h"
+#include "verify_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum operation { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS, CONV_BN_INFER, GEMM };
+
+static enum operation operation_of(const struct op *op)
+{
+    static const char *const names[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights",
+                                        "conv_bn_infer"};
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(op->name, names[i]))
+            return (enum operation)i;
+    return GEMM;
+}
+
+/* bfloat16 by round to nearest even, as the instructions convert. */
+static float round_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The operands as the reference should see them: rounded where the variant's algebra says so. */
+struct inputs {
+    const float *t[ROLE_COUNT];
+    float *owned[3];
+};
+
+static struct inputs inputs_of(const struct outcome *r)
+{
+    static const enum role rounded[3] = {SRC, WEIGHTS, DIFF_DST};
+    struct inputs in = {0};
+    memcpy(in.t, r->t, sizeof in.t);
+    for (int i = 0; i < 3 && r->variant->algebra == BF16_PRODUCTS; i++) {
+        const struct tensor_spec *t = outcome_spec(r, rounded[i]);
+        if (!t)
+            continue;
+        int64_t n = tensor_logical(t);
+        in.owned[i] = malloc((size_t)n * sizeof(float));
+        if (!in.owned[i])
+            abort();
+        for (int64_t k = 0; k < n; k++)
+            in.owned[i][k] = round_bf16(r->t[rounded[i]][k]);
+        in.t[rounded[i]] = in.owned[i];
+    }
+    return in;
+}
+
+/* Limit of a plain sum; the last term is what products below the smallest normal number may lose.
+ */
+static double limit_of(struct ref_sum s)
+{
+    double n = (double)s.n;
+    return fmin((n + 1) * U * s.abs, SIGMAS * U * sqrt(n) * sqrt(s.sq)) + n * 0x1p-149;
+}
+
+static struct ref_sum winograd_limits(const struct outcome *r, const struct inputs *in,
+                                      struct ref_sum s, const int64_t x[4])
+{
+    int m = r->variant->algebra == WINOGRAD_F2 ? 2 : r->variant->algebra == WINOGRAD_F4 ? 4 : 0;
+    if (!m || !winograd_applies(r->op, &r->problem))
+        return s;
+    const float *image = in->t[operation_of(r->op) == CONV_BWD_DATA ? DIFF_DST : SRC];
+    struct ref_sum w = winograd_sum_at(r, image, in->t[WEIGHTS], m, x[0], x[1], x[2], x[3]);
+    double bias = operation_of(r->op) == CONV_FWD && in->t[BIAS] ? in->t[BIAS][x[1]] : 0;
+    w.value = s.value;
+    w.abs += fabs(bias);
+    w.sq += bias * bias;
+    return w;
+}
+
+/* Batch normalization behind the convolution: y = scale (conv + bias - mean) + beta with scale =
+ * gamma / root. */
+static void fold(const struct outcome *r, const struct inputs *in, struct ref_sum s, int64_t c,
+                 double *value, double *limit)
+{
+    double gamma = in->t[GAMMA] ? in->t[GAMMA][c] : 1, beta = in->t[BETA] ? in->t[BETA][c] : 0;
+    double bias = in->t[BIAS] ? in->t[BIAS][c] : 0, mean = in->t[MEAN][c];
+    double scale = gamma / sqrt((double)in->t[VARIANCE][c] + r->problem.eps);
+    *value = scale * (s.value + bias - mean) + beta;
+    /* Folded weights are rounded once more each; the scale carries the roundings of sum, root,
+     * division and product, which all outputs of the channel share. */
+    s.n += 2;
+    *limit = fabs(scale) * limit_of(s) +
+             U * (4 * fabs(scale) * (fabs(bias) + fabs(mean) + fabs(s.value)) + 2 * fabs(beta) +
+                  2 * fabs(*value));
+}
+
+static void split(const struct tensor_spec *t, int64_t at, int64_t x[4])
+{
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        x[d] = at % t->dims[d];
+        at /= t->dims[d];
+    }
+}
+
+static void evaluate(const struct outcome *r, const struct inputs *in, struct expected *e,
+                     int64_t i)
+{
+    const struct conv *c = &r->problem.conv;
+    struct ref_sum s = {0};
+    int64_t x[4] = {0};
+    split(outcome_spec(r, e->role), expected_at(e, i), x);
+    enum operation operation = operation_of(r->op);
+    switch (operation) {
+    case CONV_FWD:
+        s = conv_fwd_ref_at(c, in->t[SRC], in->t[WEIGHTS], in->t[BIAS], x[0], x[1], x[2], x[3]);
+        break;
+    case CONV_BN_INFER:
+        s = conv_fwd_ref_at(c, in->t[SRC], in->t[WEIGHTS], NULL, x[0], x[1], x[2], x[3]);
+        break;
+    case CONV_BWD_DATA:
+        s = conv_bwd_data_ref_at(c, in->t[DIFF_DST], in->t[WEIGHTS], x[0], x[1], x[2], x[3]);
+        break;
+    case CONV_BWD_WEIGHTS:
+        s = e->role == DIFF_BIAS
+                ? conv_bwd_bias_ref_at(c, in->t[DIFF_DST], x[0])
+                : conv_bwd_weights_ref_at(c, in->t[SRC], in->t[DIFF_DST], x[0], x[1], x[2], x[3]);
+        break;
+    case GEMM:
+        s = gemm_ref_at(&r->problem.gemm, r->formats.src, in->t[SRC], in->t[WEIGHTS], in->t[BIAS],
+                        x[0], x[1]);
+        break;
+    }
+    bool exact = r->fill == FILL_INTEGER, beyond = s.abs >= 0x1p24;
+    if (!exact)
+        s = winograd_limits(r, in, s, x);
+    e->value[i] = s.value;
+    e->limit[i] = limit_of(s);
+    if (operation == CONV_BN_INFER)
+        fold(r, in, s, x[1], &e->value[i], &e->limit[i]);
+    if (!exact)
+        return;
+    e->limit[i] = beyond ? -1 : 0;
+    if (s.n > 0 && s.value == 0) {
+#pragma omp atomic
+        e->zeros++;
+    }
+}
+
+/* Coordinates that prove little: an exact zero that n > 0 products gave, or a limit as large as the
+ * values. */
+static int64_t count_vacuous(const struct expected *e, bool exact)
+{
+    double square = 0;
+    int64_t vacuous = 0;
+    for (int64_t i = 0; i < e->count; i++)
+        square += e->value[i] * e->value[i];
+    double typical = sqrt(square / (double)e->count);
+    for (int64_t i = 0; i < e->count; i++)
+        vacuous += exact ? e->limit[i] < 0 : typical > 0 && e->limit[i] > typical;
+    return vacuous;
+}
+
+static struct expectation compute(const struct outcome *r)
+{
+    struct expectation x = {0};
+    struct inputs in = inputs_of(r);
+    for (int k = 0; k < r->count; k++) {
+        if (!r->specs[k].output)
+            continue;
+        struct expected *e = expect_output(&x, r, r->specs[k].role);
+#pragma omp parallel for schedule(dynamic, 16) if (e->count > 64)
+        for (int64_t i = 0; i < e->count; i++)
+            evaluate(r, &in, e, i);
+        e->vacuous = count_vacuous(e, r->fill == FILL_INTEGER);
+    }
+    for (int i = 0; i < 3; i++)
+        free(in.owned[i]);
+    return x;
+}
+
+/* The references of the last few (operation, problem, data), because many variants in turn are held
+ * to the same. The inputs are a function of the key; that a kernel left them unchanged is checked
+ * before. */
+enum { SLOTS = 6 };
+struct key {
+    const struct op *op;
+    struct problem problem;
+    enum layout gemm;
+    uint64_t seed;
+    enum fill fill;
+    enum algebra algebra;
+    bool optional;
+    int64_t max_coordinates;
+};
+
+static bool key_equal(const struct key *a, const struct key *b)
+{
+    return a->op == b->op && a->gemm == b->gemm && a->seed == b->seed && a->fill == b->fill &&
+           a->algebra == b->algebra && a->optional == b->optional &&
+           a->max_coordinates == b->max_coordinates && problem_equal(&a->problem, &b->problem);
+}
+
+struct expectation expect_products(const struct outcome *r)
+{
+    static struct {
+        struct key key;
+        struct expectation x;
+    } cache[SLOTS];
+    static int next;
+    bool exact = r->fill == FILL_INTEGER;
+    struct key key = {.op = r->op,
+                      .problem = r->problem,
+                      .gemm = r->problem.kind == PROBLEM_GEMM ? r->formats.src : LAYOUT_NONE,
+                      .seed = r->seed,
+                      .fill = r->fill,
+                      /* Integers are exact in any algebra. */
+                      .algebra = exact ? SUM_OF_PRODUCTS : r->variant->algebra,
+                      .optional = r->t[BIAS] || r->t[DIFF_BIAS] || r->t[GAMMA],
+                      .max_coordinates = r->max_coordinates};
+    for (int i = 0; i < SLOTS; i++)
+        if (cache[i].key.op && key_equal(&cache[i].key, &key))
+            return cache[i].x;
+    int slot = next++ % SLOTS;
+    cache[slot].x.shared = false;
+    expectation_free(&cache[slot].x);
+    cache[slot].key = key;
+    cache[slot].x = compute(r);
+    cache[slot].x.shared = true;
+    return cache[slot].x;
+}
