@@ -12,6 +12,7 @@ static const struct {
     const char *what;
 } commands[] = {
     {"list", cmd_list, "the variants, and why one cannot run here"},
+    {"verify", cmd_verify, "holds every variant to the float64 references"},
     {"train", cmd_train, "train a network on CIFAR-10 or the built-in images"},
     {"run", cmd_run, "one kernel on your own tensors"},
 };
