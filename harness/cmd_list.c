@@ -61,7 +61,7 @@ int cmd_list(int argc, char **argv)
         }
     }
     if (optind + 1 < argc)
-        return wrong_use("list: one pattern, not also '%s'; separate globs by commas",
+        return wrong_use("list: one pattern, not also '%.100s'; separate globs by commas",
                          argv[optind + 1]);
     const char *pattern = argv[optind];
 
@@ -96,7 +96,7 @@ int cmd_list(int argc, char **argv)
     }
     json_decref(rows);
     if (!matched)
-        return wrong_use("list: no variant matches '%s'; batchmark list shows all", pattern);
+        return wrong_use("list: no variant matches '%.100s'; batchmark list shows all", pattern);
     if (hidden)
         printf("%d more cannot run here; --why says why\n", hidden);
     return EXIT_GOOD;

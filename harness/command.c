@@ -40,10 +40,10 @@ int next_option(int argc, char **argv, const struct option *options)
         if (optopt > 0 && optopt < 256)
             wrong_use("%s: no option -%c; see batchmark %s --help", argv[0], optopt, argv[0]);
         else if (optopt)
-            wrong_use("%s: option %s takes no value; see batchmark %s --help", argv[0],
+            wrong_use("%s: option %.100s takes no value; see batchmark %s --help", argv[0],
                       argv[optind - 1], argv[0]);
         else
-            wrong_use("%s: no option %s; see batchmark %s --help", argv[0], argv[optind - 1],
+            wrong_use("%s: no option %.100s; see batchmark %s --help", argv[0], argv[optind - 1],
                       argv[0]);
     }
     return c;
@@ -58,8 +58,8 @@ bool read_whole(const char *option, const char *text, int64_t least, int64_t mos
     bool digits =
         isdigit((unsigned char)text[0]) || (text[0] == '-' && isdigit((unsigned char)text[1]));
     if (!digits || *end || errno || value < least || value > most) {
-        wrong_use("%s '%s': give a whole number from %lld to %lld", option, text, (long long)least,
-                  (long long)most);
+        wrong_use("%s '%.40s': give a whole number from %lld to %lld", option, text,
+                  (long long)least, (long long)most);
         return false;
     }
     *out = value;
@@ -75,6 +75,6 @@ bool read_isa_cap(const char *text, enum isa *cap)
             return true;
         }
     }
-    wrong_use("--isa %s: no such level; levels are base avx2 avx512 avx512bf16", text);
+    wrong_use("--isa '%.40s': no such level; levels are base avx2 avx512 avx512bf16", text);
     return false;
 }

@@ -46,5 +46,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(argv[1], commands[i].name))
             return finish(commands[i].run(argc - 1, argv + 1));
-    return wrong_use("no command '%s'; see batchmark --help", argv[1]);
+    return wrong_use("no command '%.100s'; see batchmark --help", argv[1]);
 }

@@ -187,15 +187,13 @@ static int64_t or_else(int64_t value, int64_t otherwise)
     return value == ABSENT ? otherwise : value;
 }
 
-/* The product of four sizes, or -1 where it exceeds the limit. Each factor is at most MAX_NUMBER. */
+/* The product of four sizes, or -1 where it exceeds the limit. */
 static int64_t elements(int64_t a, int64_t b, int64_t c, int64_t d)
 {
     int64_t product = 1, factors[4] = {a, b, c, d};
-    for (int i = 0; i < 4; i++) {
-        product *= factors[i];
-        if (product > MAX_ELEMENTS)
+    for (int i = 0; i < 4; i++)
+        if (__builtin_mul_overflow(product, factors[i], &product) || product > MAX_ELEMENTS)
             return -1;
-    }
     return product;
 }
 

@@ -288,6 +288,8 @@ static bool read_file(FILE *file, const char *path, struct safetensors *out, cha
 bool safetensors_read(const char *path, struct safetensors *out, char error[ERROR_TEXT])
 {
     *out = (struct safetensors){0};
+    if (!*path)
+        return fail(error, "'' is no file name; give a safetensors file");
     /* Not blocking, for a named pipe that nobody writes to. */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
