@@ -141,6 +141,18 @@ static __attribute__((noinline)) void hot_squares_columns(const float *restrict 
 
 #include "bn_apply.tmpl.h"
 
+/* A centre for squared differences close to k + off: off rounded to three bits. As near as makes no difference to
+ * precision, and on integers it keeps the squares exact, whatever the mean of a chunk happens to be. */
+static float centre_near(double k, double off)
+{
+    int exponent;
+    if (off - off != 0 || off == 0)
+        return (float)(k + off);
+    __builtin_frexp(off, &exponent);
+    double step = __builtin_ldexp(1, exponent - 3);
+    return (float)(k + __builtin_rint(off / step) * step);
+}
+
 /* Mean and squared differences of every channel of the block, into its partials. */
 static void stats_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
 {
@@ -163,11 +175,12 @@ static void stats_block(const struct args *a, const struct bn_view *v, int64_t p
             acc[j] = 0;
         }
         partial[2 * c] = sum / count;
-        bn_spread(v, centre, c, (float)partial[2 * c]);
+        double mean = partial[2 * c], near_k = (double)k[v->runs ? 0 : c * v->fold];
+        bn_spread(v, centre, c, v->chunks == 1 ? (float)mean : centre_near(near_k, mean - near_k));
     }
     (v->runs ? hot_squares_runs : hot_squares_columns)(x, &b, centre, acc);
     for (int64_t c = 0; c < b.channels; c++) {
-        double mean = partial[2 * c], off = mean - (double)(float)mean, sum = 0;
+        double off = partial[2 * c] - (double)centre[v->runs ? 0 : c * v->fold], sum = 0;
         for (int64_t j = c * v->fold; j < (c + 1) * v->fold; j++)
             sum += (double)acc[j];
         partial[2 * c + 1] = sum - count * off * off;
