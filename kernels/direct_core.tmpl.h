@@ -1,0 +1,267 @@
+/* The parts all direct convolutions share: the register tile, and packing.
+ *
+ * One micro-kernel serves the forward pass and both backward passes:
+ *
+ *   sum[p][k] += x[at[p] + step[i]] * w[i][k]      p < TILE_PIXELS, k < vectors, i < n
+ *
+ *   pass          p runs over          i runs over            k: lanes of     w
+ *   forward       output pixels        (ic, kh, kw)           oc              packed weights
+ *   bwd_data      input pixels         (oc, kh, kw)           ic              packed weights
+ *   bwd_weights   (ic, kh, kw)         output pixels          oc              packed diff_dst
+ *
+ * Both index sets are tables of offsets into a copy of the image with its padding written out as
+ * zeros (the window), so stride, dilation, padding, image rows and whole images need no code in the
+ * loop: any TILE_PIXELS pixels make a tile, and 2x2 images fill it as well as 224x224 ones.
+ *
+ * The including file defines TILE_PIXELS and TILE_VECTORS. */
+#include "partition.h"
+#include "vec.h"
+
+#define TILE_LANES (TILE_VECTORS * V)
+
+struct tensor {
+    float *data;
+    enum layout layout;
+    int64_t c, h, w;
+};
+
+/* The tile. `w` has n rows of k vectors; the sums start from `start` (rows start_step floats apart,
+ * 0 = the same row for all) and go to rows of k vectors at `out`. */
+static inline __attribute__((always_inline)) void tile(int k, float *out, const float *start,
+                                                       int64_t start_step, const float *x,
+                                                       const ptrdiff_t *at, const float *w,
+                                                       const ptrdiff_t *step, int64_t n)
+{
+    const float *pixel[TILE_PIXELS];
+    vf sum[TILE_PIXELS][TILE_VECTORS];
+#pragma GCC unroll 16
+    for (int p = 0; p < TILE_PIXELS; p++) {
+        pixel[p] = x + at[p];
+#pragma GCC unroll 8
+        for (int j = 0; j < k; j++)
+            sum[p][j] = vload(start + p * start_step + j * V);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        vf row[TILE_VECTORS];
+        ptrdiff_t s = step[i];
+#pragma GCC unroll 8
+        for (int j = 0; j < k; j++)
+            row[j] = vload(w + j * V);
+        w += k * V;
+#pragma GCC unroll 16
+        for (int p = 0; p < TILE_PIXELS; p++) {
+            vf b = vset1(pixel[p][s]);
+#pragma GCC unroll 8
+            for (int j = 0; j < k; j++)
+                sum[p][j] = vfma(b, row[j], sum[p][j]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int p = 0; p < TILE_PIXELS; p++)
+#pragma GCC unroll 8
+        for (int j = 0; j < k; j++)
+            vstore(out + (p * k + j) * V, sum[p][j]);
+}
+
+/* One function per number of vectors, so that 6 or 100 channels do not pay for lanes they lack.
+ * They stand alone (noinline) so that their code can be found and checked for spills. */
+static __attribute__((noinline)) void hot_tile_1(float *out, const float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile(1, out, start, start_step, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_2(float *out, const float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile(2, out, start, start_step, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_3(float *out, const float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile(TILE_VECTORS < 3 ? 1 : 3, out, start, start_step, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_4(float *out, const float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile(TILE_VECTORS < 4 ? 1 : 4, out, start, start_step, x, at, w, step, n);
+}
+
+typedef void tile_of_vectors(float *out, const float *start, int64_t start_step, const float *x,
+                             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n);
+
+/* 1 <= vectors <= TILE_VECTORS */
+static inline tile_of_vectors *hot_tile(int64_t vectors)
+{
+    if (TILE_VECTORS >= 4 && vectors == 4)
+        return hot_tile_4;
+    if (TILE_VECTORS >= 3 && vectors == 3)
+        return hot_tile_3;
+    return vectors == 2 ? hot_tile_2 : hot_tile_1;
+}
+
+/* Scratch: carved from one block, each piece on a cache line of its own. With base NULL it only
+ * counts. */
+struct carver {
+    char *base;
+    size_t used;
+};
+
+static inline void *carve(struct carver *c, int64_t count, size_t size)
+{
+    void *p = c->base ? c->base + c->used : NULL;
+    c->used += ((size_t)count * size + 63) / 64 * 64;
+    return p;
+}
+
+/* A window: rows x cols pixels of some channels of some images, copied with zeros for what lies
+ * outside the image, in the layout of the tensor (nchw: a plane per channel; nhwc: the channels of
+ * a pixel together; nchw16c: a plane per 16 channels). Distances in floats. */
+struct window {
+    enum layout layout;
+    int64_t rows, cols;
+    int64_t pixel, row, plane,
+        image; /* from one to the next; pixel also counts the floats of a pixel */
+    int64_t planes;
+};
+
+static inline struct window window_make(enum layout layout, int64_t rows, int64_t cols,
+                                        int64_t channels)
+{
+    struct window w = {.layout = layout, .rows = rows, .cols = cols};
+    w.pixel = layout == NHWC ? channels : layout == NCHW16C ? 16 : 1;
+    /* A range of channels that does not begin at a block may touch one block more. */
+    w.planes = layout == NHWC ? 1 : layout == NCHW16C ? div_up(channels + 15, 16) : channels;
+    w.row = cols * w.pixel;
+    /* An odd number of cache lines: planes then spread over all sets of the cache. */
+    w.plane = (div_up(rows * w.row, 16) | 1) * 16;
+    w.image = w.planes * w.plane;
+    return w;
+}
+
+/* Floats of a buffer for `images` windows; vectors may run over the end by less than one. */
+static inline int64_t window_floats(const struct window *w, int64_t images)
+{
+    return images * w->image + V;
+}
+
+/* Where channel c0 + c lies when the window begins at channel c0. */
+static inline ptrdiff_t window_channel(const struct window *w, int64_t c0, int64_t c)
+{
+    if (w->layout == NHWC)
+        return c;
+    if (w->layout == NCHW16C)
+        return (c0 % 16 + c) / 16 * w->plane + (c0 % 16 + c) % 16;
+    return c * w->plane;
+}
+
+/* Writes `left` zeros, n floats, `right` zeros. Up to V - 1 zeros follow, so rows are written in
+ * ascending order. */
+static inline void put_padded(float *out, int64_t left, const float *from, int64_t n, int64_t right)
+{
+    for (int64_t i = 0; i < left; i += V)
+        vstore(out + i, vzero());
+    out += left;
+    int64_t i = 0;
+    for (; i + V <= n; i += V)
+        vstore(out + i, vload(from + i));
+    if (i < n) {
+        vstore(out + i, vload_n(from + i, n - i));
+        i += V;
+    }
+    for (; i < n + right; i += V)
+        vstore(out + i, vzero());
+}
+
+/* Fills one row of the window: tensor row y from column x0 on, `from` at its column 0. */
+static inline void window_row(const struct window *w, const struct tensor *t, const float *from,
+                              int64_t pitch, bool inside, int64_t x0, float *out)
+{
+    int64_t lo = inside ? min_i64(max_i64(-x0, 0), w->cols) : w->cols;
+    int64_t hi = inside ? max_i64(min_i64(t->w - x0, w->cols), lo) : lo;
+    if (hi == lo) {
+        put_padded(out, w->row, from, 0, 0);
+    } else if (pitch == w->pixel) {
+        put_padded(out, lo * pitch, from + (x0 + lo) * pitch, (hi - lo) * pitch,
+                   (w->cols - hi) * pitch);
+    } else {
+        put_padded(out, lo * w->pixel, from, 0, 0);
+        for (int64_t x = lo; x < hi; x++)
+            put_padded(out + x * w->pixel, 0, from + (x0 + x) * pitch, w->pixel, 0);
+        put_padded(out + hi * w->pixel, (w->cols - hi) * w->pixel, from, 0, 0);
+    }
+}
+
+/* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. */
+static void window_pack(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
+                        int64_t channels, int64_t y0, int64_t x0, float *out)
+{
+    int64_t first = c0, planes = channels, all = t->c, pitch = 1;
+    if (w->layout == NHWC) {
+        first = 0;
+        planes = all = 1;
+        pitch = t->c;
+    } else if (w->layout == NCHW16C) {
+        first = c0 / 16;
+        planes = div_up(c0 + channels, 16) - first;
+        all = div_up(t->c, 16);
+        pitch = 16;
+    }
+    for (int64_t k = 0; k < planes; k++) {
+        const float *plane = t->data + (n * all + first + k) * t->h * t->w * pitch;
+        for (int64_t r = 0; r < w->rows; r++) {
+            int64_t y = y0 + r;
+            bool inside = y >= 0 && y < t->h;
+            const float *from =
+                plane + (inside ? y * t->w * pitch : 0) + (w->layout == NHWC ? c0 : 0);
+            window_row(w, t, from, pitch, inside, x0, out + k * w->plane + r * w->row);
+        }
+    }
+}
+
+/* Loads `rows` rows of n <= V floats, `pitch` apart, as a V x V block (zero beyond) and transposes
+ * it. */
+static inline void load_transposed(vf a[V], const float *from, int64_t pitch, int64_t rows,
+                                   int64_t n)
+{
+    for (int64_t i = 0; i < V; i++)
+        a[i] = i >= rows ? vzero()
+               : n >= V  ? vload(from + i * pitch)
+                         : vload_n(from + i * pitch, n);
+    vtranspose(a);
+}
+
+/* How the output pixels of a convolution are dealt into units, each one image part or a few images:
+ * enough pixels to fill tiles and to pay for packing, few enough for the L2. Depends on the problem
+ * alone. */
+struct units {
+    int64_t images, rows, cols; /* of a unit */
+    int64_t nn, ny, nx;         /* units along the batch, down, across */
+};
+
+static inline struct units units_make(int64_t mb, int64_t rows, int64_t cols, int64_t pixels)
+{
+    struct units u = {.images = 1, .rows = rows, .cols = cols, .nn = mb, .ny = 1, .nx = 1};
+    if (rows * cols <= pixels) {
+        int64_t n = div_up(mb, max_i64(pixels / (rows * cols), 1));
+        /* Units are dealt out whole, so few of them should be a number that many team sizes divide.
+         */
+        n = min_i64(n > 8 ? n : div_up(n, 4) * 4, mb);
+        u.images = div_up(mb, n);
+        u.nn = div_up(mb, u.images);
+    } else {
+        u.nx = div_up(cols, pixels);
+        u.cols = div_up(cols, u.nx);
+        u.ny = div_up(rows, max_i64(pixels / u.cols, 1));
+        u.rows = div_up(rows, u.ny);
+        u.ny = div_up(rows, u.rows);
+        u.nx = div_up(cols, u.cols);
+    }
+    return u;
+}
