@@ -23,7 +23,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(?P<quote>["<])(?P<name>[^">]+)[">]', r
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
 ALLOCATION = re.compile(r"\b(malloc|calloc|realloc|free|\w*aligned_alloc|posix_memalign|alloca|mmap)\s*\(")
 PRINTING = re.compile(r"\b(v?f?printf|f?puts|f?putc|putchar|fwrite|perror|write)\s*\(")
-LEAVING = re.compile(r"(?<!_)\b(exit|abort|printf|puts|putchar|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)")
+LEAVING = re.compile(r"(?<!_)\b(exit|printf|puts|putchar|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)")
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 NO_KERNEL_HEADERS = {"stdio.h", "stdlib.h", "unistd.h", "errno.h", "pthread.h", "time.h"}
 # Options that change what arithmetic means, or tie a build to the machine that made it.

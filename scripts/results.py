@@ -1,11 +1,16 @@
+#!/usr/bin/python3
 """Reads what a run left in results/<machine>/<date>_<commit>/: rows of bench.json, lines of train*.jsonl.
 
 A row of bench.json is one repetition; repetitions of a name become one Row with the median time.
+
+    scripts/results.py      prints the folder of the newest run, relative to the working directory
 """
 
 import json
+import os
 import re
 import statistics
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -218,3 +223,10 @@ def ladder(rows):
         if row.rung is not None and row.rung > 0:
             rungs.setdefault(row.rung, []).append(row)
     return [(rung, best(rungs[rung])) for rung in sorted(rungs) if best(rungs[rung])]
+
+
+if __name__ == "__main__":
+    try:
+        print(os.path.relpath(newest()))
+    except ResultsError as problem:
+        sys.exit(f"results.py: {problem}")

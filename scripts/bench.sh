@@ -1,0 +1,39 @@
+#!/bin/sh
+# What make bench runs once the program is built: verify, measure, train a little, then say what it means.
+#   scripts/bench.sh quick    at most five minutes on two cores
+#   scripts/bench.sh full     as long as it takes
+# Nothing is measured unless every variant passes the smoke set first.
+set -eu
+cd "$(dirname "$0")/.."
+plan=$1
+case $plan in
+quick) training="--data synthetic:4000:1000 --steps 400" ;;
+full) training="--epochs 1" ;;
+*)
+    echo "usage: scripts/bench.sh quick|full" >&2
+    exit 2
+    ;;
+esac
+python=${PYTHON:-/usr/bin/python3}
+batchmark=build/batchmark
+
+echo "== verify: every variant against the float64 references, on the smoke set"
+$batchmark verify --set smoke
+
+echo "== bench: plan $plan"
+$batchmark bench --plan "$plan"
+folder=$($python -B scripts/results.py)
+
+# The networks of the macro benchmark, by the kernels just measured; their lines lie beside the rows.
+for network in lenet lenet-bn; do
+    echo "== train: $network"
+    # shellcheck disable=SC2086 # options
+    $batchmark train $network $training --json "$folder/train-$network.jsonl"
+done
+
+echo
+$python -B scripts/summary.py "$folder"
+echo
+echo "Pictures:"
+$python -B scripts/plots.py "$folder" | sed 's/^/  /'
+echo "Results: $folder/bench.json"
