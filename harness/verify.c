@@ -622,12 +622,13 @@ static bool poison_gate(struct check *k)
  * asked not to make NaN of it. */
 static bool constant_gate(struct check *k, double domain)
 {
+    enum bn_rule rule = domain > 0 ? BN_BOUND : BN_STRICT;
     struct hard_data how = {HARD_CONSTANT, domain > 0 ? 0 : 1, k->c->seed};
     struct setup s = plain_setup(k);
     struct outcome r;
     s.adjust = hard_adjust;
     s.how = &how;
-    if (!run_and_compare(k, &s, BN_BOUND, "constant channels:"))
+    if (!run_and_compare(k, &s, rule, "constant channels:"))
         return false;
     if (domain <= 0)
         return true;
@@ -662,6 +663,8 @@ static bool hard_gate(struct check *k)
     enter(k, "hard");
     bool light = k->c->max_coordinates > 0;
     double domain = k->v->max_mean_over_std, outside = 0;
+    /* Who claims no bound on mean/std gets no allowance for sums of squares. */
+    enum bn_rule rule = domain > 0 ? BN_BOUND : BN_STRICT;
     bool tried_outside = false;
     char what[64];
     struct setup s = plain_setup(k);
@@ -672,7 +675,7 @@ static bool hard_gate(struct check *k)
         how.ratio = ratios[i];
         snprintf(what, sizeof what, "mean/std %g:", how.ratio);
         if (domain <= 0 || how.ratio <= domain) {
-            if (!run_and_compare(k, &s, BN_BOUND, what))
+            if (!run_and_compare(k, &s, rule, what))
                 return false;
         } else if (how.ratio >= 10 * domain) {
             tried_outside = true;
@@ -699,7 +702,7 @@ static bool hard_gate(struct check *k)
     for (int i = 0; i < 3; i++) {
         s.problem.eps = epsilons[i];
         snprintf(what, sizeof what, "std 1e-3, eps %g:", epsilons[i]);
-        if (!run_and_compare(k, &s, BN_BOUND, what))
+        if (!run_and_compare(k, &s, rule, what))
             return false;
     }
     return true;
