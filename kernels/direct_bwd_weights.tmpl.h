@@ -1,0 +1,291 @@
+/* Direct convolution, gradient of the weights and of the bias. Defines direct_scratch() and direct_run().
+ *
+ * The micro-kernel of direct_core.tmpl.h with the index sets exchanged: a tile is TILE_PIXELS weights (ic, kh, kw)
+ * by TILE_VECTORS vectors of oc, and the loop runs over the output pixels of a unit.
+ *
+ *   for each (group, block of oc, block of ic, chunk of units)     dealt to threads
+ *     for each unit of the chunk
+ *       copy the window of src; transpose diff_dst to [pixel][oc]
+ *       for each tile of weights: the micro-kernel, adding to the chunk's own sums
+ *   add up the chunks in ascending order and transpose to diff_weights[oc][ic][kh][kw]
+ *
+ * Chunks exist because a small layer has too few weights to keep many threads busy; how many there are follows
+ * from the problem alone, hence the same bits for any number of threads. */
+#include "direct_core.tmpl.h"
+
+/* Pixels of a unit: its diff_dst, 32 KiB at 64 lanes, stays in cache while the tiles of weights pass over it. */
+#define UNIT_PIXELS 128
+/* Inputs per task: the window of a unit stays in L2, and the transposed diff_dst is used often enough. */
+#define BLOCK_INPUTS 64
+/* Fewer where that makes too few tasks. */
+#define BLOCK_INPUTS_MIN 16
+/* Tasks that keep a large machine busy, and pixels a chunk must have to pay for adding up its sums. */
+#define TASKS 32
+#define CHUNK_PIXELS 512
+
+struct plan {
+    const struct conv *conv;
+    struct tensor src, diff_dst;
+    struct units units;
+    struct window window;
+    int64_t inputs, outputs, taps; /* channels per group */
+    int64_t vectors, blocks;       /* of oc */
+    int64_t input_block, input_blocks;
+    int64_t all_units, chunks;
+    int64_t
+        rows; /* of a chunk's sums per group: (ic, kh, kw) of each block of ic, rounded up to whole tiles */
+    /* scratch, shared */
+    float *sums, *bias_sums; /* [chunk][group][block of oc][row][lane], [chunk][group][oc lane] */
+    /* scratch, one per thread */
+    float *input, *gradient, *zero;
+    ptrdiff_t *pixel, *weight;
+    size_t bytes;
+};
+
+static struct plan direct_plan(const struct problem *problem, struct formats f,
+                               float *const t[ROLE_COUNT], void *scratch, int thread)
+{
+    const struct conv *p = &problem->conv;
+    struct plan d = {
+        .conv = p,
+        .src = {t[SRC], f.src, p->ic, p->ih, p->iw},
+        .diff_dst = {t[DIFF_DST], f.dst, p->oc, p->oh, p->ow},
+        .inputs = p->ic / p->g,
+        .outputs = p->oc / p->g,
+        .taps = p->kh * p->kw,
+    };
+    d.units = units_make(p->mb, p->oh, p->ow, UNIT_PIXELS);
+    d.all_units = d.units.nn * d.units.ny * d.units.nx;
+    d.vectors = div_up(d.outputs, V);
+    d.blocks = div_up(d.vectors, TILE_VECTORS);
+    int64_t pixels = p->mb * p->oh * p->ow, lanes = p->g * div_up(d.outputs, 64);
+    /* In units of 64 channels, not of this ISA's block: the order of the sums is then the same for all ISAs. */
+    int64_t wanted = max_i64(min_i64(pixels / CHUNK_PIXELS, d.all_units), 1);
+    d.input_block =
+        lanes * div_up(d.inputs, BLOCK_INPUTS) * wanted < TASKS ? BLOCK_INPUTS_MIN : BLOCK_INPUTS;
+    d.input_blocks = div_up(d.inputs, d.input_block);
+    d.input_block = div_up(d.inputs, d.input_blocks);
+    d.input_blocks = div_up(d.inputs, d.input_block);
+    d.chunks = min_i64(div_up(TASKS, lanes * d.input_blocks), wanted);
+    d.rows = d.input_blocks * div_up(d.input_block * d.taps, TILE_PIXELS) * TILE_PIXELS;
+    d.window =
+        window_make(f.src, (d.units.rows - 1) * p->sh + (p->kh - 1) * (p->dh + 1) + 1,
+                    (d.units.cols - 1) * p->sw + (p->kw - 1) * (p->dw + 1) + 1, d.input_block);
+
+    int64_t most = d.units.images * d.units.rows * d.units.cols;
+    struct carver c = {.base = scratch};
+    d.sums = carve(&c, d.chunks * p->g * d.vectors * V * d.rows, sizeof(float));
+    d.bias_sums = carve(&c, d.chunks * p->g * d.vectors * V, sizeof(float));
+    size_t shared = c.used;
+    d.zero = carve(&c, TILE_LANES, sizeof(float));
+    d.pixel = carve(&c, most, sizeof(ptrdiff_t));
+    d.weight = carve(&c, d.input_block * d.taps + TILE_PIXELS, sizeof(ptrdiff_t));
+    d.gradient = carve(&c, (most + V) * TILE_LANES, sizeof(float));
+    d.input = carve(&c, window_floats(&d.window, d.units.images), sizeof(float));
+    size_t own = c.used - shared;
+    if (scratch) {
+        size_t skip = (size_t)thread * own;
+        d.zero += skip / sizeof(float);
+        d.pixel += skip / sizeof(ptrdiff_t);
+        d.weight += skip / sizeof(ptrdiff_t);
+        d.gradient += skip / sizeof(float);
+        d.input += skip / sizeof(float);
+    }
+    d.bytes = shared + own * (size_t)(thread + 1);
+    return d;
+}
+
+static size_t direct_scratch(const struct problem *p, struct formats f, const struct hints *h)
+{
+    static float *const none[ROLE_COUNT];
+    return direct_plan(p, f, none, NULL, h->threads - 1).bytes;
+}
+
+static inline int64_t block_vectors(const struct plan *d, int64_t block)
+{
+    return min_i64(d->vectors - block * TILE_VECTORS, TILE_VECTORS);
+}
+
+static inline float *block_sums(const struct plan *d, int64_t chunk, int64_t group, int64_t block)
+{
+    int64_t lanes = d->vectors * V;
+    return d->sums + ((chunk * d->conv->g + group) * lanes + block * TILE_LANES) * d->rows;
+}
+
+/* n pixels, consecutive in nchw, m channels from `from` on, to rows of k vectors with zeros beyond m. */
+static void take_planes(float *out, const float *from, int64_t plane, int64_t k, int64_t m,
+                        int64_t n)
+{
+    for (int64_t j = 0; j < k; j++) {
+        for (int64_t p = 0; p < n; p += V) {
+            vf b[V];
+            load_transposed(b, from + j * V * plane + p, plane, m - j * V, n - p);
+            for (int64_t i = 0; i < min_i64(n - p, V); i++)
+                vstore(out + ((p + i) * k + j) * V, b[i]);
+        }
+    }
+}
+
+/* m channels from c on of one pixel, zeros beyond. */
+static inline void take_pixel(float *out, const struct tensor *t, int64_t n, int64_t at, int64_t c,
+                              int64_t k, int64_t m)
+{
+    int64_t plane = t->h * t->w;
+    for (int64_t j = 0; j < k * V; j += V) {
+        if (t->layout == NHWC) {
+            vstore(out + j, vload_n(t->data + (n * plane + at) * t->c + c + j,
+                                    min_i64(max_i64(m - j, 0), V)));
+        } else {
+            for (int64_t i = j; i < j + V; i++)
+                out[i] = i < m ? t->data[((n * div_up(t->c, 16) + (c + i) / 16) * plane + at) * 16 +
+                                         (c + i) % 16]
+                               : 0;
+        }
+    }
+}
+
+/* A unit as it lies in the output. */
+struct patch {
+    int64_t n0, images, y0, rows, x0, cols;
+};
+
+/* Transposes diff_dst of a unit: channels c to c + m as rows of k vectors. */
+static void take_block(float *out, const struct tensor *t, const struct patch *u, int64_t c,
+                       int64_t k, int64_t m)
+{
+    int64_t plane = t->h * t->w;
+    for (int64_t n = u->n0; n < u->n0 + u->images; n++) {
+        const float *image = t->data + (n * t->c + c) * plane;
+        if (t->layout == NCHW && u->cols == t->w) {
+            take_planes(out, image + u->y0 * t->w, plane, k, m, u->rows * u->cols);
+            out += u->rows * u->cols * k * V;
+            continue;
+        }
+        for (int64_t y = u->y0; y < u->y0 + u->rows; y++) {
+            if (t->layout == NCHW)
+                take_planes(out, image + y * t->w + u->x0, plane, k, m, u->cols);
+            else
+                for (int64_t x = 0; x < u->cols; x++)
+                    take_pixel(out + x * k * V, t, n, y * t->w + u->x0 + x, c, k, m);
+            out += u->cols * k * V;
+        }
+    }
+}
+
+/* Tiles of the accumulation: (group, block of oc, block of ic, chunk). */
+static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct conv *p = d.conv;
+    const struct window *w = &d.window;
+    for (int64_t j = 0; j < TILE_LANES; j++)
+        d.zero[j] = 0;
+    for (int64_t i = first; i < last; i++) {
+        int64_t chunk = i % d.chunks, rest = i / d.chunks;
+        int64_t part = rest % d.input_blocks;
+        rest /= d.input_blocks;
+        int64_t block = rest % d.blocks, group = rest / d.blocks;
+        int64_t k = block_vectors(&d, block),
+                m = min_i64(d.outputs - block * TILE_LANES, TILE_LANES);
+        int64_t c0 = group * d.inputs + part * d.input_block;
+        int64_t channels = min_i64(d.input_block, d.inputs - part * d.input_block);
+        int64_t rows = channels * d.taps, r = 0;
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t kh = 0; kh < p->kh; kh++)
+                for (int64_t kw = 0; kw < p->kw; kw++)
+                    d.weight[r++] = window_channel(w, c0, c) + kh * (p->dh + 1) * w->row +
+                                    kw * (p->dw + 1) * w->pixel;
+        for (r = 0; r < TILE_PIXELS; r++) /* the last tile repeats the last weight */
+            d.weight[rows + r] = d.weight[rows - 1];
+
+        float *sums =
+            block_sums(&d, chunk, group, block) + part * (d.rows / d.input_blocks) * k * V;
+        float *bias =
+            part == 0 ? d.bias_sums + (chunk * p->g + group) * d.vectors * V + block * TILE_LANES
+                      : NULL;
+        for (int64_t j = 0; bias && j < k * V; j++)
+            bias[j] = 0;
+        tile_of_vectors *hot = hot_tile(k);
+        int64_t begin = d.all_units * chunk / d.chunks, end = d.all_units * (chunk + 1) / d.chunks;
+        for (int64_t unit = begin; unit < end; unit++) {
+            const struct units *u = &d.units;
+            struct patch patch = {.n0 = unit / (u->nx * u->ny) * u->images,
+                                  .y0 = unit / u->nx % u->ny * u->rows,
+                                  .x0 = unit % u->nx * u->cols};
+            patch.images = min_i64(u->images, p->mb - patch.n0);
+            patch.rows = min_i64(u->rows, p->oh - patch.y0);
+            patch.cols = min_i64(u->cols, p->ow - patch.x0);
+            int64_t pixels = 0;
+            for (int64_t n = 0; n < patch.images; n++) {
+                window_pack(w, &d.src, patch.n0 + n, c0, channels, patch.y0 * p->sh - p->ph,
+                            patch.x0 * p->sw - p->pw, d.input + n * w->image);
+                for (int64_t y = 0; y < patch.rows; y++)
+                    for (int64_t x = 0; x < patch.cols; x++)
+                        d.pixel[pixels++] =
+                            n * w->image + y * p->sh * w->row + x * p->sw * w->pixel;
+            }
+            take_block(d.gradient, &d.diff_dst, &patch, group * d.outputs + block * TILE_LANES, k,
+                       m);
+            for (int64_t j = 0; bias && j < k; j++) {
+                vf b = vload(bias + j * V);
+                for (int64_t q = 0; q < pixels; q++)
+                    b = vadd(b, vload(d.gradient + (q * k + j) * V));
+                vstore(bias + j * V, b);
+            }
+            for (r = 0; r < rows; r += TILE_PIXELS) {
+                float *to = sums + r * k * V;
+                hot(to, unit == begin ? d.zero : to, unit == begin ? 0 : k * V, d.input,
+                    d.weight + r, d.gradient, d.pixel, pixels);
+            }
+        }
+    }
+}
+
+/* Adds up row r of one vector over the chunks. */
+static inline vf sum_chunks(const float *sums, int64_t pitch, int64_t chunks)
+{
+    vf s = vload(sums);
+    for (int64_t i = 1; i < chunks; i++)
+        s = vadd(s, vload(sums + i * pitch));
+    return s;
+}
+
+/* Tiles of the end: (group, vector of oc). */
+static void finish(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    int64_t width = d.inputs * d.taps, pitch = d.conv->g * d.vectors * V * d.rows;
+    for (int64_t i = first; i < last; i++) {
+        int64_t group = i / d.vectors, v = i % d.vectors, block = v / TILE_VECTORS;
+        int64_t k = block_vectors(&d, block), m = min_i64(d.outputs - v * V, V);
+        int64_t oc = group * d.outputs + v * V;
+        float *to = a->t[DIFF_WEIGHTS] + oc * width;
+        const float *sums = block_sums(&d, 0, group, block) + v % TILE_VECTORS * V;
+        for (int64_t part = 0; part < d.input_blocks; part++) {
+            int64_t rows = min_i64(d.input_block, d.inputs - part * d.input_block) * d.taps;
+            const float *from = sums + part * (d.rows / d.input_blocks) * k * V;
+            for (int64_t r = 0; r < rows; r += V) {
+                vf b[V];
+                for (int64_t j = 0; j < V; j++)
+                    b[j] = r + j < rows ? sum_chunks(from + (r + j) * k * V, pitch, d.chunks)
+                                        : vzero();
+                vtranspose(b);
+                for (int64_t j = 0; j < m; j++)
+                    vstore_n(to + j * width + part * d.input_block * d.taps + r, b[j],
+                             min_i64(rows - r, V));
+            }
+        }
+        if (a->t[DIFF_BIAS])
+            vstore_n(a->t[DIFF_BIAS] + oc,
+                     sum_chunks(d.bias_sums + (group * d.vectors + v) * V,
+                                d.conv->g * d.vectors * V, d.chunks),
+                     m);
+    }
+}
+
+static void direct_run(const struct args *a)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    run_tiles(a, d.conv->g * d.blocks * d.input_blocks * d.chunks, accumulate);
+    run_tiles(a, d.conv->g * d.vectors, finish);
+}
