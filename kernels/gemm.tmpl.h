@@ -132,8 +132,11 @@ static inline void gemm_transpose(float *restrict out, int64_t out_row, const fl
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
         int64_t c = 0;
-        for (; c + 4 <= columns; c += 4)
-            vtranspose4(in + r * in_row + c, in_row, out + c * out_row + r, out_row);
+        for (; c + 4 <= columns; c += 4) {
+            const float *p = in + r * in_row + c;
+            vtranspose4((const float *[]){p, p + in_row, p + 2 * in_row, p + 3 * in_row},
+                        out + c * out_row + r, out_row);
+        }
         for (; c < columns; c++)
             for (int64_t i = r; i < r + 4; i++)
                 out[c * out_row + i] = in[i * in_row + c];

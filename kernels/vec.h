@@ -10,7 +10,7 @@
  *   vsum                  horizontal sum, halves added pairwise in a fixed order
  *   vtranspose(a)         a[V] as a V x V matrix, transposed in place
  *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
- *   vtranspose4           out[j * out_row + i] = p[i * row + j] for i, j < 4
+ *   vtranspose4           out[j * out_row + i] = p[i][j] for i, j < 4
  *
  * Which instance: the widest the file's compiler flags allow, or the scalar one (V = 1, no tails to get
  * wrong, runs anywhere) where VEC_SCALAR is defined before the include. */

@@ -63,10 +63,10 @@ static inline void vtranspose(vf a[V])
         a[i + 12] = _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd);
     }
 }
-static inline void vtranspose4(const float *p, int64_t row, float *out, int64_t out_row)
+static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
 {
-    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + row);
-    __m128 c = _mm_loadu_ps(p + 2 * row), d = _mm_loadu_ps(p + 3 * row);
+    __m128 a = _mm_loadu_ps(p[0]), b = _mm_loadu_ps(p[1]);
+    __m128 c = _mm_loadu_ps(p[2]), d = _mm_loadu_ps(p[3]);
     _MM_TRANSPOSE4_PS(a, b, c, d);
     _mm_storeu_ps(out, a);
     _mm_storeu_ps(out + out_row, b);

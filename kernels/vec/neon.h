@@ -59,10 +59,10 @@ static inline void vtranspose(vf a[V])
     a[2] = vcombine_f32(vget_high_f32(b.val[0]), vget_high_f32(c.val[0]));
     a[3] = vcombine_f32(vget_high_f32(b.val[1]), vget_high_f32(c.val[1]));
 }
-static inline void vtranspose4(const float *p, int64_t row, float *out, int64_t out_row)
+static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
 {
-    float32x4x2_t ab = vtrnq_f32(vld1q_f32(p), vld1q_f32(p + row));
-    float32x4x2_t cd = vtrnq_f32(vld1q_f32(p + 2 * row), vld1q_f32(p + 3 * row));
+    float32x4x2_t ab = vtrnq_f32(vld1q_f32(p[0]), vld1q_f32(p[1]));
+    float32x4x2_t cd = vtrnq_f32(vld1q_f32(p[2]), vld1q_f32(p[3]));
     vst1q_f32(out, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
     vst1q_f32(out + out_row, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
     vst1q_f32(out + 2 * out_row, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));

@@ -27,9 +27,9 @@ static inline vf vfma_at(vf a, const float *p, vf c) { return a * *p + c; }
 static inline float vsum(vf a) { return a; }
 static inline vf vkeep_positive(vf m, vf a) { return m > 0 ? a : 0; }
 static inline void vtranspose(vf a[V]) { (void)a; }
-static inline void vtranspose4(const float *p, int64_t row, float *out, int64_t out_row)
+static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
 {
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++)
-            out[j * out_row + i] = p[i * row + j];
+            out[j * out_row + i] = p[i][j];
 }

@@ -49,10 +49,10 @@ static inline float vsum(vf a)
 }
 static inline vf vkeep_positive(vf m, vf a) { return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), a); }
 static inline void vtranspose(vf a[V]) { _MM_TRANSPOSE4_PS(a[0], a[1], a[2], a[3]); }
-static inline void vtranspose4(const float *p, int64_t row, float *out, int64_t out_row)
+static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
 {
-    __m128 a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + row);
-    __m128 c = _mm_loadu_ps(p + 2 * row), d = _mm_loadu_ps(p + 3 * row);
+    __m128 a = _mm_loadu_ps(p[0]), b = _mm_loadu_ps(p[1]);
+    __m128 c = _mm_loadu_ps(p[2]), d = _mm_loadu_ps(p[3]);
     _MM_TRANSPOSE4_PS(a, b, c, d);
     _mm_storeu_ps(out, a);
     _mm_storeu_ps(out + out_row, b);
