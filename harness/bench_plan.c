@@ -1,0 +1,455 @@
+/* Chooses the rows of a run. */
+#define _GNU_SOURCE /* qsort_r, MAP_ANONYMOUS */
+#include "bench_plan.h"
+#include "operands.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Steps of one peak_fma call: about ten milliseconds on one core, far above the cost of starting a
+ * team. */
+#define PEAK_ITERATIONS 500
+
+/* The trial of the quick plan gets this share of the run. */
+#define TRIAL_SHARE 0.1
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void rows_free(struct bench_rows *rows)
+{
+    for (int i = 0; i < rows->count; i++)
+        row_free(&rows->items[i]);
+    free(rows->items);
+    *rows = (struct bench_rows){0};
+}
+
+static void rows_add(struct bench_rows *rows, const struct entry *e, const struct problem *p,
+                     struct formats f, bool cold, int threads)
+{
+    struct bench_row row;
+    row_init(&row, e, p, f, cold, threads);
+    for (int i = 0; i < rows->count; i++)
+        if (!strcmp(rows->items[i].name, row.name))
+            return;
+    if (rows->count == rows->room) {
+        int room = rows->room ? 2 * rows->room : 256;
+        struct bench_row *items = realloc(rows->items, (size_t)room * sizeof *items);
+        if (!items)
+            return;
+        rows->items = items;
+        rows->room = room;
+    }
+    rows->items[rows->count++] = row;
+}
+
+bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,
+                   char error[ERROR_TEXT])
+{
+    options->thread_counts = 0;
+    for (const char *s = text; *s;) {
+        size_t length = strcspn(s, ",");
+        char *end;
+        long n = strtol(s, &end, 10);
+        if (length == 3 && !strncmp(s, "max", 3))
+            n = m->cpu_count;
+        else if (!isdigit((unsigned char)*s) || end != s + length || n < 1) {
+            snprintf(error, ERROR_TEXT,
+                     "--threads %s: '%.*s' is neither a number nor max; say 1,2,max", text,
+                     (int)length, s);
+            return false;
+        }
+        if (n > m->cpu_count) {
+            snprintf(error, ERROR_TEXT,
+                     "--threads %s: %ld is more than the %d usable cores; one thread a core is the "
+                     "most that is timed",
+                     text, n, m->cpu_count);
+            return false;
+        }
+        int at = 0;
+        while (at < options->thread_counts && options->threads[at] < n)
+            at++;
+        if (at == options->thread_counts || options->threads[at] != n) {
+            if (options->thread_counts == MAX_THREAD_COUNTS) {
+                snprintf(error, ERROR_TEXT, "--threads %s: more than %d counts; split the run",
+                         text, MAX_THREAD_COUNTS);
+                return false;
+            }
+            memmove(options->threads + at + 1, options->threads + at,
+                    (size_t)(options->thread_counts - at) * sizeof options->threads[0]);
+            options->threads[at] = (int)n;
+            options->thread_counts++;
+        }
+        s += length + (s[length] == ',');
+    }
+    if (!options->thread_counts)
+        snprintf(error, ERROR_TEXT, "--threads is empty; say 1,2,max");
+    return options->thread_counts > 0;
+}
+
+bool row_is_ceiling(const struct bench_row *row)
+{
+    return !strcmp(row->op->name, "peak_fma") || !strcmp(row->op->name, "copy") ||
+           !strcmp(row->op->name, "triad");
+}
+
+bool rows_share(const struct bench_row *a, const struct bench_row *b)
+{
+    return a->op == b->op && a->cold == b->cold && a->formats.src == b->formats.src &&
+           a->formats.dst == b->formats.dst && problem_equal(&a->problem, &b->problem);
+}
+
+/* Adds one variant on one problem: all its layouts, cache states and thread counts. */
+static void add_variant(struct bench_rows *rows, const struct bench_options *o,
+                        const struct entry *e, const struct problem *p)
+{
+    const struct variant *v = e->variant;
+    for (int i = 0; i < MAX_FORMATS && v->formats[i].src != LAYOUT_NONE; i++) {
+        if (registry_why_not_problem(e, p, v->formats[i]))
+            continue;
+        for (int cold = !o->warm; cold <= o->cold; cold++)
+            for (int t = 0; t < (v->parallel ? o->thread_counts : 1); t++)
+                rows_add(rows, e, p, v->formats[i], cold, v->parallel ? o->threads[t] : 1);
+    }
+}
+
+/* Adds every variant that matches, can run here and does the problem. */
+static void add_ladder(struct bench_rows *rows, const struct bench_options *o,
+                       const struct problem *p, bool with_ceilings)
+{
+    for (int i = 0; i < registry_count; i++) {
+        const struct entry *e = &registry[i];
+        const struct op *op = op_find(e->op);
+        bool ceiling =
+            !strcmp(e->op, "copy") || !strcmp(e->op, "triad") || !strcmp(e->op, "peak_fma");
+        if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
+            !registry_why_not(e, o->cap) && (with_ceilings || !ceiling))
+            add_variant(rows, o, e, p);
+    }
+}
+
+/* The trial */
+
+struct trial_state {
+    volatile int at; /* the row being tried */
+};
+
+static void try_rows(const struct machine *m, const struct bench_row *rows, int count,
+                     uint64_t seed, double end, struct trial_state *state, double *seconds)
+{
+    char error[ERROR_TEXT];
+    for (int i = state->at; i < count && now() < end; i++) {
+        const struct bench_row *r = &rows[i];
+        struct operands o;
+        state->at = i;
+        if (!operands_make(&o, r->op, r->entry->variant, &r->problem, r->formats,
+                           machine_hints(m, r->threads), 0, error))
+            continue;
+        operands_fill(&o, r->op, seed, FILL_RANDOM);
+        const struct variant *v = r->entry->variant;
+        o.args.handle = v->prepare ? v->prepare(&o.args) : NULL;
+        double best = INFINITY;
+        if (machine_pin_team(m, r->threads, error, sizeof error)) {
+            for (int k = 0; k < 3; k++) {
+                double start = now();
+                v->run(&o.args);
+                best = fmin(best, now() - start);
+            }
+        }
+        if (v->release && o.args.handle)
+            v->release(o.args.handle);
+        operands_free(&o);
+        seconds[i] = best;
+    }
+    state->at = count;
+}
+
+void trial(const struct machine *m, const struct bench_row *rows, int count, uint64_t seed,
+           double limit, double *seconds)
+{
+    size_t bytes = sizeof(struct trial_state) + (size_t)count * sizeof *seconds + 64;
+    char *shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < count; i++)
+        seconds[i] = INFINITY;
+    if (shared == MAP_FAILED)
+        return;
+    struct trial_state *state = (struct trial_state *)shared;
+    double *times = (double *)(shared + 64), end = now() + limit;
+    for (int i = 0; i < count; i++)
+        times[i] = INFINITY;
+    while (state->at < count && now() < end) {
+        fflush(NULL);
+        pid_t child = fork();
+        if (child < 0)
+            break;
+        if (child == 0) {
+            alarm((unsigned)limit + 60); /* a variant that never returns */
+            try_rows(m, rows, count, seed, end, state, times);
+            _exit(0);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        /* A variant that crashes is out of the trial; verification will name it if it is ever asked
+         * for. */
+        if (!WIFEXITED(status) || WEXITSTATUS(status))
+            state->at++;
+    }
+    memcpy(seconds, times, (size_t)count * sizeof *seconds);
+    munmap(shared, bytes);
+}
+
+/* Is the variant worth a trial? SIMD and threads; below that nothing is fastest. */
+static bool contender(const struct entry *e, const struct bench_options *o)
+{
+    bool many = o->threads[o->thread_counts - 1] > 1;
+    return e->rung >= 30 && e->rung < 90 && e->variant->parallel == many;
+}
+
+/* Adds, for every problem not yet planned, the fastest variant of each op on plain tensors and the
+ * fastest of all, on the largest team. */
+static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
+                        const struct machine *m, const struct problem_set *set)
+{
+    struct bench_rows tried = {0};
+    struct bench_options most = *o;
+    most.threads[0] = o->threads[o->thread_counts - 1];
+    most.thread_counts = 1;
+    most.warm = true;
+    most.cold = false;
+    for (int i = 0; i < set->count; i++) {
+        const struct problem *p = &set->items[i].problem;
+        bool known = false;
+        for (int k = 0; k < rows->count && !known; k++)
+            known = problem_equal(&rows->items[k].problem, p);
+        for (int k = 0; k < registry_count && !known; k++) {
+            const struct entry *e = &registry[k];
+            const struct op *op = op_find(e->op);
+            if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
+                !registry_why_not(e, o->cap) && contender(e, o) && strcmp(e->op, "copy") &&
+                strcmp(e->op, "triad"))
+                add_variant(&tried, &most, e, p);
+        }
+    }
+    double *seconds = malloc(((size_t)tried.count + 1) * sizeof *seconds);
+    if (seconds) {
+        trial(m, tried.items, tried.count, o->seed, o->limit > 0 ? TRIAL_SHARE * o->limit : 600,
+              seconds);
+        for (int i = 0; i < tried.count; i++) {
+            const struct bench_row *a = &tried.items[i];
+            bool best = isfinite(seconds[i]), best_of_layout = best;
+            for (int k = 0; k < tried.count; k++) {
+                const struct bench_row *b = &tried.items[k];
+                if (k == i || a->op != b->op || !problem_equal(&a->problem, &b->problem) ||
+                    seconds[k] > seconds[i] || (seconds[k] == seconds[i] && k > i))
+                    continue;
+                best = false;
+                best_of_layout &=
+                    a->formats.src != b->formats.src || a->formats.dst != b->formats.dst;
+            }
+            bool plain = a->formats.src == a->formats.dst && a->formats.src != NHWC &&
+                         a->formats.src != NCHW16C;
+            if (best || (best_of_layout && plain))
+                rows_add(rows, a->entry, &a->problem, a->formats, !o->warm, a->threads);
+        }
+    }
+    free(seconds);
+    rows_free(&tried);
+}
+
+/* Batch normalization whose every tensor is a quarter larger than the last-level cache: nothing of
+ * src is left when it is read a second time, and nothing of dst when the call ends. False where
+ * memory is too small. */
+static bool beyond_cache(const struct machine *m, struct problem *p)
+{
+    int64_t image = 60 * 32 * 32; /* vgg bn 1 with a larger batch */
+    int64_t mb = div_up((int64_t)m->llc * 5 / 4, image * (int64_t)sizeof(float));
+    *p = (struct problem){
+        .kind = PROBLEM_BN, .eps = DEFAULT_EPS, .bn = {.mb = mb, .ic = 60, .ih = 32, .iw = 32}};
+    double bytes = 4.0 * (double)(mb * image) * sizeof(float);
+    return bytes < (double)m->memory / 4;
+}
+
+static void add_beyond_cache(struct bench_rows *rows, const struct bench_options *o,
+                             const struct machine *m)
+{
+    struct problem p;
+    struct problem_set one = {&(struct named_problem){.multiplicity = 1}, 1};
+    if (!beyond_cache(m, &p))
+        return;
+    one.items[0].problem = p;
+    if (o->full)
+        add_ladder(rows, o, &p, false);
+    else
+        add_fastest(rows, o, m, &one);
+}
+
+/* Ceilings */
+
+static void add_peaks(struct bench_rows *rows, const struct bench_options *o)
+{
+    struct problem p = {
+        .kind = PROBLEM_ITERATIONS, .eps = DEFAULT_EPS, .iterations = PEAK_ITERATIONS};
+    for (int i = 0; i < registry_count; i++) {
+        const struct entry *e = &registry[i];
+        if (strcmp(e->op, "peak_fma") || e->rung < 40 || registry_why_not(e, o->cap))
+            continue;
+        for (int t = 0; t < o->thread_counts; t++)
+            if (e->variant->parallel == (o->threads[t] > 1))
+                rows_add(rows, e, &p, e->variant->formats[0], false, o->threads[t]);
+        /* Variants without threads are held to one core's peak. */
+        if (!e->variant->parallel)
+            rows_add(rows, e, &p, e->variant->formats[0], false, 1);
+    }
+}
+
+/* Copies (or triads) at one footprint by the widest ISA, with and without streaming. */
+static void add_stream(struct bench_rows *rows, const struct bench_options *o, const char *op,
+                       int step, bool cold, int threads)
+{
+    struct problem p = footprint_problem(step);
+    enum isa widest = ISA_BASE;
+    for (int i = 0; i < registry_count; i++)
+        if (!strcmp(registry[i].op, op) && !registry_why_not(&registry[i], o->cap) &&
+            registry[i].variant->isa > widest)
+            widest = registry[i].variant->isa;
+    for (int i = 0; i < registry_count; i++) {
+        const struct entry *e = &registry[i];
+        if (!strcmp(e->op, op) && e->rung >= 40 && !registry_why_not(e, o->cap) &&
+            e->variant->isa == widest && e->variant->parallel == (threads > 1))
+            rows_add(rows, e, &p, e->variant->formats[0], cold, threads);
+    }
+}
+
+static void add_copies(struct bench_rows *rows, const struct bench_options *o)
+{
+    int count = rows->count; /* the rows of this plan so far: rows_add moves the array */
+    for (int i = 0; i < count; i++) {
+        struct bench_row row = rows->items[i];
+        if (row.op->kind == PROBLEM_ITERATIONS)
+            continue;
+        int step = footprint_step(row_footprint(&row));
+        add_stream(rows, o, "copy", step, row.cold, 1);
+        if (row.threads > 1)
+            add_stream(rows, o, "copy", step, row.cold, row.threads);
+    }
+}
+
+/* The levels of the memory hierarchy: half of each cache, and twice the last one. */
+static void add_levels(struct bench_rows *rows, const struct bench_options *o,
+                       const struct machine *m)
+{
+    const double bytes[] = {(double)m->l1 / 2, (double)m->l2 / 2, (double)m->llc / 2,
+                            2 * (double)m->llc};
+    for (int i = 0; i < 4; i++) {
+        if (8 * bytes[i] > (double)m->memory)
+            continue;
+        for (int t = 0; t < o->thread_counts; t++) {
+            add_stream(rows, o, "copy", footprint_step(bytes[i]), false, o->threads[t]);
+            add_stream(rows, o, "triad", footprint_step(bytes[i]), false, o->threads[t]);
+        }
+    }
+}
+
+/* Order */
+
+static int by_group(const void *x, const void *y)
+{
+    const struct bench_row *a = x, *b = y;
+    char p[PROBLEM_TEXT], q[PROBLEM_TEXT];
+    if (row_is_ceiling(a) != row_is_ceiling(b))
+        return row_is_ceiling(a) ? -1 : 1;
+    if (a->op != b->op)
+        return strcmp(a->op->name, b->op->name);
+    if (row_footprint(a) != row_footprint(b))
+        return row_footprint(a) < row_footprint(b) ? -1 : 1;
+    if (!problem_equal(&a->problem, &b->problem))
+        return strcmp(problem_print(&a->problem, p), problem_print(&b->problem, q));
+    if (a->cold != b->cold)
+        return a->cold - b->cold;
+    if (a->formats.src != b->formats.src)
+        return (int)a->formats.src - (int)b->formats.src;
+    if (a->formats.dst != b->formats.dst)
+        return (int)a->formats.dst - (int)b->formats.dst;
+    if (a->entry != b->entry)
+        return a->entry < b->entry ? -1 : 1;
+    return a->threads - b->threads;
+}
+
+static bool matches_any(const struct bench_options *o)
+{
+    for (int i = 0; i < registry_count; i++)
+        if (registry_match(&registry[i], o->pattern))
+            return true;
+    return false;
+}
+
+bool plan_rows(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
+               char error[ERROR_TEXT])
+{
+    struct problem_set set = {0};
+    *rows = (struct bench_rows){0};
+    if (!matches_any(o)) {
+        snprintf(error, ERROR_TEXT, "no variant matches '%s'; batchmark list shows all",
+                 o->pattern);
+        return false;
+    }
+    if (o->problem) {
+        struct named_problem one;
+        if (!problem_parse_any(o->problem, &one, error))
+            return false;
+        add_ladder(rows, o, &one.problem, true);
+    } else {
+        const char *name = o->set ? o->set : o->full ? "seeds" : "ladder";
+        if (!problem_set_load(name, &set, error))
+            return false;
+        for (int i = 0; i < set.count; i++)
+            add_ladder(rows, o, &set.items[i].problem, o->set != NULL);
+        problem_set_free(&set);
+    }
+    if (!o->problem && !o->set) {
+        if (!o->full) {
+            if (!problem_set_load("seeds", &set, error))
+                return false;
+            add_fastest(rows, o, m, &set);
+            problem_set_free(&set);
+        }
+        add_beyond_cache(rows, o, m);
+        if (!o->pattern)
+            add_levels(rows, o, m);
+    }
+    if (!rows->count && !o->pattern) {
+        snprintf(error, ERROR_TEXT,
+                 "nothing to time: no variant that can run here does these problems");
+        return false;
+    }
+    if (!rows->count) {
+        snprintf(error, ERROR_TEXT,
+                 "nothing to time: no variant matching '%s' that can run here does these problems; "
+                 "batchmark list --why says what runs",
+                 o->pattern);
+        return false;
+    }
+    add_copies(rows, o);
+    add_peaks(rows, o);
+    qsort(rows->items, (size_t)rows->count, sizeof rows->items[0], by_group);
+    return true;
+}
+
+void plan_ceilings(const struct bench_options *o, const struct machine *m, struct bench_rows *rows)
+{
+    *rows = (struct bench_rows){0};
+    add_levels(rows, o, m);
+    add_peaks(rows, o);
+    qsort(rows->items, (size_t)rows->count, sizeof rows->items[0], by_group);
+}

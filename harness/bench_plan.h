@@ -1,0 +1,64 @@
+/* Which rows a run times.
+ *
+ * Where the user names problems, every variant that matches is timed on every one of them.
+ * Otherwise plan `quick` takes the whole ladder on the set `ladder`, batch normalization beyond the
+ * last-level cache, and the fastest variants, found by a short unreported trial, on the rest of
+ * `seeds`; plan `full` takes the whole ladder on all of `seeds`. The ceilings the counters need are
+ * added to any plan: the FMA peak of each ISA and thread count, and copies at each footprint and
+ * cache state. */
+#ifndef BATCHMARK_BENCH_PLAN_H
+#define BATCHMARK_BENCH_PLAN_H
+
+#include "bench_row.h"
+#include "machine.h"
+
+#define MAX_THREAD_COUNTS 32
+
+struct bench_options {
+    const char *pattern;            /* registry_match's, NULL = all */
+    const char *set;                /* name of a set or path of a file; NULL */
+    const char *problem;            /* one problem string; NULL */
+    int threads[MAX_THREAD_COUNTS]; /* ascending, no duplicates */
+    int thread_counts;
+    bool warm, cold;
+    enum isa cap;
+    bool full; /* plan full, else quick */
+    double
+        budget;   /* seconds of timing a row may use; at least one round is done whatever it says */
+    double limit; /* seconds the whole run should take, 0 = none: budgets shrink to fit */
+    uint64_t seed; /* of the data */
+};
+
+struct bench_rows {
+    struct bench_row *items; /* owned */
+    int count, room;
+};
+void rows_free(struct bench_rows *rows);
+
+/* Reads "1,2,max" into options->threads. False: `error` says what is wrong. */
+bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,
+                   char error[ERROR_TEXT]);
+
+/* Chooses the rows, sorted so that rows sharing operands follow one another, ceilings first. Forks
+ * for the trial: call before this process enters OpenMP. False: `error` says what is wrong with the
+ * options. */
+bool plan_rows(const struct bench_options *options, const struct machine *m,
+               struct bench_rows *rows, char error[ERROR_TEXT]);
+
+/* The ceilings alone: the FMA peaks, and copy and triad at half of each cache and twice the last one. */
+void plan_ceilings(const struct bench_options *options, const struct machine *m,
+                   struct bench_rows *rows);
+
+/* Do two rows share their operands: same op, problem, layouts, cache state? */
+bool rows_share(const struct bench_row *a, const struct bench_row *b);
+
+/* Is this row there to measure the machine and not a kernel? */
+bool row_is_ceiling(const struct bench_row *row);
+
+/* Seconds of one call of each row on its threads, by running it a few times in a child process;
+ * INFINITY where it crashed or the time `limit` was up. Unverified: to choose by, not to publish.
+ */
+void trial(const struct machine *m, const struct bench_row *rows, int count, uint64_t seed,
+           double limit, double *seconds);
+
+#endif

@@ -1,0 +1,216 @@
+/* Names, statistics and counters of rows. */
+#include "bench_row.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A warm copy below this is the cost of a call; above, tensors no longer fit small machines. */
+#define SMALLEST_STEP (2 * 13) /* 8 KiB */
+#define LARGEST_STEP (2 * 30)  /* 1 GiB */
+
+void row_init(struct bench_row *row, const struct entry *e, const struct problem *p,
+              struct formats f, bool cold, int threads)
+{
+    char problem[PROBLEM_TEXT], formats[FORMATS_TEXT];
+    *row = (struct bench_row){.entry = e,
+                              .op = op_find(e->op),
+                              .problem = *p,
+                              .formats = f,
+                              .cold = cold,
+                              .threads = threads};
+    row->counters = (struct counters){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    snprintf(row->name, sizeof row->name, "%s/%s/%s/%s/%s/t%d", e->op, e->name,
+             problem_print(p, problem), formats_print(f, formats), cold ? "cold" : "warm", threads);
+}
+
+void row_free(struct bench_row *row)
+{
+    free(row->samples);
+    row->samples = NULL;
+}
+
+double row_footprint(const struct bench_row *row)
+{
+    struct tensor_spec specs[ROLE_COUNT];
+    int n = row->op->tensors(&row->problem, row->formats, specs);
+    double bytes = 0;
+    for (int i = 0; i < n; i++)
+        bytes += (double)sizeof(float) * (double)tensor_physical(&specs[i]);
+    return bytes;
+}
+
+struct cost row_cost(const struct bench_row *row, double *actual)
+{
+    struct cost cost = row->op->cost(&row->problem);
+    const struct variant *v = row->entry->variant;
+    *actual = v->flops ? v->flops(&row->problem) : cost.flops_nominal;
+    /* peak_fma: what it does is what it is for. */
+    if (row->op->kind == PROBLEM_ITERATIONS)
+        cost.flops = cost.flops_nominal = *actual;
+    return cost;
+}
+
+/* Statistics */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double stat_median(const double *values, int n)
+{
+    double *sorted = malloc((size_t)n * sizeof *sorted);
+    if (!sorted)
+        return NAN;
+    memcpy(sorted, values, (size_t)n * sizeof *sorted);
+    qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+    double median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    free(sorted);
+    return median;
+}
+
+double stat_min(const double *values, int n)
+{
+    double least = values[0];
+    for (int i = 1; i < n; i++)
+        least = fmin(least, values[i]);
+    return least;
+}
+
+double stat_cv(const double *values, int n)
+{
+    double mean = 0, squares = 0;
+    if (n < 2)
+        return 0;
+    for (int i = 0; i < n; i++)
+        mean += values[i] / n;
+    for (int i = 0; i < n; i++)
+        squares += (values[i] - mean) * (values[i] - mean);
+    return mean > 0 ? sqrt(squares / (n - 1)) / mean : 0;
+}
+
+void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count)
+{
+    double *seconds = malloc((size_t)count * sizeof *seconds);
+    struct gbench_sample *copy = malloc((size_t)count * sizeof *copy);
+    if (count < 1 || !seconds || !copy) {
+        free(seconds);
+        free(copy);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        seconds[i] = samples[i].seconds / (double)samples[i].iterations;
+    double cv = stat_cv(seconds, count);
+    row->best = row->rounds ? fmin(row->best, stat_min(seconds, count)) : stat_min(seconds, count);
+    row->rounds++;
+    if (row->sample_count == 0 || cv < row->cv) {
+        memcpy(copy, samples, (size_t)count * sizeof *copy);
+        free(row->samples);
+        row->samples = copy;
+        row->sample_count = count;
+        row->cv = cv;
+        row->median = stat_median(seconds, count);
+        row->min = stat_min(seconds, count);
+        row->state = ROW_TIMED;
+    } else {
+        free(copy);
+    }
+    free(seconds);
+}
+
+/* Footprints */
+
+int footprint_step(double bytes)
+{
+    double step = bytes > 1 ? round(2 * log2(bytes)) : 0;
+    return (int)fmin(fmax(step, SMALLEST_STEP), LARGEST_STEP);
+}
+
+double footprint_bytes(int step)
+{
+    return exp2(step / 2.0);
+}
+
+struct problem footprint_problem(int step)
+{
+    /* Two arrays, in whole cache lines. */
+    int64_t floats = (int64_t)(footprint_bytes(step) / (2 * 64)) * 16;
+    return (struct problem){
+        .kind = PROBLEM_BN, .eps = DEFAULT_EPS, .bn = {.mb = 1, .ic = 1, .ih = 1, .iw = floats}};
+}
+
+/* Counters */
+
+/* The highest peak at an ISA level and thread count, in GFLOP/s; NAN where none was measured. A ceiling is the best
+ * that was seen: disturbance only ever lowers it. */
+static double peak(const struct bench_row *rows, int count, enum isa isa, int threads)
+{
+    double best = NAN;
+    for (int i = 0; i < count; i++)
+        if (rows[i].state == ROW_TIMED && rows[i].op->kind == PROBLEM_ITERATIONS &&
+            rows[i].threads == threads && rows[i].entry->variant->isa == isa)
+            best = fmax(best, rows[i].counters.gflops_actual * rows[i].median / rows[i].best);
+    return best;
+}
+
+/* The best copy at a footprint: any copy variant on at most as many threads, since small arrays are
+ * copied fastest by one. */
+static double copy_bandwidth(const struct bench_row *rows, int count, int step, bool cold,
+                             int threads)
+{
+    double best = NAN;
+    for (int i = 0; i < count; i++)
+        if (rows[i].state == ROW_TIMED && !strcmp(rows[i].op->name, "copy") &&
+            rows[i].cold == cold && rows[i].threads <= threads &&
+            footprint_step(row_footprint(&rows[i])) == step)
+            best = fmax(best, rows[i].counters.gbps * rows[i].median / rows[i].best);
+    return best;
+}
+
+/* Seconds of the op's naive variant on one thread; layouts may differ, the problem may not. */
+static double naive_seconds(const struct bench_row *rows, int count, const struct bench_row *row)
+{
+    for (int i = 0; i < count; i++)
+        if (rows[i].state == ROW_TIMED && rows[i].op == row->op && rows[i].cold == row->cold &&
+            rows[i].threads == 1 && !strcmp(rows[i].entry->name, "naive") &&
+            problem_equal(&rows[i].problem, &row->problem))
+            return rows[i].median;
+    return NAN;
+}
+
+void rows_count(struct bench_row *rows, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct bench_row *r = &rows[i];
+        if (r->state != ROW_TIMED)
+            continue;
+        double actual, giga = 1e-9 / r->median;
+        struct cost cost = row_cost(r, &actual);
+        r->counters = (struct counters){
+            .gflops = cost.flops * giga,
+            .gflops_nominal = cost.flops_nominal * giga,
+            .gflops_actual = actual * giga,
+            .gbps = cost.bytes * giga,
+            .pct_peak = NAN,
+            .pct_copy = NAN,
+            .speedup_naive = NAN,
+        };
+    }
+    for (int i = 0; i < count; i++) {
+        struct bench_row *r = &rows[i];
+        if (r->state != ROW_TIMED)
+            continue;
+        struct cost cost = r->op->cost(&r->problem);
+        int step = footprint_step(row_footprint(r));
+        if (r->counters.gflops_actual > 0)
+            r->counters.pct_peak = 100 * r->counters.gflops_actual /
+                                   peak(rows, count, r->entry->variant->isa, r->threads);
+        if (cost.bytes > 0)
+            r->counters.pct_copy =
+                100 * r->counters.gbps / copy_bandwidth(rows, count, step, r->cold, r->threads);
+        r->counters.speedup_naive = naive_seconds(rows, count, r) / r->median;
+    }
+}

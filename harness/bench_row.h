@@ -1,0 +1,94 @@
+/* One row of a benchmark: what is timed, how often it was, and what the numbers mean.
+ *
+ * Counters (NAN = absent):
+ *   gflops          useful floating-point operations (those that touch real pixels) over time
+ *   gflops_nominal  the same with padding counted
+ *   gflops_actual   multiplications and additions the variant really does
+ *   gbps            compulsory bytes, each operand once, in 1e9 bytes a second
+ *   pct_peak        gflops_actual over the measured FMA peak at the variant's ISA and the row's
+ * threads pct_copy        gbps over the copy bandwidth measured at the same footprint and cache
+ * state speedup_naive   against 10_naive on one thread, same problem and cache state */
+#ifndef BATCHMARK_BENCH_ROW_H
+#define BATCHMARK_BENCH_ROW_H
+
+#include "gbench.h"
+#include "op.h"
+#include "problem.h"
+#include "registry.h"
+#include "verify.h"
+
+#define ROW_NAME 320
+
+/* A round's repetitions vary by less than this when nothing disturbs them; above the second the
+ * median is worth little. Fractions of the mean. */
+#define CV_GOOD 0.02
+#define CV_UNSTABLE 0.05
+
+enum row_state {
+    ROW_PLANNED,
+    ROW_VERIFIED,
+    ROW_LEFT_OUT, /* does not apply: verdict.message says why */
+    ROW_FAILED,   /* failed verification: never timed */
+    ROW_TIMED,
+    ROW_GIVEN_UP /* verified, but could not be timed: `why` */
+};
+
+struct counters {
+    double gflops, gflops_nominal, gflops_actual, gbps;
+    double pct_peak, pct_copy, speedup_naive;
+};
+
+struct bench_row {
+    const struct entry *entry;
+    const struct op *op;
+    struct problem problem;
+    struct formats formats;
+    bool cold;
+    int threads;
+    char name[ROW_NAME]; /* OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN */
+
+    enum row_state state;
+    struct verdict verdict;
+    char why[ERROR_TEXT];
+
+    /* The quietest round, in seconds a call. samples is owned. */
+    struct gbench_sample *samples;
+    int sample_count, rounds;
+    double median, min, cv;
+    double best; /* seconds of the fastest repetition of all rounds: what ceilings are judged by */
+    struct counters counters;
+};
+
+/* Fills a row's fields from what identifies it. */
+void row_init(struct bench_row *row, const struct entry *e, const struct problem *p,
+              struct formats f, bool cold, int threads);
+void row_free(struct bench_row *row);
+
+/* Bytes of all operands as they lie in memory, optional ones included, without scratch. */
+double row_footprint(const struct bench_row *row);
+
+/* Operations and compulsory bytes of one call; actual: the variant's own count where it has one. */
+struct cost row_cost(const struct bench_row *row, double *actual);
+
+/* Statistics over n > 0 values; median and cv do not change them. cv: sample standard deviation
+ * over mean, 0 for one value. */
+double stat_median(const double *values, int n);
+double stat_min(const double *values, int n);
+double stat_cv(const double *values, int n);
+
+/* Takes a round's samples over if it is the first or quieter than the one the row has. */
+void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count);
+
+/* Copy bandwidth is measured at footprints half an octave apart: the step nearest to `bytes`, and
+ * the bytes of a step. */
+int footprint_step(double bytes);
+double footprint_bytes(int step);
+
+/* The tensor whose copy moves the bytes of a step. */
+struct problem footprint_problem(int step);
+
+/* Computes the counters of all timed rows, the relative ones from the peak_fma, copy and naive rows
+ * among them. */
+void rows_count(struct bench_row *rows, int count);
+
+#endif
