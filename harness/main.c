@@ -13,6 +13,8 @@ static const struct {
 } commands[] = {
     {"list", cmd_list, "the variants, and why one cannot run here"},
     {"verify", cmd_verify, "holds every variant to the float64 references"},
+    {"bench", cmd_bench, "verify variants, then time those that pass"},
+    {"info", cmd_info, "the machine and its measured ceilings"},
     {"train", cmd_train, "train a network on CIFAR-10 or the built-in images"},
     {"run", cmd_run, "one kernel on your own tensors"},
 };

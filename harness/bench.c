@@ -1,0 +1,429 @@
+/* Verifies rows in children, then times them group by group. */
+#include "bench.h"
+#include "operands.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Repetitions of a round. Five give a median that one interruption cannot move; slow rows get
+ * fewer. */
+#define REPETITIONS_QUICK 5
+#define REPETITIONS_FULL 9
+#define REPETITIONS_SLOW 3
+
+/* Seconds a repetition lasts at least, by repeating the call: far above the clock's resolution and
+ * a timer interrupt. */
+#define REPETITION_QUICK 0.008
+#define REPETITION_FULL 0.05
+
+/* A row whose one call takes longer is slow. */
+#define SLOW_CALL 0.1
+
+/* Operand sets for cold caches: twice the last level, but never more than this share of the memory.
+ */
+#define COLD_CACHES 2
+#define COLD_MEMORY 0.3
+#define MAX_SETS 4096
+
+/* Peers are timed whatever their verdict, which stands beside the figure. */
+#define PEER_RUNG 90
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Verification */
+
+struct verify_watch {
+    struct bench_rows *rows;
+    const int *row_of; /* case -> row */
+    int total, done;
+    double start;
+    bench_progress_fn *progress;
+    void *user;
+};
+
+static void case_done(int index, const struct verdict *v, void *user)
+{
+    struct verify_watch *w = user;
+    (void)v;
+    w->done++;
+    double each = (now() - w->start) / w->done;
+    if (w->progress)
+        w->progress(&(struct bench_progress){"verify", w->done, w->total,
+                                             w->rows->items[w->row_of[index]].name,
+                                             each * (w->total - w->done)},
+                    w->user);
+}
+
+/* A verdict holds for other rows too: whatever the cache state, and for variants whose bits do not
+ * depend on the number of threads, whatever that is (the most is verified). */
+static bool covers(const struct bench_row *verified, const struct bench_row *row)
+{
+    return verified->entry == row->entry && problem_equal(&verified->problem, &row->problem) &&
+           verified->formats.src == row->formats.src && verified->formats.dst == row->formats.dst &&
+           (verified->threads == row->threads ||
+            (verified->entry->variant->thread_invariant && verified->threads > row->threads));
+}
+
+static void judge(struct bench_row *row, const struct verdict *v)
+{
+    row->verdict = *v;
+    switch (v->kind) {
+    case VERDICT_PASS: row->state = ROW_VERIFIED; break;
+    case VERDICT_UNSUPPORTED:
+    case VERDICT_INAPPLICABLE: row->state = ROW_LEFT_OUT; break;
+    default: row->state = ROW_FAILED;
+    }
+}
+
+bool bench_verify(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
+                  bench_progress_fn *progress, void *user, char error[ERROR_TEXT])
+{
+    int n = rows->count, count = 0;
+    struct verify_case *cases = calloc((size_t)n + 1, sizeof *cases);
+    struct verdict *verdicts = calloc((size_t)n + 1, sizeof *verdicts);
+    int *row_of = calloc((size_t)n + 1, sizeof *row_of),
+        *case_of = calloc((size_t)n + 1, sizeof *case_of);
+    bool good = cases && verdicts && row_of && case_of;
+    if (!good)
+        snprintf(error, ERROR_TEXT, "no memory for %d rows; time fewer at once", n);
+    for (int i = 0; good && i < n; i++) {
+        const struct bench_row *r = &rows->items[i];
+        /* The row itself or the one with most threads that vouches for it. */
+        int best = i;
+        for (int k = 0; k < n; k++)
+            if (covers(&rows->items[k], r) && rows->items[k].threads > rows->items[best].threads)
+                best = k;
+        for (int k = 0; k < best; k++)
+            if (covers(&rows->items[k], &rows->items[best]) &&
+                rows->items[k].threads == rows->items[best].threads) {
+                best = k;
+                break;
+            }
+        case_of[i] = best;
+    }
+    for (int i = 0; good && i < n; i++) {
+        const struct bench_row *r = &rows->items[i];
+        if (case_of[i] != i)
+            continue;
+        row_of[count] = i;
+        cases[count++] = (struct verify_case){
+            .entry = r->entry,
+            .problem = r->problem,
+            .formats = r->formats,
+            .seed = o->seed,
+            .hints = machine_hints(m, r->threads),
+            .gates = GATE_EXACT | GATE_BOUND,
+            .max_coordinates = verify_sample_size(r->op, &r->problem),
+        };
+    }
+    struct verify_watch watch = {rows, row_of, count, 0, now(), progress, user};
+    good = good && verify_in_worker(cases, count, verdicts, case_done, &watch, error);
+    for (int c = 0; good && c < count; c++)
+        for (int i = 0; i < n; i++)
+            if (case_of[i] == row_of[c])
+                judge(&rows->items[i], &verdicts[c]);
+    free(cases);
+    free(verdicts);
+    free(row_of);
+    free(case_of);
+    return good;
+}
+
+/* Timing */
+
+/* What a row needs while its group is timed. */
+struct runner {
+    struct bench_row *row;
+    const struct machine *machine;
+    const struct variant *variant;
+    struct args *args; /* one per operand set */
+    int sets, next;
+    double call; /* seconds, roughly */
+    double spent;
+    bool warm_up;
+};
+
+static void run_once(void *context)
+{
+    struct runner *r = context;
+    r->variant->run(&r->args[r->next]);
+    r->next = r->next + 1 == r->sets ? 0 : r->next + 1;
+}
+
+static bool begin(void *context)
+{
+    struct runner *r = context;
+    if (!machine_pin_team(r->machine, r->row->threads, r->row->why, sizeof r->row->why))
+        return false;
+    /* The row before had other data or another variant's scratch in the caches. */
+    if (r->warm_up && r->sets == 1)
+        run_once(r);
+    return true;
+}
+
+/* Touches the pages of a buffer by the pinned team, each thread its contiguous share, as kernels
+ * split work. */
+static void first_touch(struct buffer *b, int threads)
+{
+    if (!b->data || !b->bytes)
+        return;
+#pragma omp parallel num_threads(threads)
+    {
+        size_t n = (size_t)omp_get_num_threads(), i = (size_t)omp_get_thread_num();
+        size_t first = b->bytes / n * i, last = i + 1 == n ? b->bytes : b->bytes / n * (i + 1);
+        memset(b->data + first, 0, last - first);
+    }
+}
+
+/* How many operand sets a group needs. */
+static int set_count(const struct machine *m, const struct bench_row *row)
+{
+    if (!row->cold)
+        return 1;
+    double bytes = row_footprint(row);
+    double sets = ceil(COLD_CACHES * (double)m->llc / bytes) + 1;
+    sets = fmin(sets, fmax(2, COLD_MEMORY * (double)m->memory / bytes));
+    return (int)fmin(sets, MAX_SETS);
+}
+
+static size_t scratch_bytes(const struct machine *m, const struct bench_row *row)
+{
+    const struct variant *v = row->entry->variant;
+    struct hints h = machine_hints(m, row->threads);
+    return v->scratch_size ? v->scratch_size(&row->problem, row->formats, &h) : 0;
+}
+
+/* The operands of a group: set 0 with the largest scratch of its rows, which all rows and sets
+ * share. */
+static bool make_sets(const struct machine *m, const struct bench_row *rows, int count,
+                      uint64_t seed, struct operands *sets, int set_total, char error[ERROR_TEXT])
+{
+    static const struct variant no_scratch = {0};
+    const struct bench_row *largest = &rows[0];
+    int threads = 1;
+    for (int i = 0; i < count; i++) {
+        if (scratch_bytes(m, &rows[i]) > scratch_bytes(m, largest))
+            largest = &rows[i];
+        threads = rows[i].threads > threads ? rows[i].threads : threads;
+    }
+    if (!machine_pin_team(m, threads, error, ERROR_TEXT))
+        return false;
+    for (int s = 0; s < set_total; s++) {
+        if (!operands_make(&sets[s], largest->op, s ? &no_scratch : largest->entry->variant,
+                           &largest->problem, largest->formats, machine_hints(m, largest->threads),
+                           0, error)) {
+            while (s-- > 0)
+                operands_free(&sets[s]);
+            return false;
+        }
+        for (int i = 0; i < sets[s].count; i++)
+            first_touch(&sets[s].buffers[i], threads);
+        if (s == 0)
+            first_touch(&sets[s].scratch, threads);
+        operands_fill(&sets[s], largest->op, seed + (uint64_t)s, FILL_RANDOM);
+    }
+    return true;
+}
+
+static bool runner_open(struct runner *r, struct bench_row *row, const struct machine *m,
+                        struct operands *sets, int set_total)
+{
+    *r = (struct runner){.row = row,
+                         .machine = m,
+                         .variant = row->entry->variant,
+                         .sets = set_total,
+                         .warm_up = true};
+    r->args = calloc((size_t)set_total, sizeof *r->args);
+    for (int s = 0; r->args && s < set_total; s++) {
+        r->args[s] = sets[s].args;
+        r->args[s].scratch = sets[0].args.scratch;
+        r->args[s].hints = machine_hints(m, row->threads);
+        r->args[s].handle = r->variant->prepare ? r->variant->prepare(&r->args[s]) : NULL;
+    }
+    return r->args != NULL;
+}
+
+static void runner_close(struct runner *r)
+{
+    for (int s = 0; r->args && s < r->sets; s++)
+        if (r->variant->release && r->args[s].handle)
+            r->variant->release(r->args[s].handle);
+    free(r->args);
+    r->args = NULL;
+}
+
+/* Seconds of one call, from the second of two (the first pays for page faults and code), or the
+ * first where that was slow. */
+static bool calibrate(struct runner *r)
+{
+    if (!machine_pin_team(r->machine, r->row->threads, r->row->why, sizeof r->row->why))
+        return false;
+    for (int k = 0; k < 3; k++) {
+        double start = now();
+        run_once(r);
+        r->call = now() - start;
+        r->spent += r->call;
+        if (r->call > SLOW_CALL)
+            break;
+    }
+    r->warm_up = r->call < SLOW_CALL;
+    return true;
+}
+
+/* Times one group. `budget` is what each of its rows may use. */
+static void time_group(const struct bench_options *o, const struct machine *m,
+                       struct bench_row *rows, int count, double budget)
+{
+    char error[ERROR_TEXT];
+    int set_total = set_count(m, rows), open = 0;
+    struct operands *sets = calloc((size_t)set_total, sizeof *sets);
+    struct runner *runners = calloc((size_t)count, sizeof *runners);
+    struct gbench_case *cases = calloc((size_t)count, sizeof *cases);
+    struct gbench_sample *samples = calloc((size_t)count * REPETITIONS_FULL, sizeof *samples);
+    if (!sets || !runners || !cases || !samples)
+        snprintf(error, sizeof error, "no memory for %d rows and %d operand sets", count,
+                 set_total);
+    else if (make_sets(m, rows, count, o->seed, sets, set_total, error))
+        for (; open < count && runner_open(&runners[open], &rows[open], m, sets, set_total); open++)
+            ;
+    for (int i = open; i < count; i++) {
+        rows[i].state = ROW_GIVEN_UP;
+        snprintf(rows[i].why, sizeof rows[i].why, "%s", error);
+    }
+
+    for (int i = 0; i < open; i++)
+        if (!calibrate(&runners[i]))
+            rows[i].state = ROW_GIVEN_UP;
+    const double repetition = o->full ? REPETITION_FULL : REPETITION_QUICK;
+    for (int round = 0;; round++) {
+        int todo = 0;
+        struct runner *of[1024];
+        for (int i = 0; i < open && todo < 1024; i++) {
+            struct runner *r = &runners[i];
+            if (rows[i].state == ROW_GIVEN_UP)
+                continue;
+            int repetitions = r->call > SLOW_CALL ? REPETITIONS_SLOW
+                              : o->full           ? REPETITIONS_FULL
+                                                  : REPETITIONS_QUICK;
+            double iterations = fmax(1, ceil(repetition / fmax(r->call, 1e-9)));
+            double cost = repetitions * (iterations + r->warm_up) * r->call;
+            if (round > 0 && (rows[i].cv < CV_GOOD || r->spent + cost > budget))
+                continue;
+            r->spent += cost;
+            of[todo] = r;
+            cases[todo] = (struct gbench_case){
+                .name = rows[i].name,
+                .begin = begin,
+                .run = run_once,
+                .context = r,
+                .iterations = (int64_t)iterations,
+                .repetitions = repetitions,
+                .samples = samples + (size_t)todo * REPETITIONS_FULL,
+            };
+            todo++;
+        }
+        if (!todo)
+            break;
+        gbench_run(cases, todo);
+        for (int k = 0; k < todo; k++) {
+            if (cases[k].sample_count > 0)
+                row_take_round(of[k]->row, cases[k].samples, cases[k].sample_count);
+            else if (of[k]->row->state != ROW_TIMED)
+                of[k]->row->state = ROW_GIVEN_UP;
+        }
+    }
+
+    for (int i = 0; i < open; i++)
+        runner_close(&runners[i]);
+    for (int s = 0; sets && open && s < set_total; s++)
+        operands_free(&sets[s]);
+    free(sets);
+    free(runners);
+    free(cases);
+    free(samples);
+}
+
+static bool to_time(const struct bench_row *row)
+{
+    return row->state == ROW_VERIFIED ||
+           (row->state == ROW_FAILED && row->entry->rung >= PEER_RUNG);
+}
+
+/* Which rows one pass over the plan times. */
+enum pass { PASS_ALL, PASS_CEILINGS };
+
+static bool in_pass(const struct bench_row *row, enum pass pass)
+{
+    return pass == PASS_ALL ? to_time(row) : row->state == ROW_TIMED && row_is_ceiling(row);
+}
+
+struct timing {
+    const struct bench_options *options;
+    const struct machine *machine;
+    bench_progress_fn *progress;
+    void *user;
+    double start, end;
+    int done, total;
+};
+
+static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
+{
+    struct bench_row *group = calloc((size_t)rows->count + 1, sizeof *group);
+    int *at = calloc((size_t)rows->count + 1, sizeof *at);
+    for (int i = 0; group && at && i < rows->count;) {
+        int n = 0, last = i;
+        for (; last < rows->count && rows_share(&rows->items[i], &rows->items[last]); last++) {
+            if (in_pass(&rows->items[last], pass)) {
+                at[n] = last;
+                group[n++] = rows->items[last];
+            }
+        }
+        if (n) {
+            double share = fmax(0, t->end - now()) / fmax(1, t->total - t->done);
+            time_group(t->options, t->machine, group, n, fmin(t->options->budget, share));
+            for (int k = 0; k < n; k++)
+                rows->items[at[k]] = group[k];
+            t->done += n;
+            if (t->progress)
+                t->progress(
+                    &(struct bench_progress){"time", t->done, t->total, rows->items[i].name,
+                                             (now() - t->start) / t->done * (t->total - t->done)},
+                    t->user);
+        }
+        i = last;
+    }
+    free(group);
+    free(at);
+}
+
+void bench_time(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
+                bench_progress_fn *progress, void *user)
+{
+    int all = 0, ceilings = 0;
+    for (int i = 0; i < rows->count; i++) {
+        all += to_time(&rows->items[i]);
+        ceilings += to_time(&rows->items[i]) && row_is_ceiling(&rows->items[i]);
+    }
+    double start = now();
+    struct timing t = {.options = o,
+                       .machine = m,
+                       .progress = progress,
+                       .user = user,
+                       .start = start,
+                       .end = o->limit > 0 ? start + o->limit : INFINITY,
+                       .total = all + ceilings};
+    time_pass(&t, rows, PASS_ALL);
+    /* The ceilings once more: the first pass may have fallen into a slow spell of the machine. */
+    time_pass(&t, rows, PASS_CEILINGS);
+    rows_count(rows->items, rows->count);
+}

@@ -1,0 +1,33 @@
+/* Verifies and times rows.
+ *
+ * Rows that share operands are timed as a group: the data is made once, repetitions of all rows are
+ * interleaved in random order, and whole rounds are repeated for the rows that vary too much, until
+ * they are quiet or their budget is spent. The quietest round counts.
+ *
+ * Warm: the same operands every call. Cold: enough sets of operands that their inputs and outputs
+ * together are twice the last-level cache, used in turn, so that a set has left the caches when its
+ * turn comes again. */
+#ifndef BATCHMARK_BENCH_H
+#define BATCHMARK_BENCH_H
+
+#include "bench_plan.h"
+
+/* Where a run is. */
+struct bench_progress {
+    const char *phase;   /* "verify", "time" */
+    int done, total;     /* rows */
+    const char *name;    /* of the row or problem just done */
+    double seconds_left; /* estimate for this phase */
+};
+typedef void bench_progress_fn(const struct bench_progress *p, void *user);
+
+/* Verifies every row in supervised children; sets state and verdict. Call before this process
+ * enters OpenMP. False: `error` says why nothing could be run. */
+bool bench_verify(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
+                  bench_progress_fn *progress, void *user, char error[ERROR_TEXT]);
+
+/* Times the verified rows (and peers whatever their verdict) and computes the counters. */
+void bench_time(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
+                bench_progress_fn *progress, void *user);
+
+#endif

@@ -1,0 +1,395 @@
+/* batchmark bench: verifies variants, then times them. */
+#include "bench.h"
+#include "command.h"
+#include "results.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: batchmark bench [PATTERN] [OPTIONS]\n\n"
+    "Verifies the variants, times those that pass, and writes bench.json and topology.xml into\n"
+    "results/<machine>/<date>_<commit>/. Rows are named OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN.\n"
+    "PATTERN: comma-separated globs over OP/VARIANT, or over either alone ('conv_*', '*_omp').\n"
+    "  --set S            time all problems of a set: smoke, tails, ladder, seeds, resnet50, vgg\n"
+    "  --file F           ... of a file, one problem a line\n"
+    "  --problem P        one problem: mb80ic60ih32oc60kh3ph1, mb80ic60ih32, 64x784:784x256, "
+    "iter1000\n"
+    "  --plan quick|full  what is timed where no problem is named (quick): quick is the whole "
+    "ladder on\n"
+    "                     the set ladder and the fastest variants on seeds; full the ladder on all "
+    "of seeds\n"
+    "  --threads L        team sizes, one thread a core (1,max)\n"
+    "  --cache L          warm, cold or warm,cold (warm)\n"
+    "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
+    "  --budget SECONDS   of timing for a row that will not settle below 2 % variation (quick 0.3, "
+    "full 3)\n"
+    "  --limit SECONDS    of the whole run; budgets shrink to fit (plan quick 190, else none)\n"
+    "  --out DIR          write the results here; sets no link 'latest'\n"
+    "  --seed K           of the data (1)\n"
+    "  --list-rows        print the rows and stop (also --dry-run)\n";
+
+/* Progress */
+
+/* Seconds between two lines where nobody watches. */
+#define LINE_EVERY 10
+
+struct reporter {
+    bool terminal;
+    double last;
+    bool open; /* an unfinished line is on the terminal */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void show_progress(const struct bench_progress *p, void *user)
+{
+    struct reporter *r = user;
+    double t = now();
+    bool end = p->done == p->total;
+    if (!end && t - r->last < (r->terminal ? 0.1 : LINE_EVERY))
+        return;
+    r->last = t;
+    char text[160];
+    snprintf(text, sizeof text, "%s %d/%d, about %.0f s left: %s", p->phase, p->done, p->total,
+             ceil(p->seconds_left), p->name);
+    if (r->terminal)
+        fprintf(stderr, "\r%-100.100s%s", text, end ? "\n" : "");
+    else
+        fprintf(stderr, "%s\n", text);
+    r->open = r->terminal && !end;
+}
+
+static void end_line(struct reporter *r)
+{
+    if (r->open)
+        fputc('\n', stderr);
+    r->open = false;
+}
+
+/* What the rows say */
+
+static void print_number(double value, const char *format, int width)
+{
+    if (isfinite(value))
+        printf(format, width, value);
+    else
+        printf("%*s", width, "-");
+}
+
+static void print_table(const struct bench_rows *rows)
+{
+    printf("%-78s %11s %9s %8s %6s %8s %6s %8s %6s\n", "row", "median us", "cv %", "GFLOP/s",
+           "%peak", "GB/s", "%copy", "x naive", "err");
+    for (int i = 0; i < rows->count; i++) {
+        const struct bench_row *r = &rows->items[i];
+        if (r->state != ROW_TIMED)
+            continue;
+        printf("%-78s %11.2f %9.1f", r->name, 1e6 * r->median, 100 * r->cv);
+        print_number(r->counters.gflops, " %*.2f", 8);
+        print_number(r->counters.pct_peak, " %*.1f", 6);
+        print_number(r->counters.gbps, " %*.2f", 8);
+        print_number(r->counters.pct_copy, " %*.1f", 6);
+        print_number(r->counters.speedup_naive, " %*.2f", 8);
+        printf(" %6.3f%s\n", r->verdict.err_over_limit, r->cv > CV_UNSTABLE ? "  unstable" : "");
+    }
+}
+
+#define MAX_NOTES 64
+
+struct notes {
+    char text[MAX_NOTES][ROW_NAME + 256];
+    const char *lines[MAX_NOTES];
+    int count;
+};
+
+__attribute__((format(printf, 2, 3))) static void note(struct notes *n, const char *format, ...)
+{
+    va_list list;
+    if (n->count == MAX_NOTES)
+        return;
+    va_start(list, format);
+    vsnprintf(n->text[n->count], sizeof n->text[0], format, list);
+    va_end(list);
+    n->lines[n->count] = n->text[n->count];
+    n->count++;
+}
+
+/* Above 100 by more than this, a share of a ceiling is an error of the benchmark and not noise. */
+#define OVER 103
+
+static void find_notes(const struct bench_rows *rows, struct notes *n)
+{
+    int unstable = 0, given_up = 0, timed = 0;
+    const struct bench_row *worst = NULL;
+    for (int i = 0; i < rows->count; i++) {
+        const struct bench_row *r = &rows->items[i];
+        if (r->state == ROW_GIVEN_UP) {
+            given_up++;
+            note(n, "%s was not timed: %s", r->name, r->why);
+        }
+        if (r->state != ROW_TIMED)
+            continue;
+        timed++;
+        if (r->cv > CV_UNSTABLE) {
+            unstable++;
+            worst = worst && worst->cv > r->cv ? worst : r;
+        }
+        if (r->counters.pct_peak > OVER)
+            note(n,
+                 "%s: %.0f %% of the FMA peak: the peak or the count of operations is wrong; do "
+                 "not publish it",
+                 r->name, r->counters.pct_peak);
+        if (r->counters.pct_copy > OVER && strcmp(r->op->name, "copy"))
+            note(n,
+                 "%s: %.0f %% of the copy bandwidth: measured under different conditions; do not "
+                 "publish it",
+                 r->name, r->counters.pct_copy);
+    }
+    if (unstable)
+        note(n,
+             "%d of %d rows vary by more than %.0f %% and are marked unstable (worst: %s, %.0f "
+             "%%); stop other "
+             "programs, fix the clock, or raise --budget",
+             unstable, timed, 100 * CV_UNSTABLE, worst->name, 100 * worst->cv);
+}
+
+/* Reports failed rows; returns how many there are. */
+static int print_failures(const struct bench_rows *rows)
+{
+    int failed = 0;
+    for (int i = 0; i < rows->count; i++) {
+        const struct bench_row *r = &rows->items[i];
+        if (r->verdict.kind != VERDICT_FAIL && r->verdict.kind != VERDICT_MISTRUSTED)
+            continue;
+        failed++;
+        printf("%s %s: %s\n", r->verdict.kind == VERDICT_FAIL ? "FAILED" : "MISTRUSTED", r->name,
+               r->verdict.message);
+    }
+    return failed;
+}
+
+static int count_state(const struct bench_rows *rows, enum row_state state)
+{
+    int n = 0;
+    for (int i = 0; i < rows->count; i++)
+        n += rows->items[i].state == state;
+    return n;
+}
+
+/* Options */
+
+static bool read_seconds(const char *option, const char *text, double *out)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value > 0) || value > 1e6) {
+        wrong_use("bench: %s %s: not a number of seconds above 0", option, text);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+static bool read_cache(const char *text, struct bench_options *o)
+{
+    o->warm = !strcmp(text, "warm") || !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
+    o->cold = !strcmp(text, "cold") || !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
+    if (!o->warm && !o->cold)
+        wrong_use("bench: --cache %s: say warm, cold or warm,cold", text);
+    return o->warm || o->cold;
+}
+
+struct request {
+    struct bench_options options;
+    const char *threads, *out;
+    bool list_only;
+};
+
+/* Reads the command line. Returns -1 to go on, else the exit status. */
+static int read_request(int argc, char **argv, struct request *q)
+{
+    enum {
+        SET = 256,
+        PROBLEM,
+        FILE_,
+        PLAN,
+        THREADS,
+        CACHE,
+        ISA,
+        BUDGET,
+        LIMIT,
+        OUT,
+        SEED,
+        LIST,
+        HELP
+    };
+    const struct option options[] = {{"set", required_argument, NULL, SET},
+                                     {"problem", required_argument, NULL, PROBLEM},
+                                     {"file", required_argument, NULL, FILE_},
+                                     {"plan", required_argument, NULL, PLAN},
+                                     {"threads", required_argument, NULL, THREADS},
+                                     {"cache", required_argument, NULL, CACHE},
+                                     {"isa", required_argument, NULL, ISA},
+                                     {"budget", required_argument, NULL, BUDGET},
+                                     {"limit", required_argument, NULL, LIMIT},
+                                     {"out", required_argument, NULL, OUT},
+                                     {"seed", required_argument, NULL, SEED},
+                                     {"list-rows", no_argument, NULL, LIST},
+                                     {"dry-run", no_argument, NULL, LIST},
+                                     {"help", no_argument, NULL, HELP},
+                                     {0}};
+    struct bench_options *o = &q->options;
+    *q = (struct request){.options = {.warm = true, .seed = 1, .cap = isa_detect()},
+                          .threads = "1,max"};
+    for (int c; (c = next_option(argc, argv, options)) != -1;) {
+        char *end;
+        switch (c) {
+        case SET:
+        case FILE_:
+            if (o->set)
+                return wrong_use("bench: one of --set and --file, once");
+            o->set = optarg;
+            break;
+        case PROBLEM: o->problem = optarg; break;
+        case PLAN:
+            if (strcmp(optarg, "quick") && strcmp(optarg, "full"))
+                return wrong_use("bench: --plan %s: say quick or full", optarg);
+            o->full = !strcmp(optarg, "full");
+            break;
+        case THREADS: q->threads = optarg; break;
+        case CACHE:
+            if (!read_cache(optarg, o))
+                return EXIT_WRONG_USE;
+            break;
+        case ISA:
+            if (!read_isa_cap(optarg, &o->cap))
+                return EXIT_WRONG_USE;
+            break;
+        case BUDGET:
+            if (!read_seconds("--budget", optarg, &o->budget))
+                return EXIT_WRONG_USE;
+            break;
+        case LIMIT:
+            if (!read_seconds("--limit", optarg, &o->limit))
+                return EXIT_WRONG_USE;
+            break;
+        case OUT: q->out = optarg; break;
+        case SEED:
+            o->seed = strtoull(optarg, &end, 10);
+            if (!isdigit((unsigned char)*optarg) || *end)
+                return wrong_use("bench: --seed %s: not a whole number", optarg);
+            break;
+        case LIST: q->list_only = true; break;
+        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        default: return EXIT_WRONG_USE;
+        }
+    }
+    if (optind + 1 < argc)
+        return wrong_use("bench: one pattern, not also '%s'; separate globs by commas",
+                         argv[optind + 1]);
+    if (o->set && o->problem)
+        return wrong_use("bench: --problem or a set, not both");
+    o->pattern = argv[optind];
+    if (o->budget == 0)
+        o->budget = o->full ? 3 : 0.3;
+    if (o->limit == 0 && !o->full && !o->set && !o->problem)
+        o->limit = 190;
+    return -1;
+}
+
+/* Verifies and times the rows, writes the folder. */
+static int run(const struct request *q, const struct machine *m, struct bench_rows *rows,
+               struct results *results, double start, int argc, char **argv)
+{
+    struct bench_options o = q->options;
+    struct reporter reporter = {.terminal = isatty(STDERR_FILENO), .last = start};
+    char error[ERROR_TEXT];
+    if (!bench_verify(&o, m, rows, show_progress, &reporter, error)) {
+        end_line(&reporter);
+        return wrong_use("bench: %s", error);
+    }
+    end_line(&reporter);
+    int failed = print_failures(rows), left_out = count_state(rows, ROW_LEFT_OUT);
+    if (o.limit > 0)
+        o.limit = fmax(1, o.limit - (now() - start));
+    bench_time(&o, m, rows, show_progress, &reporter);
+    end_line(&reporter);
+
+    static struct notes notes;
+    find_notes(rows, &notes);
+    int timed = count_state(rows, ROW_TIMED);
+    if (!timed) {
+        printf("nothing was timed: %d rows failed verification, %d do not apply\n", failed,
+               left_out);
+        return EXIT_CHECK_FAILED;
+    }
+    if (o.set || o.problem || o.pattern)
+        print_table(rows);
+    for (int i = 0; i < notes.count; i++)
+        printf("warning: %s\n", notes.text[i]);
+
+    const struct run_facts facts = {argc, argv, o.cap, o.seed, o.full, notes.lines, notes.count};
+    json_t *document = results_document(m, &facts, rows->items, rows->count);
+    bool written = results_write(results, m, document, error);
+    json_decref(document);
+    if (!written)
+        return wrong_use("bench: %s", error);
+    printf("%d rows timed in %.0f s, %d failed verification, %d do not apply\nresults: %s\n", timed,
+           now() - start, failed, left_out, results->folder);
+    return failed ? EXIT_CHECK_FAILED : EXIT_GOOD;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    struct request q;
+    int status = read_request(argc, argv, &q);
+    if (status >= 0)
+        return status;
+    double start = now();
+    static struct machine m;
+    char error[ERROR_TEXT];
+    if (!machine_detect(&m, error, sizeof error))
+        return wrong_use("bench: %s", error);
+    if (m.emulated && !q.list_only)
+        return wrong_use("bench: this CPU is emulated (%s): its times mean nothing; 'batchmark "
+                         "verify' works here",
+                         *m.hypervisor ? m.hypervisor : "qemu");
+    struct results results = {0};
+    struct bench_rows rows = {0};
+    if (!threads_parse(q.threads, &m, &q.options, error))
+        return wrong_use("bench: %s", error);
+    if (!q.list_only && !results_open(&results, &m, q.out, error))
+        return wrong_use("bench: %s", error);
+    if (!plan_rows(&q.options, &m, &rows, error)) {
+        status = wrong_use("bench: %s", error);
+    } else if (q.list_only) {
+        for (int i = 0; i < rows.count; i++)
+            puts(rows.items[i].name);
+        status = EXIT_GOOD;
+    } else {
+        printf("%s (%s), %d usable cores, %s\n", m.brand, m.microarch, m.cpu_count,
+               isa_names[q.options.cap]);
+        for (int i = 0; i < m.warning_count; i++)
+            printf("warning: %s\n", m.warnings[i]);
+        fflush(stdout);
+        status = run(&q, &m, &rows, &results, start, argc, argv);
+    }
+    if (status == EXIT_WRONG_USE || status == EXIT_CHECK_FAILED)
+        results_abandon(&results);
+    rows_free(&rows);
+    machine_free(&m);
+    return status;
+}
