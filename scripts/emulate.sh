@@ -5,9 +5,9 @@
 # Each runs the smoke set and every eighth problem of tails.
 set -eu
 cd "$(dirname "$0")/.."
-# Emulated threads that spin while they wait would eat the cores the others need.
 # A kernel that traps is a verdict, not a reason to fill the disk.
 ulimit -c 0
+# Emulated threads that spin while they wait would eat the cores the others need.
 export OMP_WAIT_POLICY=passive
 # Where the libraries of the other machine lie on Debian and Ubuntu.
 export QEMU_LD_PREFIX="${QEMU_LD_PREFIX:-/usr/aarch64-linux-gnu}"
