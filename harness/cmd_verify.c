@@ -5,7 +5,9 @@
 #include "supervisor.h"
 #include "verify.h"
 
+#include <ctype.h>
 #include <getopt.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,10 +88,12 @@ static bool read_threads(const char *text, struct options *o)
         bool most = !strncmp(at, "max", 3);
         long n = most ? usable : strtol(at, &end, 10);
         at = most ? at + 3 : end;
-        if (n < 1 || n > MAX_THREADS || (*at && *at != ',') ||
-            o->thread_counts == MAX_THREAD_COUNTS) {
+        /* A comma promises another count. */
+        bool good_end = !*at || (*at == ',' && at[1] && !isspace((unsigned char)at[1]));
+        if (n < 1 || n > MAX_THREADS || !good_end || isspace((unsigned char)text[0]) ||
+            text[0] == '+' || o->thread_counts == MAX_THREAD_COUNTS) {
             wrong_use(
-                "verify: --threads %s: give up to %d counts from 1 to %d or max, as in 1,2,max",
+                "verify: --threads '%.100s': give up to %d counts from 1 to %d or max, as in 1,2,max",
                 text, MAX_THREAD_COUNTS, MAX_THREADS);
             return false;
         }
@@ -103,19 +107,6 @@ static bool read_threads(const char *text, struct options *o)
     if (!o->thread_counts)
         wrong_use("verify: --threads is empty; give counts as in 1,2,max");
     return o->thread_counts > 0;
-}
-
-static bool read_u64(const char *option, const char *text, uint64_t most, uint64_t *out)
-{
-    char *end;
-    unsigned long long n = strtoull(text, &end, 10);
-    if (end == text || *end || text[0] == '-' || n > most) {
-        wrong_use("verify: %s %s: needs a whole number up to %llu", option, text,
-                  (unsigned long long)most);
-        return false;
-    }
-    *out = n;
-    return true;
 }
 
 /* Returns -1 to go on, else the exit status. */
@@ -148,7 +139,7 @@ static int read_options(int argc, char **argv, struct options *o)
                                      {"quiet", no_argument, NULL, QUIET},
                                      {"help", no_argument, NULL, HELP},
                                      {0}};
-    uint64_t number;
+    int64_t number;
     char *end;
     *o = (struct options){.cap = isa_detect(), .gates = GATES_ALL};
     if (getrandom(&o->seed, sizeof o->seed, 0) != sizeof o->seed)
@@ -160,13 +151,14 @@ static int read_options(int argc, char **argv, struct options *o)
         case SET: o->set = optarg; break;
         case PROBLEM: o->problem = optarg; break;
         case RANDOM:
-            if (!read_u64("--random", optarg, 100000, &number))
+            if (!read_whole("verify: --random", optarg, 1, 100000, &number))
                 return EXIT_WRONG_USE;
             o->random = (long)number;
             break;
         case SEED:
-            if (!read_u64("--seed", optarg, UINT64_MAX, &o->seed))
+            if (!read_whole("verify: --seed", optarg, 0, INT64_MAX, &number))
                 return EXIT_WRONG_USE;
+            o->seed = (uint64_t)number;
             break;
         case THREADS:
             if (!read_threads(optarg, o))
@@ -174,7 +166,7 @@ static int read_options(int argc, char **argv, struct options *o)
             break;
         case LAYOUT:
             if (!formats_parse(optarg, &o->layout))
-                return wrong_use("verify: --layout %s: no such layout; layouts are nchw nhwc "
+                return wrong_use("verify: --layout '%.40s': no such layout; layouts are nchw nhwc "
                                  "nchw16c nn nt tn flat",
                                  optarg);
             break;
@@ -184,13 +176,13 @@ static int read_options(int argc, char **argv, struct options *o)
             break;
         case GATE:
             if (!(o->gates = gates_parse(optarg)))
-                return wrong_use("verify: --gate %s: gates are hygiene exact bound hard gradient",
-                                 optarg);
+                return wrong_use(
+                    "verify: --gate '%.100s': gates are hygiene exact bound hard gradient", optarg);
             break;
         case TIMEOUT:
             o->timeout = strtod(optarg, &end);
-            if (*end || !(o->timeout > 0))
-                return wrong_use("verify: --timeout %s: needs seconds above 0", optarg);
+            if (*end || !(o->timeout > 0) || !isfinite(o->timeout))
+                return wrong_use("verify: --timeout '%.40s': needs seconds above 0", optarg);
             break;
         case JSON: o->json = true; break;
         case QUIET: o->quiet = true; break;
@@ -199,7 +191,7 @@ static int read_options(int argc, char **argv, struct options *o)
         }
     }
     if (optind + 1 < argc)
-        return wrong_use("verify: one pattern, not also '%s'; separate globs by commas",
+        return wrong_use("verify: one pattern, not also '%.100s'; separate globs by commas",
                          argv[optind + 1]);
     if (!!o->set + !!o->problem + !!o->random > 1)
         return wrong_use("verify: give one of --set, --problem and --random");
@@ -466,7 +458,8 @@ int cmd_verify(int argc, char **argv)
     if (!list_cases(&o, &set, &list, &g, &matched))
         status = wrong_use("verify: out of memory for the list of cases; use a smaller set");
     else if (!matched)
-        status = wrong_use("verify: no variant matches '%s'; batchmark list shows all", o.pattern);
+        status =
+            wrong_use("verify: no variant matches '%.100s'; batchmark list shows all", o.pattern);
     else if (!list.count && !g.skipped)
         status = wrong_use("verify: none of the variants matched does a problem of this kind or "
                            "layout; batchmark list shows both");

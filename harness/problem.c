@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_NUMBER INT32_MAX
 #define MAX_ELEMENTS                                                                               \
@@ -502,14 +503,23 @@ bool problem_set_load(const char *name, struct problem_set *out, char error[ERRO
         file = fopen(name, "r");
     if (!file)
         return fail(error,
-                    "%.200s: no such set and no readable file (%s); built-in sets: smoke tails "
+                    "'%.200s': no such set and no readable file (%s); built-in sets: smoke tails "
                     "seeds resnet50 vgg",
                     name, strerror(errno));
     char *line = NULL;
     size_t room = 0;
     bool good = true;
-    for (int number = 1; good && getline(&line, &room, file) >= 0; number++)
-        good = add_line(out, name, number, line, error);
+    struct stat at;
+    if (!fstat(fileno(file), &at) && (S_ISDIR(at.st_mode) || S_ISCHR(at.st_mode)))
+        good =
+            fail(error, "%.200s: is not a text file; give one with a problem on each line", name);
+    ssize_t length;
+    for (int number = 1; good && (length = getline(&line, &room, file)) >= 0; number++) {
+        if (memchr(line, '\0', (size_t)length))
+            good = fail(error, "%.120s:%d: holds a zero byte; give a text file", name, number);
+        else
+            good = add_line(out, name, number, line, error);
+    }
     if (good && ferror(file))
         good = fail(error, "%.200s: cannot read: %s", name, strerror(errno));
     free(line);

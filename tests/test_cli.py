@@ -133,7 +133,7 @@ JUNK = {
     "--random": ["0", "-1", "abc", "", "99999999999999999999"],
     "--cache": ["hot", "", "warm,,cold", "warm,hot"],
     "--shuffle": ["maybe", "", "1"],
-    "--set": ["", "nosuchset", "/nonexistent/set.txt"],
+    "--set": ["", "nosuchset", "/nonexistent/set.txt", "/dev/zero", "/"],
     "--file": ["", "/nonexistent/set.txt"],
     "--layout": ["", "chwn", "nchw:", ":nchw", "nchw:nhwc:nchw"],
     "--kernels": ["nosuchkernel", "nosuchop=*", "conv_fwd=nosuchkernel", "conv_fwd="],
@@ -144,6 +144,8 @@ JUNK = {
     "--budget": ["abc", "", "-1", "nan"],
     "--limit": ["abc", "", "-1", "nan"],
     "--plan": ["abc", ""],
+    "--timeout": ["0", "-1", "abc", "", "nan", "inf"],
+    "--gate": ["nosuch", "", "exact,nosuch"],
     "--fuse": ["maybe", ""],
     "--log": ["-1", "abc", ""],
 }
