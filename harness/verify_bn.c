@@ -43,7 +43,9 @@ static double mean_limit(const struct bn_ref_stats *s, enum algebra algebra, enu
         return power_of_two(s->n) ? 0 : 2 * U * fabs(s->mean);
     bool alike = std < 2 * U * n * fabs(s->mean);
     double walk = SIGMAS * U * (sqrt(n) * fabs(s->mean) + std);
-    return U * fabs(s->mean) + (alike ? worst : fmin(worst, walk)) + 0x1p-147;
+    /* The running mean rounds twice a step, on denormals by half the smallest one. */
+    double denormal = algebra == WELFORD ? n * 0x1p-149 : 0;
+    return U * fabs(s->mean) + (alike ? worst : fmin(worst, walk)) + 0x1p-147 + denormal;
 }
 
 /* Limit of the variance, given how far the variant's mean is off. */
@@ -168,7 +170,9 @@ static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rul
     double n = (double)ch.g.n, walk = SIGMAS * U * (sqrt(n) + 4);
     ch.dbeta_limit = fmin((n + 1) * U * ch.g.dbeta_abs, walk * sqrt(dy2)) + open_dbeta + 0x1p-147;
     ch.dgamma_limit = fmin((n + 7) * U * ch.g.dgamma_abs, walk * sqrt(t2)) +
-                      4 * U * fabs(ch.g.dgamma) + open_dgamma + 0x1p-147 * (1 + ch.rstd);
+                      4 * U * fabs(ch.g.dgamma) + open_dgamma +
+                      /* Each product dy (x - mean) may fall among the denormals. */
+                      (0x1p-147 + n * 0x1p-150) * (1 + ch.rstd);
     /* sum dy x - mean sum dy cancels where the mean is large. */
     if (r->variant->algebra == ONE_PASS && rule != BN_STRICT)
         ch.dgamma_limit += walk * sqrt(far2);
