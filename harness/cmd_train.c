@@ -5,6 +5,7 @@
 #include "machine.h"
 #include "op.h"
 #include "train.h"
+#include "verify.h"
 #include "whole_file.h"
 
 #include <errno.h>
@@ -20,50 +21,43 @@
 static const char help[] =
     "usage: batchmark train NETWORK [OPTIONS]\n"
     "       batchmark train --list\n\n"
-    "Trains NETWORK with Adam on softmax cross-entropy and reports, each epoch, loss and accuracy "
-    "on the\n"
-    "training set (running means over the epoch) and on the test set, and images per second. Every "
-    "kernel\n"
-    "it picks is verified against the float64 reference on its real problem before the first "
-    "step.\n\n"
+    "Trains NETWORK with Adam on softmax cross-entropy. Each epoch reports loss and accuracy on the\n"
+    "training set (running means over the epoch) and on the test set, and images per second. Every\n"
+    "kernel it picks is verified against the float64 reference before the first step.\n\n"
     "NETWORK is a preset (--list) or text, layers separated by ';':\n"
     "  conv OUT KxK [same] [stride S] [nobias]     dense OUT [nobias]     relu     flatten\n"
     "  bn [eps E] [momentum M]                     maxpool K [stride S]\n"
     "  'conv 32 3x3 same; bn; relu; maxpool 2; dense 10'\n\n"
-    "  --data DIR|synthetic[:TRAIN[:TEST]]  CIFAR-10's binary files (DIR or "
-    "DIR/cifar-10-batches-bin holds\n"
-    "                       data_batch_1..5.bin and test_batch.bin), or the built-in set (default: "
-    "as many\n"
-    "                       images as CIFAR-10)\n"
-    "  --epochs E | --steps N   how long (default: the preset's, else 5 epochs)\n"
-    "  --batch B            images a step (default: the preset's, else 10); a short last batch is "
-    "kept\n"
-    "  --lr R               learning rate of Adam (default: the preset's, else 1e-3)\n"
-    "  --seed K             of initial weights, shuffling and the synthetic set (default: the "
-    "preset's, else 44)\n"
-    "  --shuffle on|off     a new order each epoch (default on)\n"
-    "  --init FILE          start from these weights; --save FILE writes them at the end. "
-    "safetensors, named as in\n"
-    "                       PyTorch's nn.Sequential: LAYER.weight, LAYER.bias, "
-    "LAYER.running_mean,\n"
-    "                       LAYER.running_var, layers counted from 0 as --describe prints them\n"
-    "  --threads T          team size (default: one per usable core)\n"
-    "  --kernels CHOICE     which variants run: 'conv_fwd=direct_*_omp,naive;bn_*=welford*'. "
-    "Groups separated by ';',\n"
-    "                       each OPERATIONS=PATTERNS or PATTERNS for all; the first pattern with a "
-    "variant that fits\n"
-    "                       is used, none is an error. Operations not named: direct, im2col, "
-    "blocked, naive, the\n"
-    "                       highest ISA level, OpenMP where the work is worth it: a fixed order, "
-    "no measurement\n"
-    "  --fuse auto|on|off   bn and the relu after it as one operation (default auto: where "
-    "variants exist)\n"
-    "  --isa LEVEL          as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
-    "  --json FILE          JSON lines: step, epoch and summary events\n"
-    "  --log N              a step event every N steps, with the mean loss since the last "
-    "(default: 1 with\n"
-    "                       --steps, else 100)\n"
-    "  --describe           print the layers and the kernels chosen, and train nothing\n"
+    "  --data DIR|synthetic[:TRAIN[:TEST]]\n"
+    "                      CIFAR-10's binary files (data_batch_1..5.bin and test_batch.bin in DIR or\n"
+    "                      DIR/cifar-10-batches-bin), or the built-in set (default: as many images)\n"
+    "  --epochs E | --steps N\n"
+    "                      how long (default: the preset's, else 5 epochs)\n"
+    "  --batch B           images a step (default: the preset's, else 10); the short last batch of\n"
+    "                      an epoch is kept\n"
+    "  --lr R              learning rate of Adam (default: the preset's, else 1e-3)\n"
+    "  --seed K            of initial weights, shuffling and synthetic images (default: the\n"
+    "                      preset's, else 44)\n"
+    "  --shuffle on|off    a new order each epoch (default on)\n"
+    "  --init FILE         start from these weights\n"
+    "  --save FILE         write them at the end. Both are safetensors with the names of PyTorch's\n"
+    "                      nn.Sequential: LAYER.weight, LAYER.bias, LAYER.running_mean,\n"
+    "                      LAYER.running_var, layers counted from 0 as --describe prints them\n"
+    "  --threads T         team size (default: one per usable core)\n"
+    "  --kernels CHOICE    which variants run, as in 'conv_fwd=direct_*_omp,naive;bn_*=welford*':\n"
+    "                      groups separated by ';', each OPERATIONS=PATTERNS, or PATTERNS for all\n"
+    "                      operations. The first pattern with a variant that fits is used; none is\n"
+    "                      an error. Operations not named: direct, im2col, blocked, naive; OpenMP\n"
+    "                      where the work is worth it; the highest ISA level. That order is fixed,\n"
+    "                      nothing is measured\n"
+    "  --fuse auto|on|off  bn and the relu after it as one operation (default auto: where variants\n"
+    "                      exist)\n"
+    "  --isa LEVEL         as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
+    "  --json FILE         JSON lines: step, epoch and summary events\n"
+    "  --log N             a step event every N steps, with the mean loss since the last (default:\n"
+    "                      1 with --steps, else 100)\n"
+    "  --list              the presets\n"
+    "  --describe          print the layers and the kernels chosen, and train nothing\n"
     "The same seed, threads and kernels give the same bits.\n";
 
 /* What the command line asks for; numbers below 0 are the preset's. */
@@ -315,6 +309,15 @@ static bool same_kernel(const struct call *a, const struct call *b)
            a->args.formats.src == b->args.formats.src && a->args.formats.dst == b->args.formats.dst;
 }
 
+/* Is call i the first with its variant and problem? */
+static bool first_of_kind(const struct net *n, int i)
+{
+    for (int j = 0; j < i; j++)
+        if (same_kernel(net_call(n, j), net_call(n, i)))
+            return false;
+    return true;
+}
+
 static void print_kernels(const struct run *run)
 {
     printf("kernels:\n");
@@ -329,6 +332,32 @@ static void print_kernels(const struct run *run)
             printf("  %-3d %s/%s/%s/%s\n", c->layer, c->entry->op, c->entry->name,
                    problem_print(&c->problem, problem), formats_print(c->args.formats, formats));
     }
+}
+
+/* Proves every variant on the problems it was picked for, on sampled outputs. */
+static int verify_kernels(const struct run *run)
+{
+    enum { COORDINATES = 512 };
+    int checked = 0;
+    for (int i = 0; i < net_call_count(run->net); i++) {
+        const struct call *c = net_call(run->net, i);
+        if (!first_of_kind(run->net, i))
+            continue;
+        struct verdict v =
+            verify_case(c->entry, &c->problem, c->args.formats, (uint64_t)run->request.seed,
+                        c->args.hints, GATE_HYGIENE | GATE_EXACT | GATE_BOUND, COORDINATES);
+        char problem[PROBLEM_TEXT];
+        if (v.kind != VERDICT_PASS && v.kind != VERDICT_INAPPLICABLE) {
+            fprintf(stderr,
+                    "batchmark: layer %d: %s/%s %s: %s: %s; choose another with --kernels\n",
+                    c->layer, c->entry->op, c->entry->name, problem_print(&c->problem, problem),
+                    verdict_names[v.kind], v.message);
+            return EXIT_CHECK_FAILED;
+        }
+        checked++;
+    }
+    printf("%d kernels verified on their problems\n", checked);
+    return -1;
 }
 
 /* A number for JSON, which has no NaN: a diverged loss is null. */
@@ -538,6 +567,8 @@ static int carry_out(struct run *run)
     print_kernels(run);
     if (r->describe)
         return -1;
+    if ((status = verify_kernels(run)) >= 0)
+        return status;
     run->trainer =
         (struct trainer){.net = run->net,
                          .data = &run->data,
