@@ -108,9 +108,10 @@ class Run:
     @property
     def machine(self):
         """The CPU in words."""
-        for key in ("cpu_model", "model", "cpu"):
-            if self.context.get(key):
-                return str(self.context[key])
+        machine = self.context.get("machine") or {}
+        names = [machine[key] for key in ("cpu", "microarchitecture") if machine.get(key)]
+        if names:
+            return names[0] + (f" ({names[1]})" if len(names) > 1 else "")
         return self.folder.parent.name
 
 
