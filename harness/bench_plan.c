@@ -64,7 +64,8 @@ bool threads_parse(const char *text, const struct machine *m, struct bench_optio
         long n = strtol(s, &end, 10);
         if (length == 3 && !strncmp(s, "max", 3))
             n = m->cpu_count;
-        else if (!isdigit((unsigned char)*s) || end != s + length || n < 1) {
+        else if (!isdigit((unsigned char)*s) || end != s + length || n < 1 ||
+                 (s[length] && !s[length + 1])) {
             snprintf(error, ERROR_TEXT,
                      "--threads %s: '%.*s' is neither a number nor max; say 1,2,max", text,
                      (int)length, s);
@@ -400,7 +401,7 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
     struct problem_set set = {0};
     *rows = (struct bench_rows){0};
     if (!matches_any(o)) {
-        snprintf(error, ERROR_TEXT, "no variant matches '%s'; batchmark list shows all",
+        snprintf(error, ERROR_TEXT, "no variant matches '%.100s'; batchmark list shows all",
                  o->pattern);
         return false;
     }

@@ -3,7 +3,6 @@
 #include "command.h"
 #include "results.h"
 
-#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
@@ -196,7 +195,7 @@ static bool read_seconds(const char *option, const char *text, double *out)
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !(value > 0) || value > 1e6) {
-        wrong_use("bench: %s %s: not a number of seconds above 0", option, text);
+        wrong_use("bench: %s '%.40s': not a number of seconds above 0", option, text);
         return false;
     }
     *out = value;
@@ -208,7 +207,7 @@ static bool read_cache(const char *text, struct bench_options *o)
     o->warm = !strcmp(text, "warm") || !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
     o->cold = !strcmp(text, "cold") || !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
     if (!o->warm && !o->cold)
-        wrong_use("bench: --cache %s: say warm, cold or warm,cold", text);
+        wrong_use("bench: --cache '%.40s': say warm, cold or warm,cold", text);
     return o->warm || o->cold;
 }
 
@@ -255,7 +254,7 @@ static int read_request(int argc, char **argv, struct request *q)
     *q = (struct request){.options = {.warm = true, .seed = 1, .cap = isa_detect()},
                           .threads = "1,max"};
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        char *end;
+        int64_t seed;
         switch (c) {
         case SET:
         case FILE_:
@@ -266,7 +265,7 @@ static int read_request(int argc, char **argv, struct request *q)
         case PROBLEM: o->problem = optarg; break;
         case PLAN:
             if (strcmp(optarg, "quick") && strcmp(optarg, "full"))
-                return wrong_use("bench: --plan %s: say quick or full", optarg);
+                return wrong_use("bench: --plan '%.40s': say quick or full", optarg);
             o->full = !strcmp(optarg, "full");
             break;
         case THREADS: q->threads = optarg; break;
@@ -288,9 +287,9 @@ static int read_request(int argc, char **argv, struct request *q)
             break;
         case OUT: q->out = optarg; break;
         case SEED:
-            o->seed = strtoull(optarg, &end, 10);
-            if (!isdigit((unsigned char)*optarg) || *end)
-                return wrong_use("bench: --seed %s: not a whole number", optarg);
+            if (!read_whole("bench: --seed", optarg, 0, INT64_MAX, &seed))
+                return EXIT_WRONG_USE;
+            o->seed = (uint64_t)seed;
             break;
         case LIST: q->list_only = true; break;
         case HELP: fputs(help, stdout); return EXIT_GOOD;
@@ -298,7 +297,7 @@ static int read_request(int argc, char **argv, struct request *q)
         }
     }
     if (optind + 1 < argc)
-        return wrong_use("bench: one pattern, not also '%s'; separate globs by commas",
+        return wrong_use("bench: one pattern, not also '%.100s'; separate globs by commas",
                          argv[optind + 1]);
     if (o->set && o->problem)
         return wrong_use("bench: --problem or a set, not both");

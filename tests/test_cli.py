@@ -42,7 +42,7 @@ def refused(*arguments, says=(), folder=None, command=None, **options):
     return finished.stderr
 
 
-COMMANDS = re.findall(r"^  (\w+) ", batchmark("--help").stdout, re.MULTILINE)
+COMMANDS = ["list", "verify", "bench", "run", "train", "info"]
 HELP = {command: batchmark(command, "--help").stdout for command in COMMANDS}
 
 
@@ -53,8 +53,6 @@ def takers(options):
 
 def good_call(command, folder):
     """A call of the command that would work, without options that the tests below add."""
-    if command not in COMMANDS:
-        pytest.skip(f"there is no batchmark {command} yet")
     if command == "run":
         save(f"{folder}/a", {"src": np.ones((2, 3, 4, 5))})
         out = f"{folder}/b"
@@ -91,13 +89,19 @@ def test_every_command_has_help():
         assert text.returncode == 0 and not text.stderr and f"batchmark {command}" in text.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["bogus"], [""], ["--bogus"], ["-x"], ["Run"], ["li\nst"], ["x" * 5000]])
+NO_COMMANDS = [[], ["bogus"], [""], ["--bogus"], ["-x"], ["Run"], ["li\nst"], ["x" * 5000]]
+
+
+@pytest.mark.parametrize("arguments", NO_COMMANDS, ids=range(len(NO_COMMANDS)))
 def test_no_such_command(arguments):
     """No command, or none of that name."""
     refused(*arguments, says="batchmark --help")
 
 
-@pytest.mark.parametrize("option", ["--bogus", "-q", "-qv", "--bogus=3", "--help=3", "--bo\ngus", "--" + "x" * 3000])
+UNKNOWN = ["--bogus", "-q", "-qv", "--bogus=3", "--help=3", "--bo\ngus", "--" + "x" * 3000]
+
+
+@pytest.mark.parametrize("option", UNKNOWN, ids=range(len(UNKNOWN)))
 @pytest.mark.parametrize("command", COMMANDS)
 def test_unknown_option(command, option, folder):
     """The line names the option, wherever it stands."""
@@ -186,9 +190,10 @@ def test_output_that_cannot_be_written():
 # Variants and problems
 
 UNKNOWN_VARIANTS = ["copy/nosuch", "nosuch/naive", "nosuch", "copy", "copy/", "/naive", "", "copy/naive/x"]
+UNKNOWN_VARIANTS += ["x" * 5000, "copy/" + "x" * 5000, "copy/%s%n"]
 
 
-@pytest.mark.parametrize("name", UNKNOWN_VARIANTS + ["x" * 5000, "copy/" + "x" * 5000, "copy/%s%n"])
+@pytest.mark.parametrize("name", UNKNOWN_VARIANTS, ids=lambda name: name[:20])
 def test_run_unknown_variant(name, folder):
     """What is there instead is named."""
     call = good_call("run", folder)
@@ -196,7 +201,7 @@ def test_run_unknown_variant(name, folder):
     refused(*call, says="batchmark list", folder=folder)
 
 
-@pytest.mark.parametrize("pattern", ["nosuch", "nosuch/*", "copy/nosuch", "x" * 5000])
+@pytest.mark.parametrize("pattern", ["nosuch", "nosuch/*", "copy/nosuch", "x" * 5000], ids=range(4))
 @pytest.mark.parametrize("command", ["list", "verify", "bench"])
 def test_pattern_that_matches_nothing(command, pattern, folder):
     """A pattern without a variant is no success."""
@@ -389,7 +394,7 @@ def test_run_bad_tensor_file(kind, folder):
     refused(*call, says=[f"{folder}/a", says], folder=folder)
 
 
-@pytest.mark.parametrize("path", ["/nonexistent/a", "/dev/null", "/", "", "x" * 5000])
+@pytest.mark.parametrize("path", ["/nonexistent/a", "/dev/null", "/", "", "x" * 5000], ids=range(5))
 def test_run_input_that_is_no_file(path, folder):
     """Nothing there, or nothing to read tensors from."""
     call = good_call("run", folder)
@@ -397,7 +402,10 @@ def test_run_input_that_is_no_file(path, folder):
     refused(*call, says=path[:100], folder=folder)
 
 
-@pytest.mark.parametrize("path", ["/nonexistent/b", "/dev/full", "/dev/null", "/", "/proc/b", "", "x" * 5000])
+NO_OUTPUTS = ["/nonexistent/b", "/dev/full", "/dev/null", "/", "/proc/b", "", "x" * 5000]
+
+
+@pytest.mark.parametrize("path", NO_OUTPUTS, ids=range(len(NO_OUTPUTS)))
 def test_run_output_that_cannot_be(path, folder):
     """Where no file can be made, and where making one would do harm."""
     call = good_call("run", folder)
@@ -485,7 +493,6 @@ def test_bench_results_folder_that_cannot_be(path, folder):
 
 def test_bench_full_disk(folder):
     """Results appear whole or not at all."""
-    good_call("bench", folder)
     place = Path(folder) / "small"
     place.mkdir()
     if not mounts_work(place):
