@@ -21,6 +21,8 @@
 #define REPETITION_QUICK 0.008
 #define REPETITION_FULL 0.05
 
+#define REPETITION_LEAST 0.002
+
 /* A row whose one call takes longer is slow. */
 #define SLOW_CALL 0.1
 
@@ -304,7 +306,9 @@ static void time_group(const struct bench_options *o, const struct machine *m,
     for (int i = 0; i < open; i++)
         if (!calibrate(&runners[i]))
             rows[i].state = ROW_GIVEN_UP;
-    const double repetition = o->full ? REPETITION_FULL : REPETITION_QUICK;
+    /* A run with a limit would rather measure all of its rows shortly than half of them well. */
+    double repetition = o->full ? REPETITION_FULL : REPETITION_QUICK;
+    repetition = fmax(REPETITION_LEAST, fmin(repetition, budget / (REPETITIONS_QUICK + 1)));
     for (int round = 0;; round++) {
         int todo = 0;
         struct runner *of[1024];

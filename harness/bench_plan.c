@@ -111,23 +111,32 @@ bool rows_share(const struct bench_row *a, const struct bench_row *b)
            a->formats.dst == b->formats.dst && problem_equal(&a->problem, &b->problem);
 }
 
-/* Adds one variant on one problem: all its layouts, cache states and thread counts. */
+/* How much of a variant a plan takes. */
+enum breadth {
+    ALL_ROWS, /* every layout, every size of team */
+    ONE_ROW   /* its first layout and the largest team: what stands for the rung */
+};
+
+/* Adds one variant on one problem, in each cache state. */
 static void add_variant(struct bench_rows *rows, const struct bench_options *o,
-                        const struct entry *e, const struct problem *p)
+                        const struct entry *e, const struct problem *p, enum breadth breadth)
 {
     const struct variant *v = e->variant;
+    int first_team = breadth == ONE_ROW ? o->thread_counts - 1 : 0;
     for (int i = 0; i < MAX_FORMATS && v->formats[i].src != LAYOUT_NONE; i++) {
         if (registry_why_not_problem(e, p, v->formats[i]))
             continue;
         for (int cold = !o->warm; cold <= o->cold; cold++)
-            for (int t = 0; t < (v->parallel ? o->thread_counts : 1); t++)
+            for (int t = first_team; t < o->thread_counts; t++)
                 rows_add(rows, e, p, v->formats[i], cold, v->parallel ? o->threads[t] : 1);
+        if (breadth == ONE_ROW)
+            return;
     }
 }
 
 /* Adds every variant that matches, can run here and does the problem. */
 static void add_ladder(struct bench_rows *rows, const struct bench_options *o,
-                       const struct problem *p, bool with_ceilings)
+                       const struct problem *p, enum breadth breadth, bool with_ceilings)
 {
     for (int i = 0; i < registry_count; i++) {
         const struct entry *e = &registry[i];
@@ -136,7 +145,7 @@ static void add_ladder(struct bench_rows *rows, const struct bench_options *o,
             !strcmp(e->op, "copy") || !strcmp(e->op, "triad") || !strcmp(e->op, "peak_fma");
         if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
             !registry_why_not(e, o->cap) && (with_ceilings || !ceiling))
-            add_variant(rows, o, e, p);
+            add_variant(rows, o, e, p, breadth);
     }
 }
 
@@ -239,7 +248,7 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
             if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
                 !registry_why_not(e, o->cap) && contender(e, o) && strcmp(e->op, "copy") &&
                 strcmp(e->op, "triad"))
-                add_variant(&tried, &most, e, p);
+                add_variant(&tried, &most, e, p, ALL_ROWS);
         }
     }
     double *seconds = malloc(((size_t)tried.count + 1) * sizeof *seconds);
@@ -290,7 +299,7 @@ static void add_beyond_cache(struct bench_rows *rows, const struct bench_options
         return;
     one.items[0].problem = p;
     if (o->full)
-        add_ladder(rows, o, &p, false);
+        add_ladder(rows, o, &p, ALL_ROWS, false);
     else
         add_fastest(rows, o, m, &one);
 }
@@ -409,13 +418,14 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
         struct named_problem one;
         if (!problem_parse_any(o->problem, &one, error))
             return false;
-        add_ladder(rows, o, &one.problem, true);
+        add_ladder(rows, o, &one.problem, ALL_ROWS, true);
     } else {
         const char *name = o->set ? o->set : o->full ? "seeds" : "ladder";
+        enum breadth breadth = o->set || o->full ? ALL_ROWS : ONE_ROW;
         if (!problem_set_load(name, &set, error))
             return false;
         for (int i = 0; i < set.count; i++)
-            add_ladder(rows, o, &set.items[i].problem, o->set != NULL);
+            add_ladder(rows, o, &set.items[i].problem, breadth, o->set != NULL);
         problem_set_free(&set);
     }
     if (!o->problem && !o->set) {
