@@ -557,6 +557,9 @@ static int carry_out(struct run *run)
         return wrong_use("%s", error);
     if ((status = make_network(run)) >= 0)
         return status;
+    if (r->json && !r->describe && !(run->json = fopen(r->json, "w")))
+        return wrong_use("--json '%.200s': cannot write: %s; name a file in a folder that exists",
+                         r->json, strerror(errno));
     printf("%s: %s\n%lld + %lld images of %s, batch %lld, Adam %g, seed %lld, shuffle %s, %lld "
            "threads\n",
            run->preset ? run->preset->name : "network", run->preset ? run->preset->what : run->text,
@@ -578,9 +581,6 @@ static int carry_out(struct run *run)
                          .seed = (uint64_t)r->seed};
     if (!trainer_start(&run->trainer))
         return wrong_use("out of memory for the order of the images");
-    if (r->json && !(run->json = fopen(r->json, "w")))
-        return wrong_use("%s: cannot write: %s; name a file in a folder that exists", r->json,
-                         strerror(errno));
     if ((status = train(run)) >= 0)
         return status;
     if (r->save && !train_save(run->net, r->save, run->text, error))

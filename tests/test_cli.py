@@ -571,3 +571,26 @@ def test_train_bad_weights(kind, folder):
     FILES[kind][0](f"{folder}/w")
     call = good_call("train", folder) + ["--init", f"{folder}/w"]
     refused(*call, says=f"{folder}/w", folder=folder)
+
+
+@pytest.mark.parametrize("path", ["/nonexistent/log", "/proc/log", "/", ""], ids=range(4))
+def test_train_log_that_cannot_be(path, folder):
+    """Found out before the first step."""
+    line = refused(*good_call("train", folder), "--json", path, folder=folder)
+    assert "--json" in line or (path or "''") in line, line
+
+
+@pytest.mark.parametrize("option", ["--save", "--json"])
+def test_train_full_disk(option, folder):
+    """Weights appear whole or not at all; a log that ends early is no success."""
+    place = Path(folder) / "small"
+    place.mkdir()
+    if not mounts_work(place):
+        pytest.skip("this system lets nobody mount in a namespace (unshare)")
+    script = (
+        'dd if=/dev/zero of="$2/fill" bs=1k 2>/dev/null; '
+        f'"$1" train lenet --steps 3 --data synthetic:40:10 --threads 1 {option} "$2/w" >/dev/null; code=$?; '
+        'find "$2" -type f ! -name fill -size +0; exit $code'
+    )
+    command = in_small_file_system("size=16k", script) + [str(place)]
+    refused(command=command, says="No space left")
