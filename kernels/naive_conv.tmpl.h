@@ -7,6 +7,7 @@
  * with a reduction over `sum`, then includes this. */
 #include "kernel.h"
 #include "partition.h"
+#include "taps.h"
 
 /* Element x[n][c][h][w] lies at n * strides.n + c * strides.c + h * strides.h + w * strides.w. */
 struct strides {
@@ -30,15 +31,4 @@ static inline struct strides naive_dst_strides(const struct args *a)
 {
     const struct conv *p = &a->problem->conv;
     return naive_strides(a->formats.dst, p->oc, p->oh, p->ow);
-}
-
-/* Where the taps of one dimension fall inside the image: first <= k < last. */
-static inline int64_t naive_first(int64_t at, int64_t step)
-{
-    return at < 0 ? div_up(-at, step) : 0;
-}
-
-static inline int64_t naive_last(int64_t at, int64_t step, int64_t in, int64_t k)
-{
-    return at < in ? min_i64(k, div_up(in - at, step)) : 0;
 }

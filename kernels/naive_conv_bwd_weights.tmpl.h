@@ -33,8 +33,8 @@ static void naive_channels(const struct args *a, int64_t first, int64_t last, in
             for (int64_t kh = 0; kh < p->kh; kh++) {
                 for (int64_t kw = 0; kw < p->kw; kw++) {
                     const int64_t left = kw * step_w - p->pw;
-                    const int64_t ow_first = naive_first(left, p->sw);
-                    const int64_t ow_last = naive_last(left, p->sw, p->iw, p->ow);
+                    const int64_t ow_first = taps_first(left, p->sw);
+                    const int64_t ow_last = taps_last(left, p->sw, p->iw, p->ow);
                     float sum = 0;
                     for (int64_t n = 0; n < p->mb; n++) {
                         for (int64_t oh = 0; oh < p->oh; oh++) {

@@ -18,8 +18,8 @@ static void naive_channels(const struct args *a, int64_t first, int64_t last, in
             for (int64_t oh = 0; oh < p->oh; oh++) {
                 for (int64_t ow = 0; ow < p->ow; ow++) {
                     const int64_t top = oh * p->sh - p->ph, left = ow * p->sw - p->pw;
-                    const int64_t kw_first = naive_first(left, step_w);
-                    const int64_t kw_last = naive_last(left, step_w, p->iw, p->kw);
+                    const int64_t kw_first = taps_first(left, step_w);
+                    const int64_t kw_last = taps_last(left, step_w, p->iw, p->kw);
                     float sum = bias ? bias[oc] : 0;
                     for (int64_t ic = 0; ic < icg; ic++) {
                         for (int64_t kh = 0; kh < p->kh; kh++) {
