@@ -13,8 +13,9 @@
  * from the problem alone, hence the same bits for any number of threads. */
 #include "direct_core.tmpl.h"
 
-/* Pixels of a unit: its diff_dst, 32 KiB at 64 lanes, stays in cache while the tiles of weights pass over it. */
-#define UNIT_PIXELS 128
+/* Pixels of a unit: its diff_dst, 64 KiB at 64 lanes, streams from L2 with every tile of weights, which is then long
+ * enough to hide loading and storing its sums. */
+#define UNIT_PIXELS 256
 /* Inputs per task: the window of a unit stays in L2, and the transposed diff_dst is used often enough. */
 #define BLOCK_INPUTS 64
 /* Fewer where that makes too few tasks. */
@@ -149,6 +150,18 @@ struct patch {
     int64_t n0, images, y0, rows, x0, cols;
 };
 
+static struct patch patch_of(const struct plan *d, int64_t unit)
+{
+    const struct units *u = &d->units;
+    struct patch p = {.n0 = unit / (u->nx * u->ny) * u->images,
+                      .y0 = unit / u->nx % u->ny * u->rows,
+                      .x0 = unit % u->nx * u->cols};
+    p.images = min_i64(u->images, d->conv->mb - p.n0);
+    p.rows = min_i64(u->rows, d->conv->oh - p.y0);
+    p.cols = min_i64(u->cols, d->conv->ow - p.x0);
+    return p;
+}
+
 /* Transposes diff_dst of a unit: channels c to c + m as rows of k vectors. */
 static void take_block(float *out, const struct tensor *t, const struct patch *u, int64_t c,
                        int64_t k, int64_t m)
@@ -170,6 +183,20 @@ static void take_block(float *out, const struct tensor *t, const struct patch *u
             out += u->cols * k * V;
         }
     }
+}
+
+/* sums[k vectors] += each of n rows, in order. */
+static void add_rows(float *sums, const float *rows, int64_t k, int64_t n)
+{
+    vf s[TILE_VECTORS];
+    for (int64_t j = 0; j < TILE_VECTORS; j++)
+        s[j] = vzero();
+    for (int64_t q = 0; q < n; q++)
+        for (int64_t j = 0; j < TILE_VECTORS;
+             j++) /* what lies beyond k vectors is read but not used */
+            s[j] = vadd(s[j], vload(rows + (q * k + j) * V));
+    for (int64_t j = 0; j < k; j++)
+        vstore(sums + j * V, vadd(vload(sums + j * V), s[j]));
 }
 
 /* Tiles of the accumulation: (group, block of oc, block of ic, chunk). */
@@ -208,13 +235,13 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
         tile_of_vectors *hot = hot_tile(k);
         int64_t begin = d.all_units * chunk / d.chunks, end = d.all_units * (chunk + 1) / d.chunks;
         for (int64_t unit = begin; unit < end; unit++) {
-            const struct units *u = &d.units;
-            struct patch patch = {.n0 = unit / (u->nx * u->ny) * u->images,
-                                  .y0 = unit / u->nx % u->ny * u->rows,
-                                  .x0 = unit % u->nx * u->cols};
-            patch.images = min_i64(u->images, p->mb - patch.n0);
-            patch.rows = min_i64(u->rows, p->oh - patch.y0);
-            patch.cols = min_i64(u->cols, p->ow - patch.x0);
+            struct patch patch = patch_of(&d, unit),
+                         after = patch_of(&d, min_i64(unit + 1, end - 1));
+            int64_t oc = group * d.outputs + block * TILE_LANES;
+            struct lines next_src = lines_make(&d.src, after.n0, after.images, c0, channels,
+                                               after.y0 * p->sh - p->ph, w->rows);
+            struct lines next_diff =
+                lines_make(&d.diff_dst, after.n0, after.images, oc, m, after.y0, after.rows);
             int64_t pixels = 0;
             for (int64_t n = 0; n < patch.images; n++) {
                 window_pack(w, &d.src, patch.n0 + n, c0, channels, patch.y0 * p->sh - p->ph,
@@ -224,18 +251,15 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
                         d.pixel[pixels++] =
                             n * w->image + y * p->sh * w->row + x * p->sw * w->pixel;
             }
-            take_block(d.gradient, &d.diff_dst, &patch, group * d.outputs + block * TILE_LANES, k,
-                       m);
-            for (int64_t j = 0; bias && j < k; j++) {
-                vf b = vload(bias + j * V);
-                for (int64_t q = 0; q < pixels; q++)
-                    b = vadd(b, vload(d.gradient + (q * k + j) * V));
-                vstore(bias + j * V, b);
-            }
+            take_block(d.gradient, &d.diff_dst, &patch, oc, k, m);
+            if (bias)
+                add_rows(bias, d.gradient, k, pixels);
             for (r = 0; r < rows; r += TILE_PIXELS) {
                 float *to = sums + r * k * V;
                 hot(to, unit == begin ? d.zero : to, unit == begin ? 0 : k * V, d.input,
                     d.weight + r, d.gradient, d.pixel, pixels);
+                lines_fetch(&next_src, r / TILE_PIXELS, div_up(rows, TILE_PIXELS));
+                lines_fetch(&next_diff, r / TILE_PIXELS, div_up(rows, TILE_PIXELS));
             }
         }
     }

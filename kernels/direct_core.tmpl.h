@@ -145,10 +145,10 @@ static inline struct window window_make(enum layout layout, int64_t rows, int64_
     return w;
 }
 
-/* Floats of a buffer for `images` windows; vectors may run over the end by less than one. */
+/* Floats of a buffer for `images` windows; packing may run over the end by the left padding and a vector. */
 static inline int64_t window_floats(const struct window *w, int64_t images)
 {
-    return images * w->image + V;
+    return images * w->image + w->row + V;
 }
 
 /* Where channel c0 + c lies when the window begins at channel c0. */
@@ -161,13 +161,42 @@ static inline ptrdiff_t window_channel(const struct window *w, int64_t c0, int64
     return c * w->plane;
 }
 
-/* Writes `left` zeros, n floats, `right` zeros. Up to V - 1 zeros follow, so rows are written in
- * ascending order. */
-static inline void put_padded(float *out, int64_t left, const float *from, int64_t n, int64_t right)
+/* How a tensor is laid out from plane to plane, in the sense of struct window. */
+struct planes {
+    int64_t first, count,
+        all;             /* planes that hold channels c0 .. c0 + channels, planes of an image */
+    int64_t pitch, size; /* floats from pixel to pixel, from plane to plane */
+};
+
+static inline struct planes planes_of(const struct tensor *t, int64_t c0, int64_t channels)
 {
-    for (int64_t i = 0; i < left; i += V)
+    struct planes p = {.first = c0, .count = channels, .all = t->c, .pitch = 1};
+    if (t->layout == NHWC) {
+        p = (struct planes){.count = 1, .all = 1, .pitch = t->c};
+    } else if (t->layout == NCHW16C) {
+        p.first = c0 / 16;
+        p.count = div_up(c0 + channels, 16) - p.first;
+        p.all = div_up(t->c, 16);
+        p.pitch = 16;
+    }
+    p.size = t->h * t->w * p.pitch;
+    return p;
+}
+
+/* n zeros; up to V - 1 more follow. The first store stands apart because compilers turn the loop into a call of
+ * memset, which costs more than the one or two vectors of a usual padding. */
+static inline void put_zeros(float *out, int64_t n)
+{
+    if (n <= 0)
+        return;
+    vstore(out, vzero());
+    for (int64_t i = V; i < n; i += V)
         vstore(out + i, vzero());
-    out += left;
+}
+
+/* n floats and then zeros up to `end`; up to V - 1 more follow. */
+static inline void put_floats(float *out, const float *from, int64_t n, int64_t end)
+{
     int64_t i = 0;
     for (; i + V <= n; i += V)
         vstore(out + i, vload(from + i));
@@ -175,52 +204,88 @@ static inline void put_padded(float *out, int64_t left, const float *from, int64
         vstore(out + i, vload_n(from + i, n - i));
         i += V;
     }
-    for (; i < n + right; i += V)
-        vstore(out + i, vzero());
+    put_zeros(out + i, end - i);
 }
 
-/* Fills one row of the window: tensor row y from column x0 on, `from` at its column 0. */
-static inline void window_row(const struct window *w, const struct tensor *t, const float *from,
-                              int64_t pitch, bool inside, int64_t x0, float *out)
-{
-    int64_t lo = inside ? min_i64(max_i64(-x0, 0), w->cols) : w->cols;
-    int64_t hi = inside ? max_i64(min_i64(t->w - x0, w->cols), lo) : lo;
-    if (hi == lo) {
-        put_padded(out, w->row, from, 0, 0);
-    } else if (pitch == w->pixel) {
-        put_padded(out, lo * pitch, from + (x0 + lo) * pitch, (hi - lo) * pitch,
-                   (w->cols - hi) * pitch);
-    } else {
-        put_padded(out, lo * w->pixel, from, 0, 0);
-        for (int64_t x = lo; x < hi; x++)
-            put_padded(out + x * w->pixel, 0, from + (x0 + x) * pitch, w->pixel, 0);
-        put_padded(out + hi * w->pixel, (w->cols - hi) * w->pixel, from, 0, 0);
-    }
-}
-
-/* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. */
+/* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. Everything is written in ascending
+ * order, so that whole vectors may run over into what comes next. */
 static void window_pack(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
                         int64_t channels, int64_t y0, int64_t x0, float *out)
 {
-    int64_t first = c0, planes = channels, all = t->c, pitch = 1;
-    if (w->layout == NHWC) {
-        first = 0;
-        planes = all = 1;
-        pitch = t->c;
-    } else if (w->layout == NCHW16C) {
-        first = c0 / 16;
-        planes = div_up(c0 + channels, 16) - first;
-        all = div_up(t->c, 16);
-        pitch = 16;
+    struct planes p = planes_of(t, c0, channels);
+    int64_t top = min_i64(max_i64(-y0, 0), w->rows),
+            end = max_i64(min_i64(t->h - y0, w->rows), top);
+    int64_t left = min_i64(max_i64(-x0, 0), w->cols),
+            right = max_i64(min_i64(t->w - x0, w->cols), left);
+    int64_t rows = right > left ? end - top : 0, length = (right - left) * w->pixel;
+    int64_t next = w->row, skip = t->w * p.pitch;
+    if (length == next && next == skip) { /* no padding, whole rows: one long run */
+        length = next = skip = rows * skip;
+        rows = min_i64(rows, 1);
     }
-    for (int64_t k = 0; k < planes; k++) {
-        const float *plane = t->data + (n * all + first + k) * t->h * t->w * pitch;
-        for (int64_t r = 0; r < w->rows; r++) {
-            int64_t y = y0 + r;
-            bool inside = y >= 0 && y < t->h;
-            const float *from =
-                plane + (inside ? y * t->w * pitch : 0) + (w->layout == NHWC ? c0 : 0);
-            window_row(w, t, from, pitch, inside, x0, out + k * w->plane + r * w->row);
+    for (int64_t k = 0; k < p.count; k++, out += w->plane) {
+        float *to = out + left * w->pixel;
+        if (rows == 0) {
+            put_zeros(out, w->rows * w->row);
+            continue;
+        }
+        const float *from = t->data + (n * p.all + p.first + k) * p.size +
+                            (t->layout == NHWC ? c0 : 0) +
+                            ((y0 + top) * t->w + x0 + left) * p.pitch;
+        put_zeros(out, top * w->row + left * w->pixel);
+        to += top * w->row;
+        for (int64_t r = 0; r < rows; r++, to += next, from += skip) {
+            if (p.pitch == w->pixel) {
+                put_floats(to, from, length, next);
+                continue;
+            }
+            for (int64_t x = 0; x < right - left; x++)
+                put_floats(to + x * w->pixel, from + x * p.pitch, w->pixel, w->pixel);
+            put_zeros(to + length, next - length);
+        }
+        put_zeros(to, out + w->rows * w->row - to);
+    }
+}
+
+/* Lines of memory that will be needed soon: `run` floats in each of some planes of some images. */
+struct lines {
+    const float *at;
+    int64_t images, planes, run;
+    int64_t image, plane; /* distances in floats */
+};
+
+/* Rows y0 .. y0 + rows, cut to the tensor, of some channels. */
+static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t images, int64_t c0,
+                                      int64_t channels, int64_t y0, int64_t rows)
+{
+    struct planes p = planes_of(t, c0, channels);
+    int64_t top = min_i64(max_i64(y0, 0), t->h), end = max_i64(min_i64(y0 + rows, t->h), top);
+    return (struct lines){.at = t->data + (n * p.all + p.first) * p.size + top * t->w * p.pitch,
+                          .images = images,
+                          .planes = p.count,
+                          .run = (end - top) * t->w * p.pitch,
+                          .image = p.all * p.size,
+                          .plane = p.size};
+}
+
+/* Prefetches share i of n. Spread between the tiles: rows a plane apart are beyond hardware prefetchers, and all
+ * lines at once beyond the buffers for misses. */
+static inline void lines_fetch(const struct lines *s, int64_t i, int64_t n)
+{
+    int64_t each = (s->run + 30) / 16, all = s->images * s->planes * each;
+    int64_t first = all * i / n, count = all * (i + 1) / n - first;
+    if (count <= 0)
+        return;
+    int64_t line = first % each, plane = first / each % s->planes;
+    const float *image = s->at + first / each / s->planes * s->image;
+    for (; count > 0; count--) {
+        __builtin_prefetch(image + plane * s->plane + min_i64(line * 16, s->run - 1), 1);
+        if (++line == each) {
+            line = 0;
+            if (++plane == s->planes) {
+                plane = 0;
+                image += s->image;
+            }
         }
     }
 }

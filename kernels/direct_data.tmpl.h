@@ -5,7 +5,7 @@
  *   for each unit (a few image rows, or a few small images)       units are dealt to threads
  *     copy its input window, zero padded
  *     for each block of TILE_LANES outputs
- *       for each block of inputs whose packed weights fit L1
+ *       for each block of inputs whose packed weights fit L2
  *         for each tile of TILE_PIXELS pixels: the micro-kernel    sums wait in `sums`, pixel-major
  *       transpose the sums into the output
  *
@@ -42,8 +42,9 @@ static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phas
 #define UNIT_PIXELS 256
 /* Fewest: below this, packing costs more than idle threads. */
 #define UNIT_PIXELS_MIN 48
-/* Bytes of packed weights that a pass over the pixels keeps in L1. */
-#define L1_WEIGHTS 24576
+/* Bytes of packed weights that pass over the pixels at a time: they stream from L2 with every tile, at a rate the
+ * L2 sustains, so a smaller block that stays in L1 would only reload the sums more often. */
+#define WEIGHTS_BYTES (160 * 1024)
 
 struct plan {
     struct pass pass;
@@ -302,13 +303,15 @@ static void put_zero_lanes(const struct tensor *t, const struct patch *u)
                           u->x.out0 + (u->x0 + q) * u->x.out_step, t->c, padded.c - t->c, zeros);
 }
 
-/* Computes blocks first <= b < last of one phase over one unit whose window is packed. */
+/* Computes blocks first <= b < last of one phase over one unit whose window is packed. Meanwhile the lines
+ * `next` of the input and those the results will go to are fetched. */
 static void convolve_patch(const struct plan *d, const struct patch *u, int64_t group,
-                           int64_t before, int64_t first, int64_t last)
+                           int64_t before, int64_t first, int64_t last, const struct lines *next)
 {
     const struct pass *s = &d->pass;
     const struct window *w = &d->window;
     int64_t taps = u->y.taps * u->x.taps, pixels = u->images * u->rows * u->cols, i = 0;
+    int64_t tiles = div_up(pixels, TILE_PIXELS);
     for (int64_t n = 0; n < u->images; n++)
         for (int64_t r = 0; r < u->rows; r++)
             for (int64_t q = 0; q < u->cols; q++)
@@ -327,11 +330,14 @@ static void convolve_patch(const struct plan *d, const struct patch *u, int64_t 
         int64_t k = block_vectors(d, b), c0 = b * TILE_LANES,
                 m = min_i64(s->outputs - c0, TILE_LANES);
         int64_t rows = s->inputs * taps; /* 0 in a phase no tap reaches: its outputs are zero */
-        int64_t some = max_i64(L1_WEIGHTS / (max_i64(taps, 1) * k * V * 4), 1) * taps;
+        int64_t some = max_i64(WEIGHTS_BYTES / (max_i64(taps, 1) * k * V * 4), 1) * taps;
         const float *weights = packed_block(d, group, before, taps, b);
         for (int64_t j = 0; j < k * V; j++)
             d->bias[j] = s->bias && j < m ? s->bias[group * s->outputs + c0 + j] : 0;
         tile_of_vectors *hot = hot_tile(k);
+        struct lines to =
+            lines_make(&s->out, u->n0, u->images, group * s->outputs + c0, m,
+                       u->y.out0 + u->y0 * u->y.out_step, (u->rows - 1) * u->y.out_step + 1);
         int64_t r = 0;
         do {
             int64_t n = min_i64(rows - r, some);
@@ -339,6 +345,10 @@ static void convolve_patch(const struct plan *d, const struct patch *u, int64_t 
                 float *sums = d->sums + p * k * V;
                 hot(sums, r ? sums : d->bias, r ? k * V : 0, d->input, d->pixel + p,
                     weights + r * k * V, d->step + r, n);
+                if (r + some >= rows)
+                    lines_fetch(&to, p / TILE_PIXELS, tiles);
+                if (r == 0 && b == first)
+                    lines_fetch(next, p / TILE_PIXELS, tiles);
             }
             r += some;
         } while (r < rows);
@@ -348,40 +358,54 @@ static void convolve_patch(const struct plan *d, const struct patch *u, int64_t 
         put_zero_lanes(&s->out, u);
 }
 
-/* Tiles of the convolution: (group, unit, share of the blocks of outputs). */
+/* Tile i of the convolution: (group, unit, share of the blocks of outputs). */
+struct place {
+    int64_t group, n0, images, y0, x0, split;
+};
+
+static struct place place_of(const struct plan *d, int64_t i)
+{
+    const struct units *u = &d->units;
+    struct place at = {.split = i % d->splits};
+    i /= d->splits;
+    at.x0 = i % u->nx * u->cols;
+    i /= u->nx;
+    at.y0 = i % u->ny * u->rows;
+    i /= u->ny;
+    at.n0 = i % u->nn * u->images;
+    at.images = min_i64(u->images, d->pass.conv->mb - at.n0);
+    at.group = i / u->nn;
+    return at;
+}
+
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
     const struct pass *s = &d.pass;
-    const struct units *u = &d.units;
     for (int64_t i = first; i < last; i++) {
-        int64_t rest = i, split = rest % d.splits;
-        rest /= d.splits;
-        int64_t x0 = rest % u->nx * u->cols;
-        rest /= u->nx;
-        int64_t y0 = rest % u->ny * u->rows;
-        rest /= u->ny;
-        int64_t n0 = rest % u->nn * u->images, group = rest / u->nn;
-        int64_t images = min_i64(u->images, s->conv->mb - n0);
-        for (int64_t n = 0; n < images; n++)
-            window_pack(&d.window, &s->in, n0 + n, group * s->inputs, s->inputs,
-                        y0 * d.y_step + d.y_low, x0 * d.x_step + d.x_low,
+        struct place at = place_of(&d, i), after = place_of(&d, min_i64(i + 1, last - 1));
+        struct lines next = lines_make(&s->in, after.n0, after.images, after.group * s->inputs,
+                                       s->inputs, after.y0 * d.y_step + d.y_low, d.window.rows);
+        for (int64_t n = 0; n < at.images; n++)
+            window_pack(&d.window, &s->in, at.n0 + n, at.group * s->inputs, s->inputs,
+                        at.y0 * d.y_step + d.y_low, at.x0 * d.x_step + d.x_low,
                         d.input + n * d.window.image);
         int64_t before = 0;
         for (int64_t py = 0; py < s->phases_y; py++) {
             for (int64_t px = 0; px < s->phases_x; px++) {
-                struct patch patch = {.n0 = n0,
-                                      .images = images,
-                                      .y0 = y0,
-                                      .x0 = x0,
+                struct patch patch = {.n0 = at.n0,
+                                      .images = at.images,
+                                      .y0 = at.y0,
+                                      .x0 = at.x0,
                                       .y = direct_axis(s->conv, true, py),
                                       .x = direct_axis(s->conv, false, px)};
-                patch.rows = clipped(y0, u->rows, patch.y.count);
-                patch.cols = clipped(x0, u->cols, patch.x.count);
+                patch.rows = clipped(at.y0, d.units.rows, patch.y.count);
+                patch.cols = clipped(at.x0, d.units.cols, patch.x.count);
                 if (patch.rows * patch.cols > 0)
-                    convolve_patch(&d, &patch, group, before, d.blocks * split / d.splits,
-                                   d.blocks * (split + 1) / d.splits);
+                    convolve_patch(&d, &patch, at.group, before, d.blocks * at.split / d.splits,
+                                   d.blocks * (at.split + 1) / d.splits, &next);
                 before += patch.y.taps * patch.x.taps;
+                next.images = 0; /* fetched once */
             }
         }
     }
