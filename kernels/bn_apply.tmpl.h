@@ -18,23 +18,20 @@ static inline void apply_runs(const float *restrict x, float *restrict y, const 
                               const float *restrict shift, bool stream)
 {
     vf m = vload(mean), s = vload(scale), t = vload(shift);
-    int64_t n = b->inner;
-    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride, y += b->outer_stride) {
-        int64_t i = 0;
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
-            i = floats_to_aligned(y, n);
-            vstore_n(y, apply(vload_n(x, i), m, s, t), i);
+            int64_t head = floats_to_aligned(y + i, b->inner);
+            vstore_n(y + i, apply(vload_n(x + i, head), m, s, t), head);
+            i += head;
         }
-        for (; i + UNROLL * V <= n; i += UNROLL * V) {
+        for (; i + UNROLL * V <= end; i += UNROLL * V)
+            for (int64_t u = 0; u < UNROLL * V; u += V)
+                store_part(y + i + u, apply(vload(x + i + u), m, s, t), V, stream);
+        for (; i + V <= end; i += V)
             store_part(y + i, apply(vload(x + i), m, s, t), V, stream);
-            store_part(y + i + V, apply(vload(x + i + V), m, s, t), V, stream);
-            store_part(y + i + 2 * V, apply(vload(x + i + 2 * V), m, s, t), V, stream);
-            store_part(y + i + 3 * V, apply(vload(x + i + 3 * V), m, s, t), V, stream);
-        }
-        for (; i + V <= n; i += V)
-            store_part(y + i, apply(vload(x + i), m, s, t), V, stream);
-        if (i < n)
-            vstore_n(y + i, apply(vload_n(x + i, n - i), m, s, t), n - i);
+        if (i < end)
+            vstore_n(y + i, apply(vload_n(x + i, end - i), m, s, t), end - i);
     }
 }
 
@@ -61,30 +58,38 @@ static inline void apply_column(const float *x, float *y, int64_t stride, int64_
         store_part(y + r * stride, apply(load_part(x + r * stride, n), m, s, t), n, stream);
 }
 
+/* The columns beyond the last whole vector. */
+static __attribute__((noinline)) void edge_columns(const float *restrict x, float *restrict y,
+                                                   int64_t stride, int64_t rows, const float *mean,
+                                                   const float *scale, const float *shift,
+                                                   int64_t n)
+{
+    apply_column(x, y, stride, rows, mean, scale, shift, n, false);
+}
+
 static inline void apply_columns(const float *restrict x, float *restrict y,
                                  const struct bn_block *b, const float *restrict mean,
                                  const float *restrict scale, const float *restrict shift,
                                  bool stream)
 {
-    int64_t stride = b->inner_stride, width = b->columns;
-    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride, y += b->outer_stride) {
-        int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS) {
-            int64_t at = r * stride, j = 0;
-            for (; j + V <= width; j += V, at += V)
-                apply_column(x + at, y + at, stride, ROWS, mean + j, scale + j, shift + j, V,
-                             stream);
-            if (j < width)
-                apply_column(x + at, y + at, stride, ROWS, mean + j, scale + j, shift + j,
-                             width - j, stream);
+    int64_t stride = b->inner_stride, width = b->columns, whole = width / V * V;
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t at = o * b->outer_stride, r = 0;
+        for (; r + ROWS <= b->inner; r += ROWS, at += ROWS * stride) {
+            for (int64_t j = 0; j < whole; j += V)
+                apply_column(x + at + j, y + at + j, stride, ROWS, mean + j, scale + j, shift + j,
+                             V, stream);
+            if (whole < width)
+                edge_columns(x + at + whole, y + at + whole, stride, ROWS, mean + whole,
+                             scale + whole, shift + whole, width - whole);
         }
-        for (; r < b->inner; r++) {
-            int64_t at = r * stride, j = 0;
-            for (; j + V <= width; j += V, at += V)
-                apply_column(x + at, y + at, stride, 1, mean + j, scale + j, shift + j, V, stream);
-            if (j < width)
-                apply_column(x + at, y + at, stride, 1, mean + j, scale + j, shift + j, width - j,
+        for (; r < b->inner; r++, at += stride) {
+            for (int64_t j = 0; j < whole; j += V)
+                apply_column(x + at + j, y + at + j, stride, 1, mean + j, scale + j, shift + j, V,
                              stream);
+            if (whole < width)
+                edge_columns(x + at + whole, y + at + whole, stride, 1, mean + whole, scale + whole,
+                             shift + whole, width - whole);
         }
     }
 }

@@ -29,33 +29,25 @@ hot_sums_runs(const float *restrict x, const float *restrict dy, const struct bn
     const float *mean = k + MEANS * width;
     vf m = vload(mean), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
     vf b0 = vzero(), b1 = vzero(), g0 = vzero(), g1 = vzero();
-    int64_t n = b->inner;
-    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride, dy += b->outer_stride) {
-        int64_t i = 0;
-        for (; i + 4 * V <= n; i += 4 * V) {
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t i = o * b->outer_stride, end = i + b->inner;
+        for (; i + 2 * V <= end; i += 2 * V) {
             vf c0 = vsub(vload(x + i), m), c1 = vsub(vload(x + i + V), m);
             vf d0 = masked(vload(dy + i), c0, s, t), d1 = masked(vload(dy + i + V), c1, s, t);
             b0 = vadd(b0, d0);
             g0 = vfma(d0, c0, g0);
             b1 = vadd(b1, d1);
             g1 = vfma(d1, c1, g1);
-            c0 = vsub(vload(x + i + 2 * V), m);
-            c1 = vsub(vload(x + i + 3 * V), m);
-            d0 = masked(vload(dy + i + 2 * V), c0, s, t);
-            d1 = masked(vload(dy + i + 3 * V), c1, s, t);
-            b0 = vadd(b0, d0);
-            g0 = vfma(d0, c0, g0);
-            b1 = vadd(b1, d1);
-            g1 = vfma(d1, c1, g1);
         }
-        for (; i + V <= n; i += V) {
+        if (i + V <= end) {
             vf c = vsub(vload(x + i), m), d = masked(vload(dy + i), c, s, t);
             b0 = vadd(b0, d);
             g0 = vfma(d, c, g0);
+            i += V;
         }
-        if (i < n) {
-            vf c = vsub(vload_n(x + i, n - i), vload_n(mean, n - i));
-            vf d = masked(vload_n(dy + i, n - i), c, s, t);
+        if (i < end) {
+            vf c = vsub(vload_n(x + i, end - i), vload_n(mean, end - i));
+            vf d = masked(vload_n(dy + i, end - i), c, s, t);
             b1 = vadd(b1, d);
             g1 = vfma(d, c, g1);
         }
@@ -81,32 +73,42 @@ static inline void sums_column(const float *x, const float *dy, int64_t stride, 
     vstore(acc_dot, vadd(dot, part_dot));
 }
 
+/* The columns beyond the last whole vector. */
+static __attribute__((noinline)) void
+edge_sums_columns(const float *restrict x, const float *restrict dy, int64_t stride, int64_t rows,
+                  const float *restrict k, int64_t width, float *acc_dy, float *acc_dot, int64_t n)
+{
+    sums_column(x, dy, stride, rows, k, width, acc_dy, acc_dot, n);
+}
+
 static __attribute__((noinline)) void
 hot_sums_columns(const float *restrict x, const float *restrict dy, const struct bn_block *b,
                  const float *restrict k, int64_t width, struct sums *restrict acc)
 {
-    int64_t stride = b->inner_stride, columns = b->columns;
-    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride, dy += b->outer_stride) {
-        int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS) {
-            int64_t at = r * stride, j = 0;
-            for (; j + V <= columns; j += V, at += V)
-                sums_column(x + at, dy + at, stride, ROWS, k + j, width, acc->dy + j, acc->dot + j,
-                            V);
-            if (j < columns)
-                sums_column(x + at, dy + at, stride, ROWS, k + j, width, acc->dy + j, acc->dot + j,
-                            columns - j);
+    int64_t stride = b->inner_stride, columns = b->columns, whole = columns / V * V;
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t at = o * b->outer_stride, r = 0;
+        for (; r + ROWS <= b->inner; r += ROWS, at += ROWS * stride) {
+            for (int64_t j = 0; j < whole; j += V)
+                sums_column(x + at + j, dy + at + j, stride, ROWS, k + j, width, acc->dy + j,
+                            acc->dot + j, V);
+            if (whole < columns)
+                edge_sums_columns(x + at + whole, dy + at + whole, stride, ROWS, k + whole, width,
+                                  acc->dy + whole, acc->dot + whole, columns - whole);
         }
-        for (; r < b->inner; r++) {
-            int64_t at = r * stride, j = 0;
-            for (; j + V <= columns; j += V, at += V)
-                sums_column(x + at, dy + at, stride, 1, k + j, width, acc->dy + j, acc->dot + j, V);
-            if (j < columns)
-                sums_column(x + at, dy + at, stride, 1, k + j, width, acc->dy + j, acc->dot + j,
-                            columns - j);
+        for (; r < b->inner; r++, at += stride) {
+            for (int64_t j = 0; j < whole; j += V)
+                sums_column(x + at + j, dy + at + j, stride, 1, k + j, width, acc->dy + j,
+                            acc->dot + j, V);
+            if (whole < columns)
+                edge_sums_columns(x + at + whole, dy + at + whole, stride, 1, k + whole, width,
+                                  acc->dy + whole, acc->dot + whole, columns - whole);
         }
     }
 }
+
+/* Two rows at a time: five constants and two rows leave a few of 16 registers. */
+enum { GRADIENT_ROWS = 2 };
 
 struct gradient {
     vf mean, scale, slope, offset, shift;
@@ -134,23 +136,24 @@ static inline void gradient_runs(const float *restrict x, const float *restrict 
                                  const float *restrict k, int64_t width, bool stream)
 {
     struct gradient g = load_gradient(k, width);
-    int64_t n = b->inner, step = b->outer_stride;
-    for (int64_t o = 0; o < b->outer; o++, x += step, dy += step, dx += step) {
-        int64_t i = 0;
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
-            i = floats_to_aligned(dx, n);
-            vstore_n(dx, gradient(vload_n(x, i), vload_n(dy, i), &g), i);
+            int64_t head = floats_to_aligned(dx + i, b->inner);
+            vstore_n(dx + i, gradient(vload_n(x + i, head), vload_n(dy + i, head), &g), head);
+            i += head;
         }
-        for (; i + 2 * V <= n; i += 2 * V) {
+        for (; i + 2 * V <= end; i += 2 * V) {
             store_part(dx + i, gradient(vload(x + i), vload(dy + i), &g), V, stream);
             store_part(dx + i + V, gradient(vload(x + i + V), vload(dy + i + V), &g), V, stream);
         }
-        if (i + V <= n) {
+        if (i + V <= end) {
             store_part(dx + i, gradient(vload(x + i), vload(dy + i), &g), V, stream);
             i += V;
         }
-        if (i < n)
-            vstore_n(dx + i, gradient(vload_n(x + i, n - i), vload_n(dy + i, n - i), &g), n - i);
+        if (i < end)
+            vstore_n(dx + i, gradient(vload_n(x + i, end - i), vload_n(dy + i, end - i), &g),
+                     end - i);
     }
 }
 
@@ -173,32 +176,44 @@ static inline void gradient_column(const float *x, const float *dy, float *dx, i
                                    bool stream)
 {
     struct gradient g = load_gradient(k, width);
-    for (int64_t r = 0; r < rows; r++, x += stride, dy += stride, dx += stride)
-        store_part(dx, gradient(load_part(x, n), load_part(dy, n), &g), n, stream);
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t at = r * stride;
+        store_part(dx + at, gradient(load_part(x + at, n), load_part(dy + at, n), &g), n, stream);
+    }
+}
+
+/* The columns beyond the last whole vector. */
+static __attribute__((noinline)) void edge_gradient_columns(const float *restrict x,
+                                                            const float *restrict dy,
+                                                            float *restrict dx, int64_t stride,
+                                                            int64_t rows, const float *restrict k,
+                                                            int64_t width, int64_t n)
+{
+    gradient_column(x, dy, dx, stride, rows, k, width, n, false);
 }
 
 static inline void gradient_columns(const float *restrict x, const float *restrict dy,
                                     float *restrict dx, const struct bn_block *b,
                                     const float *restrict k, int64_t width, bool stream)
 {
-    int64_t stride = b->inner_stride, columns = b->columns, step = b->outer_stride;
-    for (int64_t o = 0; o < b->outer; o++, x += step, dy += step, dx += step) {
-        int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS) {
-            int64_t at = r * stride, j = 0;
-            for (; j + V <= columns; j += V, at += V)
-                gradient_column(x + at, dy + at, dx + at, stride, ROWS, k + j, width, V, stream);
-            if (j < columns)
-                gradient_column(x + at, dy + at, dx + at, stride, ROWS, k + j, width, columns - j,
-                                stream);
+    int64_t stride = b->inner_stride, columns = b->columns, whole = columns / V * V;
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t at = o * b->outer_stride, r = 0;
+        for (; r + GRADIENT_ROWS <= b->inner; r += GRADIENT_ROWS, at += GRADIENT_ROWS * stride) {
+            for (int64_t j = 0; j < whole; j += V)
+                gradient_column(x + at + j, dy + at + j, dx + at + j, stride, GRADIENT_ROWS, k + j,
+                                width, V, stream);
+            if (whole < columns)
+                edge_gradient_columns(x + at + whole, dy + at + whole, dx + at + whole, stride,
+                                      GRADIENT_ROWS, k + whole, width, columns - whole);
         }
-        for (; r < b->inner; r++) {
-            int64_t at = r * stride, j = 0;
-            for (; j + V <= columns; j += V, at += V)
-                gradient_column(x + at, dy + at, dx + at, stride, 1, k + j, width, V, stream);
-            if (j < columns)
-                gradient_column(x + at, dy + at, dx + at, stride, 1, k + j, width, columns - j,
+        for (; r < b->inner; r++, at += stride) {
+            for (int64_t j = 0; j < whole; j += V)
+                gradient_column(x + at + j, dy + at + j, dx + at + j, stride, 1, k + j, width, V,
                                 stream);
+            if (whole < columns)
+                edge_gradient_columns(x + at + whole, dy + at + whole, dx + at + whole, stride, 1,
+                                      k + whole, width, columns - whole);
         }
     }
 }

@@ -74,28 +74,33 @@ static inline void sum_columns(const float *x, int64_t stride, int64_t rows, con
     vstore(acc, vadd(vload(acc), s));
 }
 
+/* The columns beyond the last whole vector. */
+static __attribute__((noinline)) void edge_sum_columns(const float *restrict x, int64_t stride,
+                                                       int64_t rows, const float *restrict k,
+                                                       float *restrict acc, int64_t n)
+{
+    sum_columns(x, stride, rows, k, acc, n);
+}
+
 static __attribute__((noinline)) void hot_sum_columns(const float *restrict x,
                                                       const struct bn_block *b,
                                                       const float *restrict k, float *restrict acc)
 {
-    int64_t stride = b->inner_stride, width = b->columns;
-    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride) {
+    int64_t stride = b->inner_stride, width = b->columns, whole = width / V * V;
+    for (int64_t o = 0; o < b->outer; o++) {
+        const float *row = x + o * b->outer_stride;
         int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS) {
-            const float *row = x + r * stride;
-            int64_t j = 0;
-            for (; j + V <= width; j += V)
+        for (; r + ROWS <= b->inner; r += ROWS, row += ROWS * stride) {
+            for (int64_t j = 0; j < whole; j += V)
                 sum_columns(row + j, stride, ROWS, k + j, acc + j, V);
-            if (j < width)
-                sum_columns(row + j, stride, ROWS, k + j, acc + j, width - j);
+            if (whole < width)
+                edge_sum_columns(row + whole, stride, ROWS, k + whole, acc + whole, width - whole);
         }
-        for (; r < b->inner; r++) {
-            const float *row = x + r * stride;
-            int64_t j = 0;
-            for (; j + V <= width; j += V)
+        for (; r < b->inner; r++, row += stride) {
+            for (int64_t j = 0; j < whole; j += V)
                 sum_columns(row + j, stride, 1, k + j, acc + j, V);
-            if (j < width)
-                sum_columns(row + j, stride, 1, k + j, acc + j, width - j);
+            if (whole < width)
+                edge_sum_columns(row + whole, stride, 1, k + whole, acc + whole, width - whole);
         }
     }
 }
@@ -112,29 +117,37 @@ static inline void squares_columns(const float *x, int64_t stride, int64_t rows,
     vstore(acc, vadd(vload(acc), s));
 }
 
+/* The columns beyond the last whole vector. */
+static __attribute__((noinline)) void edge_squares_columns(const float *restrict x, int64_t stride,
+                                                           int64_t rows,
+                                                           const float *restrict centre,
+                                                           float *restrict acc, int64_t n)
+{
+    squares_columns(x, stride, rows, centre, acc, n);
+}
+
 static __attribute__((noinline)) void hot_squares_columns(const float *restrict x,
                                                           const struct bn_block *b,
                                                           const float *restrict centre,
                                                           float *restrict acc)
 {
-    int64_t stride = b->inner_stride, width = b->columns;
-    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride) {
+    int64_t stride = b->inner_stride, width = b->columns, whole = width / V * V;
+    for (int64_t o = 0; o < b->outer; o++) {
+        const float *row = x + o * b->outer_stride;
         int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS) {
-            const float *row = x + r * stride;
-            int64_t j = 0;
-            for (; j + V <= width; j += V)
+        for (; r + ROWS <= b->inner; r += ROWS, row += ROWS * stride) {
+            for (int64_t j = 0; j < whole; j += V)
                 squares_columns(row + j, stride, ROWS, centre + j, acc + j, V);
-            if (j < width)
-                squares_columns(row + j, stride, ROWS, centre + j, acc + j, width - j);
+            if (whole < width)
+                edge_squares_columns(row + whole, stride, ROWS, centre + whole, acc + whole,
+                                     width - whole);
         }
-        for (; r < b->inner; r++) {
-            const float *row = x + r * stride;
-            int64_t j = 0;
-            for (; j + V <= width; j += V)
+        for (; r < b->inner; r++, row += stride) {
+            for (int64_t j = 0; j < whole; j += V)
                 squares_columns(row + j, stride, 1, centre + j, acc + j, V);
-            if (j < width)
-                squares_columns(row + j, stride, 1, centre + j, acc + j, width - j);
+            if (whole < width)
+                edge_squares_columns(row + whole, stride, 1, centre + whole, acc + whole,
+                                     width - whole);
         }
     }
 }
