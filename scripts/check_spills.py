@@ -4,7 +4,7 @@
     scripts/check_spills.py FOLDER_OR_OBJECT...
 
 Disassembles the objects and looks at every function called hot_* (or a compiler's clone of one). In each
-innermost loop, which is a backward jump with no other backward jump inside, no vector register may be loaded from
+innermost loop, which is a backward jump that no other one's target lies under, no vector register may be loaded from
 or stored to the stack: that is a spill, and it costs the load and store ports the loop lives on. Works on x86-64
 and AArch64 objects. Exit status 1 on a spill, 2 where objects cannot be read or none has a hot function.
 """
@@ -23,6 +23,8 @@ X86_JUMP = re.compile(r"^(notrack )?j[a-z]+\s")
 ARM_JUMP = re.compile(r"^(b|b\.[a-z]+|cbz|cbnz|tbz|tbnz)\s")
 # AT&T operands: a stack address next to a vector register, the frame pointer only when it is one (see below).
 X86_VECTOR = re.compile(r"%[xyz]mm\d+")
+# Reads one scalar, as many times as it is used: not a vector that found no register.
+X86_BROADCAST = re.compile(r"^v?p?broadcast")
 X86_STACK = re.compile(r"\(%rsp[,)]")
 X86_FRAME = re.compile(r"-0x[0-9a-f]+\(%rbp[,)]")
 X86_FRAME_POINTER = re.compile(r"^mov\s+%rsp,%rbp")
@@ -55,7 +57,7 @@ def disassemble(path):
 
 
 def innermost_loops(body):
-    """(first, last) indices of the loops of a function that contain no other loop."""
+    """(first, last) indices of the loops of a function in which no other loop begins."""
     index = {address: i for i, (address, _) in enumerate(body)}
     loops = set()
     for i, (_, text) in enumerate(body):
@@ -64,10 +66,12 @@ def innermost_loops(body):
             first = index.get(int(target["address"], 16)) if target else None
             if first is not None and first <= i:
                 loops.add((first, i))
+    # Compilers move parts of an outer loop behind its inner one, so that the two overlap without nesting: what
+    # counts is where the other begins.
     return [
         (first, last)
         for first, last in sorted(loops)
-        if not any((a, b) != (first, last) and first <= a and b <= last for a, b in loops)
+        if not any(first < a <= last or (a == first and b < last) for a, b in loops)
     ]
 
 
@@ -78,7 +82,7 @@ def spills(body):
     for first, last in innermost_loops(body):
         for address, text in body[first : last + 1]:
             on_stack = X86_STACK.search(text) or (framed and X86_FRAME.search(text))
-            x86 = X86_VECTOR.search(text) and on_stack
+            x86 = X86_VECTOR.search(text) and on_stack and not X86_BROADCAST.match(text)
             if x86 or ARM_VECTOR_MOVE.match(text) or ARM_FRAME_MOVE.match(text):
                 found.append((address, text))
     return found
