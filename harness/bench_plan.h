@@ -1,11 +1,11 @@
 /* Which rows a run times.
  *
  * Where the user names problems, every variant that matches is timed on every one of them.
- * Otherwise plan `quick` takes the whole ladder on the set `ladder`, each variant in its first layout on the largest team, batch normalization beyond the
- * last-level cache, and the fastest variants, found by a short unreported trial, on the rest of
- * `seeds`; plan `full` takes the whole ladder on all of `seeds`. The ceilings the counters need are
- * added to any plan: the FMA peak of each ISA and thread count, and copies at each footprint and
- * cache state. */
+ * Otherwise plan `quick` takes the whole ladder on the set `ladder`, each variant in its first layout on the
+ * largest team, batch normalization beyond the last-level cache, and the fastest variants, found by a short
+ * unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of `seeds`. The ceilings
+ * the counters need are added to any plan: the FMA peak of each ISA and thread count, and copies at each
+ * footprint and cache state. */
 #ifndef BATCHMARK_BENCH_PLAN_H
 #define BATCHMARK_BENCH_PLAN_H
 

@@ -31,7 +31,7 @@ FORBIDDEN_OPTIONS = ("-march=native", "-mtune=native", "-ffast-math", "-Ofast", 
 FORBIDDEN_TEXT = re.compile(r"__attribute__\s*\(\(\s*(constructor|target)|#\s*pragma\s+GCC\s+(optimize|target)")
 IF_ZERO = re.compile(r"^\s*#\s*if\s+0\b", re.MULTILINE)
 HEADER_MINIMUM = 40
-LINE_MAXIMUM = 120
+LINE_MAXIMUM = 128
 
 
 class Findings:
