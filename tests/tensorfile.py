@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,8 @@ def load(path):
 def batchmark(*arguments, timeout=120, **options):
     """Runs the program and returns the finished process, text captured."""
     command = [BATCHMARK, *map(str, arguments)]
+    # Idle threads sleep: on a busy machine spinning ones would take the cores from those that work.
+    options.setdefault("env", {"OMP_WAIT_POLICY": "passive", **os.environ})
     return subprocess.run(
         command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, **options
     )
@@ -70,14 +73,14 @@ class CannotDo(Exception):
 
 def run(variant, problem, tensors, folder, layout=None, threads=1):
     """Runs op/variant on arrays and returns the outputs as float32 arrays."""
-    source, result = Path(folder) / "in.safetensors", Path(folder) / "out.safetensors"
-    save(source, tensors)
-    result.unlink(missing_ok=True)
     options = ["--layout", layout] if layout else []
-    finished = batchmark(
-        "run", variant, problem, "--in", source, "--out", result, "--threads", threads, *options
-    )
-    if finished.returncode == 2 and " cannot do " in finished.stderr:
-        raise CannotDo(finished.stderr.strip())
-    assert finished.returncode == 0, f"{' '.join(map(str, finished.args))}: {finished.stderr.strip()}"
-    return load(result)[0]
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        source, result = Path(place) / "in.safetensors", Path(place) / "out.safetensors"
+        save(source, tensors)
+        finished = batchmark(
+            "run", variant, problem, "--in", source, "--out", result, "--threads", threads, *options
+        )
+        if finished.returncode == 2 and " cannot do " in finished.stderr:
+            raise CannotDo(finished.stderr.strip())
+        assert finished.returncode == 0, f"{' '.join(finished.args)}: {finished.stderr.strip()}"
+        return load(result)[0]

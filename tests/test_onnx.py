@@ -5,6 +5,8 @@ from PyTorch. Every one that says something about an operation here goes through
 variant and layout that takes the problem. ConvTranspose is the backward pass of a convolution to its input.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from tensorfile import CannotDo, run, variants
 
 DATA = Path("/usr/share/libonnx-testdata/data")
 MISSING = "the ONNX node tests are not installed (Debian's libonnx-testdata)"
+VARIANTS = variants()
 OPERATIONS = ["Conv", "ConvTranspose", "BatchNormalization", "Gemm", "MatMul"]
 
 
@@ -59,23 +62,27 @@ def check_all(operation, problem, tensors, expected, folder, layouts=None):
     """Holds every variant of the operation that takes the problem against the expected outputs."""
     done = set()
     wrong = []
-    for row in variants(operation):
+
+    def check(row, layout):
         name = f"{operation}/{row['variant']}"
-        for layout in layouts or row["layouts"]:
-            if layout not in row["layouts"]:
-                continue
-            try:
-                outputs = run(name, problem, tensors, folder, layout, threads=2)
-            except CannotDo:
-                continue
-            done.add(row["variant"])
-            for role, want in expected.items():
-                got = outputs[role]
-                assert got.shape == want.shape, f"{name} {problem} {layout}: {role} has shape {got.shape}"
-                error = np.max(np.abs(got - want.astype(np.float64)), initial=0)
-                limit = tolerance(name) * max(np.max(np.abs(want), initial=0), 1e-3)
-                if not error <= limit:
-                    wrong.append(f"{name} {problem} {layout}: {role} is off by {error:g}, allowed {limit:g}")
+        try:
+            outputs = run(name, problem, tensors, folder, layout, threads=2 if row["parallel"] else 1)
+        except CannotDo:
+            return
+        done.add(row["variant"])
+        for role, want in expected.items():
+            got = outputs[role]
+            assert got.shape == want.shape, f"{name} {problem} {layout}: {role} has shape {got.shape}"
+            error = np.max(np.abs(got - want.astype(np.float64)), initial=0)
+            limit = tolerance(name) * max(np.max(np.abs(want), initial=0), 1e-3)
+            if not error <= limit:
+                wrong.append(f"{name} {problem} {layout}: {role} is off by {error:g}, allowed {limit:g}")
+
+    rows = [row for row in VARIANTS if row["op"] == operation]
+    pairs = [(row, l) for row in rows for l in row["layouts"] if not layouts or l in layouts]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for outcome in [pool.submit(check, *pair) for pair in pairs]:
+            outcome.result()
     assert not wrong, "\n".join(wrong)
     assert {"ref", "naive"} <= done, f"{problem}: only {sorted(done)} took it"
 
