@@ -24,7 +24,7 @@
 #define REPETITION_LEAST 0.002
 
 /* A row whose one call takes longer is slow. */
-#define SLOW_CALL 0.1
+#define SLOW_CALL 0.04
 
 /* Operand sets for cold caches: twice the last level, but never more than this share of the memory.
  */
@@ -43,6 +43,9 @@ static double now(void)
 }
 
 /* Verification */
+
+/* The fewest outputs a quick run compares of a large problem. */
+#define QUICK_COORDINATES 1024
 
 struct verify_watch {
     struct bench_rows *rows;
@@ -87,6 +90,14 @@ static void judge(struct bench_row *row, const struct verdict *v)
     }
 }
 
+/* Outputs compared: a quick run has minutes for some hundred cases, so it samples large problems thinner than
+ * `batchmark verify` does; borders are always among them. */
+static int64_t sample_size(const struct bench_options *o, const struct bench_row *r)
+{
+    int64_t usual = verify_sample_size(r->op, &r->problem);
+    return o->full || usual == 0 ? usual : max_i64(QUICK_COORDINATES, usual / 8);
+}
+
 bool bench_verify(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
                   bench_progress_fn *progress, void *user, char error[ERROR_TEXT])
 {
@@ -125,7 +136,7 @@ bool bench_verify(const struct bench_options *o, const struct machine *m, struct
             .seed = o->seed,
             .hints = machine_hints(m, r->threads),
             .gates = GATE_EXACT | GATE_BOUND,
-            .max_coordinates = verify_sample_size(r->op, &r->problem),
+            .max_coordinates = sample_size(o, r),
         };
     }
     struct verify_watch watch = {rows, row_of, count, 0, now(), progress, user};
