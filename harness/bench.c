@@ -293,6 +293,14 @@ static bool calibrate(struct runner *r)
     return true;
 }
 
+static void give_up(struct bench_row *rows, int count, const char *why)
+{
+    for (int i = 0; i < count; i++) {
+        rows[i].state = ROW_GIVEN_UP;
+        snprintf(rows[i].why, sizeof rows[i].why, "%s", why);
+    }
+}
+
 /* Times one group. `budget` is what each of its rows may use. */
 static void time_group(const struct bench_options *o, const struct machine *m,
                        struct bench_row *rows, int count, double budget)
@@ -309,10 +317,7 @@ static void time_group(const struct bench_options *o, const struct machine *m,
     else if (make_sets(m, rows, count, o->seed, sets, set_total, error))
         for (; open < count && runner_open(&runners[open], &rows[open], m, sets, set_total); open++)
             ;
-    for (int i = open; i < count; i++) {
-        rows[i].state = ROW_GIVEN_UP;
-        snprintf(rows[i].why, sizeof rows[i].why, "%s", error);
-    }
+    give_up(rows + open, count - open, error);
 
     for (int i = 0; i < open; i++)
         if (!calibrate(&runners[i]))
@@ -405,7 +410,10 @@ static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
         }
         if (n) {
             double share = fmax(0, t->end - now()) / fmax(1, t->total - t->done);
-            time_group(t->options, t->machine, group, n, fmin(t->options->budget, share));
+            if (now() < t->end || row_is_ceiling(&group[0]))
+                time_group(t->options, t->machine, group, n, fmin(t->options->budget, share));
+            else if (pass == PASS_ALL)
+                give_up(group, n, "the time of --limit was spent before its turn came");
             for (int k = 0; k < n; k++)
                 rows->items[at[k]] = group[k];
             t->done += n;

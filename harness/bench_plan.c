@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Steps of one peak_fma call: about ten milliseconds on one core, far above the cost of starting a
+/* Steps of one peak_fma call: about two milliseconds on one core, far above the cost of starting a
  * team. */
-#define PEAK_ITERATIONS 500
+#define PEAK_ITERATIONS 100
 
 /* The trial of the quick plan gets this share of the run. */
 #define TRIAL_SHARE 0.1

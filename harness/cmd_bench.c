@@ -30,7 +30,8 @@ static const char help[] =
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --budget SECONDS   of timing for a row that will not settle below 2 % variation (quick 0.3, "
     "full 3)\n"
-    "  --limit SECONDS    of the whole run; budgets shrink to fit (plan quick 190, else none)\n"
+    "  --limit SECONDS    of the whole run: budgets shrink, and rows left over are not timed (plan quick 190,\n"
+    "                     else none)\n"
     "  --out DIR          write the results here; sets no link 'latest'\n"
     "  --seed K           of the data (1)\n"
     "  --list-rows        print the rows and stop (also --dry-run)\n";
@@ -129,16 +130,17 @@ __attribute__((format(printf, 2, 3))) static void note(struct notes *n, const ch
 /* Above 100 by more than this, a share of a ceiling is an error of the benchmark and not noise. */
 #define OVER 103
 
+/* So many rows that were not timed are named; then they are only counted. */
+#define GIVEN_UP_SHOWN 3
+
 static void find_notes(const struct bench_rows *rows, struct notes *n)
 {
     int unstable = 0, given_up = 0, timed = 0;
     const struct bench_row *worst = NULL;
     for (int i = 0; i < rows->count; i++) {
         const struct bench_row *r = &rows->items[i];
-        if (r->state == ROW_GIVEN_UP) {
-            given_up++;
+        if (r->state == ROW_GIVEN_UP && given_up++ < GIVEN_UP_SHOWN)
             note(n, "%s was not timed: %s", r->name, r->why);
-        }
         if (r->state != ROW_TIMED)
             continue;
         timed++;
@@ -323,7 +325,7 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     end_line(&reporter);
     int failed = print_failures(rows), left_out = count_state(rows, ROW_LEFT_OUT);
     if (o.limit > 0)
-        o.limit = fmax(1, o.limit - (now() - start));
+        o.limit = fmax(o.limit / 3, o.limit - (now() - start));
     bench_time(&o, m, rows, show_progress, &reporter);
     end_line(&reporter);
 
