@@ -254,7 +254,8 @@ static void json_has_the_library_s_shape(void **state)
     (void)state;
     char host[256] = "";
     static const char *const warnings[] = {"a warning of the run"};
-    char *argv[] = {"bench", "--seed", "7"};
+    char command[] = "bench", option[] = "--seed", value[] = "7",
+         *argv[] = {command, option, value};
     struct run_facts facts = {
         .argc = 3, .argv = argv, .seed = 7, .warnings = warnings, .warning_count = 1};
     struct bench_row rows[] = {make(registry_find("gemm", "naive"), "2x3:3x4", 1e-6),
@@ -308,7 +309,8 @@ static void results_folder(void **state)
     assert_int_equal(chdir(temporary), 0);
     assert_true(machine_from_synthetic(&machine, "pack:1 core:2 pu:1", NULL, 0));
     snprintf(machine.slug, sizeof machine.slug, "made-up-2c");
-    machine.topology_xml = "<topology/>";
+    char xml[] = "<topology/>";
+    machine.topology_xml = xml;
 
     /* A run that ends in nothing leaves nothing. */
     assert_true(results_open(&r, &machine, NULL, error));
