@@ -210,8 +210,8 @@ def draw_roofline(run, folder):
     axis.text(high, roof * 1.08, f"FMA peak ({top.variant}), {roof:.0f} GFLOP/s", ha="right", fontsize=8)
     for name in ("avx2", "sse2"):
         level = [r for r in peaks if name in r.variant and r is not top and r.variant.split("_")[0] == name]
-        if level:
-            y = max(r.get("gflops_actual") or r.get("gflops") for r in level)
+        y = max((r.get("gflops_actual") or r.get("gflops") for r in level), default=0)
+        if y > floor:
             axis.axhline(y, color=GREY, linewidth=0.8, linestyle=":")
             axis.text(high, y * 1.08, f"{name}, {y:.0f}", ha="right", color="#555555", fontsize=8)
     for i, op in enumerate(dict.fromkeys(op for op, *_ in dots)):
