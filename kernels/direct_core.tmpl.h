@@ -26,7 +26,8 @@ struct tensor {
 };
 
 /* The tile. `w` has n rows of k vectors; the sums start from `start` (rows start_step floats apart,
- * 0 = the same row for all) and go to rows of k vectors at `out`. */
+ * 0 = the same row for all) and go to rows of k vectors at `out`. The loops
+ * count to constants because compilers keep the sums in registers only where they unroll fully and early. */
 static inline __attribute__((always_inline)) void tile(int k, float *out, const float *start,
                                                        int64_t start_step, const float *x,
                                                        const ptrdiff_t *at, const float *w,
@@ -34,33 +35,30 @@ static inline __attribute__((always_inline)) void tile(int k, float *out, const 
 {
     const float *pixel[TILE_PIXELS];
     vf sum[TILE_PIXELS][TILE_VECTORS];
-#pragma GCC unroll 16
     for (int p = 0; p < TILE_PIXELS; p++) {
         pixel[p] = x + at[p];
-#pragma GCC unroll 8
-        for (int j = 0; j < k; j++)
-            sum[p][j] = vload(start + p * start_step + j * V);
+        for (int j = 0; j < TILE_VECTORS; j++)
+            if (j < k)
+                sum[p][j] = vload(start + p * start_step + j * V);
     }
     for (int64_t i = 0; i < n; i++) {
         vf row[TILE_VECTORS];
         ptrdiff_t s = step[i];
-#pragma GCC unroll 8
-        for (int j = 0; j < k; j++)
-            row[j] = vload(w + j * V);
+        for (int j = 0; j < TILE_VECTORS; j++)
+            if (j < k)
+                row[j] = vload(w + j * V);
         w += k * V;
-#pragma GCC unroll 16
         for (int p = 0; p < TILE_PIXELS; p++) {
             vf b = vset1(pixel[p][s]);
-#pragma GCC unroll 8
-            for (int j = 0; j < k; j++)
-                sum[p][j] = vfma(b, row[j], sum[p][j]);
+            for (int j = 0; j < TILE_VECTORS; j++)
+                if (j < k)
+                    sum[p][j] = vfma(b, row[j], sum[p][j]);
         }
     }
-#pragma GCC unroll 16
     for (int p = 0; p < TILE_PIXELS; p++)
-#pragma GCC unroll 8
-        for (int j = 0; j < k; j++)
-            vstore(out + (p * k + j) * V, sum[p][j]);
+        for (int j = 0; j < TILE_VECTORS; j++)
+            if (j < k)
+                vstore(out + (p * k + j) * V, sum[p][j]);
 }
 
 /* One function per number of vectors, so that 6 or 100 channels do not pay for lanes they lack.

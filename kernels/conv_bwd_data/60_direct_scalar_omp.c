@@ -1,5 +1,8 @@
-/* conv_bwd_data/direct_scalar_omp. */
+/* conv_bwd_data/direct_scalar_omp: direct_scalar with its tiles dealt to threads. The grid follows from the problem alone,
+ * hence the same bits for any team. Limited by the FMA ports; with a stride, scattered stores, and by tiles that do not
+ * divide by the team. */
 #define VEC_SCALAR
+/* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of an addition. */
 #define TILE_PIXELS 4
 #define TILE_VECTORS 2
 #include "direct_bwd_data.tmpl.h"
