@@ -6,6 +6,8 @@
 
 /* The constants of a panel, in this order. */
 enum { MEANS, SCALES, SHIFTS, APPLY_ARRAYS };
+/* Rows of columns taken together: their constants are loaded once. */
+enum { APPLY_ROWS = 2 };
 
 static inline vf apply(vf x, vf mean, vf scale, vf shift)
 {
@@ -14,10 +16,9 @@ static inline vf apply(vf x, vf mean, vf scale, vf shift)
 }
 
 static inline void apply_runs(const float *restrict x, float *restrict y, const struct bn_block *b,
-                              const float *restrict mean, const float *restrict scale,
-                              const float *restrict shift, bool stream)
+                              const float *restrict k, int64_t width, bool stream)
 {
-    vf m = vload(mean), s = vload(scale), t = vload(shift);
+    vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
@@ -35,93 +36,83 @@ static inline void apply_runs(const float *restrict x, float *restrict y, const 
     }
 }
 
-static __attribute__((noinline)) void hot_apply_runs(const float *x, float *y,
-                                                     const struct bn_block *b, const float *mean,
-                                                     const float *scale, const float *shift)
+static __attribute__((noinline)) void
+hot_apply_runs(const float *x, float *y, const struct bn_block *b, const float *k, int64_t width)
 {
-    apply_runs(x, y, b, mean, scale, shift, false);
+    apply_runs(x, y, b, k, width, false);
 }
 
-static __attribute__((noinline)) void hot_stream_runs(const float *x, float *y,
-                                                      const struct bn_block *b, const float *mean,
-                                                      const float *scale, const float *shift)
+static __attribute__((noinline)) void
+hot_stream_runs(const float *x, float *y, const struct bn_block *b, const float *k, int64_t width)
 {
-    apply_runs(x, y, b, mean, scale, shift, true);
+    apply_runs(x, y, b, k, width, true);
 }
 
 static inline void apply_column(const float *x, float *y, int64_t stride, int64_t rows,
-                                const float *mean, const float *scale, const float *shift,
-                                int64_t n, bool stream)
+                                const float *k, int64_t width, int64_t n, bool stream)
 {
-    vf m = vload(mean), s = vload(scale), t = vload(shift);
-    for (int64_t r = 0; r < rows; r++)
-        store_part(y + r * stride, apply(load_part(x + r * stride, n), m, s, t), n, stream);
+    vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
+    store_part(y, apply(load_part(x, n), m, s, t), n, stream);
+    if (rows == APPLY_ROWS)
+        store_part(y + stride, apply(load_part(x + stride, n), m, s, t), n, stream);
 }
 
-/* The columns beyond the last whole vector. */
-static __attribute__((noinline)) void edge_columns(const float *restrict x, float *restrict y,
-                                                   int64_t stride, int64_t rows, const float *mean,
-                                                   const float *scale, const float *shift,
-                                                   int64_t n)
+/* APPLY_ROWS rows or one. A function of their own: with the loops around it x86 runs out of pointers. */
+static __attribute__((noinline)) void hot_apply_rows(const float *restrict x, float *restrict y,
+                                                     int64_t stride, int64_t columns,
+                                                     const float *restrict k, int64_t width)
 {
-    apply_column(x, y, stride, rows, mean, scale, shift, n, false);
+    int64_t j = 0;
+    for (; j + V <= columns; j += V)
+        apply_column(x + j, y + j, stride, APPLY_ROWS, k + j, width, V, false);
+    if (j < columns)
+        apply_column(x + j, y + j, stride, APPLY_ROWS, k + j, width, columns - j, false);
 }
 
-static inline void apply_columns(const float *restrict x, float *restrict y,
-                                 const struct bn_block *b, const float *restrict mean,
-                                 const float *restrict scale, const float *restrict shift,
-                                 bool stream)
+static __attribute__((noinline)) void hot_apply_row(const float *restrict x, float *restrict y,
+                                                    int64_t columns, const float *restrict k,
+                                                    int64_t width)
 {
-    int64_t stride = b->inner_stride, width = b->columns, whole = width / V * V;
+    int64_t j = 0;
+    for (; j + V <= columns; j += V)
+        apply_column(x + j, y + j, 0, 1, k + j, width, V, false);
+    if (j < columns)
+        apply_column(x + j, y + j, 0, 1, k + j, width, columns - j, false);
+}
+
+/* One row past the cache; whole vectors only. */
+static __attribute__((noinline)) void hot_stream_row(const float *restrict x, float *restrict y,
+                                                     int64_t columns, const float *restrict k,
+                                                     int64_t width)
+{
+    for (int64_t j = 0; j < columns; j += V)
+        apply_column(x + j, y + j, 0, 1, k + j, width, V, true);
+}
+
+static void apply_columns(const float *x, float *y, const struct bn_block *b, const float *k,
+                          int64_t width, bool stream)
+{
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t at = o * b->outer_stride, r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS, at += ROWS * stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                apply_column(x + at + j, y + at + j, stride, ROWS, mean + j, scale + j, shift + j,
-                             V, stream);
-            if (whole < width)
-                edge_columns(x + at + whole, y + at + whole, stride, ROWS, mean + whole,
-                             scale + whole, shift + whole, width - whole);
-        }
-        for (; r < b->inner; r++, at += stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                apply_column(x + at + j, y + at + j, stride, 1, mean + j, scale + j, shift + j, V,
-                             stream);
-            if (whole < width)
-                edge_columns(x + at + whole, y + at + whole, stride, 1, mean + whole, scale + whole,
-                             shift + whole, width - whole);
-        }
+        for (; stream && r < b->inner; r++, at += b->inner_stride)
+            hot_stream_row(x + at, y + at, b->columns, k, width);
+        for (; r + APPLY_ROWS <= b->inner; r += APPLY_ROWS, at += APPLY_ROWS * b->inner_stride)
+            hot_apply_rows(x + at, y + at, b->inner_stride, b->columns, k, width);
+        if (r < b->inner)
+            hot_apply_row(x + at, y + at, b->columns, k, width);
     }
-}
-
-static __attribute__((noinline)) void hot_apply_columns(const float *x, float *y,
-                                                        const struct bn_block *b, const float *mean,
-                                                        const float *scale, const float *shift)
-{
-    apply_columns(x, y, b, mean, scale, shift, false);
-}
-
-static __attribute__((noinline)) void hot_stream_columns(const float *x, float *y,
-                                                         const struct bn_block *b,
-                                                         const float *mean, const float *scale,
-                                                         const float *shift)
-{
-    apply_columns(x, y, b, mean, scale, shift, true);
 }
 
 static void apply_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
 {
     struct bn_block b = bn_block_of(v, panel, chunk);
     const float *x = a->t[SRC] + b.offset, *k = bn_constants(a, v, APPLY_ARRAYS, panel);
-    const float *mean = k + MEANS * v->width, *scale = k + SCALES * v->width,
-                *shift = k + SHIFTS * v->width;
     float *y = a->t[DST] + b.offset;
     bool stream = STREAM && bn_streams(a);
     if (v->runs)
-        (stream ? hot_stream_runs : hot_apply_runs)(x, y, &b, mean, scale, shift);
+        (stream ? hot_stream_runs : hot_apply_runs)(x, y, &b, k, v->width);
     else
-        (stream && columns_aligned(y, &b) ? hot_stream_columns : hot_apply_columns)(x, y, &b, mean,
-                                                                                    scale, shift);
+        apply_columns(x, y, &b, k, v->width, stream && columns_aligned(y, &b));
     if (stream)
         vfence();
 }

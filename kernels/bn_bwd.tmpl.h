@@ -176,61 +176,59 @@ static inline void gradient_column(const float *x, const float *dy, float *dx, i
                                    bool stream)
 {
     struct gradient g = load_gradient(k, width);
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t at = r * stride;
-        store_part(dx + at, gradient(load_part(x + at, n), load_part(dy + at, n), &g), n, stream);
-    }
+    store_part(dx, gradient(load_part(x, n), load_part(dy, n), &g), n, stream);
+    if (rows == GRADIENT_ROWS)
+        store_part(dx + stride, gradient(load_part(x + stride, n), load_part(dy + stride, n), &g),
+                   n, stream);
 }
 
-/* The columns beyond the last whole vector. */
-static __attribute__((noinline)) void edge_gradient_columns(const float *restrict x,
-                                                            const float *restrict dy,
-                                                            float *restrict dx, int64_t stride,
-                                                            int64_t rows, const float *restrict k,
-                                                            int64_t width, int64_t n)
+/* GRADIENT_ROWS rows or one. A function of their own: with the loops around it x86 runs out of pointers. */
+static __attribute__((noinline)) void
+hot_gradient_rows(const float *restrict x, const float *restrict dy, float *restrict dx,
+                  int64_t stride, int64_t columns, const float *restrict k, int64_t width)
 {
-    gradient_column(x, dy, dx, stride, rows, k, width, n, false);
+    int64_t j = 0;
+    for (; j + V <= columns; j += V)
+        gradient_column(x + j, dy + j, dx + j, stride, GRADIENT_ROWS, k + j, width, V, false);
+    if (j < columns)
+        gradient_column(x + j, dy + j, dx + j, stride, GRADIENT_ROWS, k + j, width, columns - j,
+                        false);
 }
 
-static inline void gradient_columns(const float *restrict x, const float *restrict dy,
-                                    float *restrict dx, const struct bn_block *b,
-                                    const float *restrict k, int64_t width, bool stream)
+static __attribute__((noinline)) void hot_gradient_row(const float *restrict x,
+                                                       const float *restrict dy, float *restrict dx,
+                                                       int64_t columns, const float *restrict k,
+                                                       int64_t width)
 {
-    int64_t stride = b->inner_stride, columns = b->columns, whole = columns / V * V;
+    int64_t j = 0;
+    for (; j + V <= columns; j += V)
+        gradient_column(x + j, dy + j, dx + j, 0, 1, k + j, width, V, false);
+    if (j < columns)
+        gradient_column(x + j, dy + j, dx + j, 0, 1, k + j, width, columns - j, false);
+}
+
+/* One row past the cache; whole vectors only. */
+static __attribute__((noinline)) void
+hot_gradient_stream_row(const float *restrict x, const float *restrict dy, float *restrict dx,
+                        int64_t columns, const float *restrict k, int64_t width)
+{
+    for (int64_t j = 0; j < columns; j += V)
+        gradient_column(x + j, dy + j, dx + j, 0, 1, k + j, width, V, true);
+}
+
+static void gradient_columns(const float *x, const float *dy, float *dx, const struct bn_block *b,
+                             const float *k, int64_t width, bool stream)
+{
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t at = o * b->outer_stride, r = 0;
-        for (; r + GRADIENT_ROWS <= b->inner; r += GRADIENT_ROWS, at += GRADIENT_ROWS * stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                gradient_column(x + at + j, dy + at + j, dx + at + j, stride, GRADIENT_ROWS, k + j,
-                                width, V, stream);
-            if (whole < columns)
-                edge_gradient_columns(x + at + whole, dy + at + whole, dx + at + whole, stride,
-                                      GRADIENT_ROWS, k + whole, width, columns - whole);
-        }
-        for (; r < b->inner; r++, at += stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                gradient_column(x + at + j, dy + at + j, dx + at + j, stride, 1, k + j, width, V,
-                                stream);
-            if (whole < columns)
-                edge_gradient_columns(x + at + whole, dy + at + whole, dx + at + whole, stride, 1,
-                                      k + whole, width, columns - whole);
-        }
+        for (; stream && r < b->inner; r++, at += b->inner_stride)
+            hot_gradient_stream_row(x + at, dy + at, dx + at, b->columns, k, width);
+        for (; r + GRADIENT_ROWS <= b->inner;
+             r += GRADIENT_ROWS, at += GRADIENT_ROWS * b->inner_stride)
+            hot_gradient_rows(x + at, dy + at, dx + at, b->inner_stride, b->columns, k, width);
+        if (r < b->inner)
+            hot_gradient_row(x + at, dy + at, dx + at, b->columns, k, width);
     }
-}
-
-static __attribute__((noinline)) void hot_gradient_columns(const float *x, const float *dy,
-                                                           float *dx, const struct bn_block *b,
-                                                           const float *k, int64_t width)
-{
-    gradient_columns(x, dy, dx, b, k, width, false);
-}
-
-static __attribute__((noinline)) void hot_gradient_stream_columns(const float *x, const float *dy,
-                                                                  float *dx,
-                                                                  const struct bn_block *b,
-                                                                  const float *k, int64_t width)
-{
-    gradient_columns(x, dy, dx, b, k, width, true);
 }
 
 static double rstd_of(const struct args *a, int64_t c)
@@ -306,8 +304,7 @@ static void gradient_block(const struct args *a, const struct bn_view *v, int64_
     if (v->runs)
         (stream ? hot_gradient_stream_runs : hot_gradient_runs)(x, dy, dx, &b, k, v->width);
     else
-        (stream && columns_aligned(dx, &b) ? hot_gradient_stream_columns
-                                           : hot_gradient_columns)(x, dy, dx, &b, k, v->width);
+        gradient_columns(x, dy, dx, &b, k, v->width, stream && columns_aligned(dx, &b));
     if (stream)
         vfence();
 }
