@@ -314,7 +314,7 @@ static void fill_tensor(const struct draw *d, const struct tensor_spec *t, float
 {
     if (t->ndim != 4 || t->layout == FLAT) {
         int64_t n = tensor_logical(t);
-#pragma omp parallel for schedule(static) if (n > 1 << 14)
+#pragma omp parallel for schedule(static) if (n > 1 << 16)
         for (int64_t i = 0; i < n; i++)
             out[i] = draw_at(d, i);
         return;
@@ -322,7 +322,7 @@ static void fill_tensor(const struct draw *d, const struct tensor_spec *t, float
     if (t->layout == NCHW16C)
         fill_words(out, (size_t)tensor_physical(t) * sizeof *out, 0);
     int64_t channels = t->dims[1], planes = t->dims[0] * channels, hw = t->dims[2] * t->dims[3];
-#pragma omp parallel for schedule(static) if (planes * hw > 1 << 14)
+#pragma omp parallel for schedule(static) if (planes * hw > 1 << 16)
     for (int64_t plane = 0; plane < planes; plane++) {
         int64_t n = plane / channels, c = plane % channels;
         struct plane at = layout_plane(t, n, c);
@@ -418,7 +418,7 @@ static void fill_statistics(struct operands *o)
     const struct tensor_spec *t = &o->specs[at];
     const float *src = o->args.t[SRC];
     int64_t hw = t->dims[2] * t->dims[3];
-#pragma omp parallel for schedule(static) if (tensor_logical(t) > 1 << 14)
+#pragma omp parallel for schedule(static) if (tensor_logical(t) > 1 << 16)
     for (int64_t c = 0; c < t->dims[1]; c++) {
         double sum = 0, m2 = 0, n = (double)(t->dims[0] * hw);
         for (int pass = 0; pass < 2; pass++) {

@@ -525,7 +525,7 @@ static void hard_adjust(struct operands *o, const void *how)
     float *x = must(malloc((size_t)(n * p->ic) * sizeof *x));
     float *mean = must(malloc((size_t)p->ic * sizeof *mean)),
           *variance = must(malloc((size_t)p->ic * sizeof *mean));
-#pragma omp parallel for schedule(static) if (n * p->ic > 1 << 14)
+#pragma omp parallel for schedule(static) if (n * p->ic > 1 << 16)
     for (int64_t c = 0; c < p->ic; c++) {
         double sum = 0, m2 = 0;
         for (int64_t i = 0; i < n; i++) {

@@ -32,9 +32,9 @@ static bool power_of_two(int64_t n)
     return (n & (n - 1)) == 0;
 }
 
-/* Limit of the mean. Partial sums grow like k |mean| + sqrt(k) std, and each addition rounds at
- * random; but where the spread of the data is below the rounding step of the sums all additions
- * round alike, and only the worst case holds. */
+/* Limit of the mean. Partial sums grow like k |mean| + sqrt(k) std, or k std where the sum is taken about
+ * some value of the data, and each addition rounds at random; but where the spread of the data is below the
+ * rounding step of the sums all additions round alike, and only the worst case holds. */
 static double mean_limit(const struct bn_ref_stats *s, enum algebra algebra, enum bn_rule rule)
 {
     double n = (double)s->n, std = sqrt(s->variance);
@@ -42,7 +42,7 @@ static double mean_limit(const struct bn_ref_stats *s, enum algebra algebra, enu
     if (rule == BN_EXACT && algebra != WELFORD)
         return power_of_two(s->n) ? 0 : 2 * U * fabs(s->mean);
     bool alike = std < 2 * U * n * fabs(s->mean);
-    double walk = SIGMAS * U * (sqrt(n) * fabs(s->mean) + std);
+    double walk = SIGMAS * U * sqrt(n) * (fabs(s->mean) + std);
     /* The running mean rounds twice a step, on denormals by half the smallest one. */
     double denormal = algebra == WELFORD ? n * 0x1p-149 : 0;
     return U * fabs(s->mean) + (alike ? worst : fmin(worst, walk)) + 0x1p-147 + denormal;
@@ -76,7 +76,7 @@ static struct expectation forward_train(const struct outcome *r, bool relu, enum
     struct bn_ref_stats *stats = malloc((size_t)p->ic * sizeof *stats);
     if (!stats)
         abort();
-#pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 14)
+#pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 16)
     for (int64_t c = 0; c < p->ic; c++) {
         stats[c] = bn_ref_stats(p, r->t[SRC], c);
         double dmean = fabs(r->t[MEAN][c] - stats[c].mean) + U * fabs(stats[c].mean);
@@ -86,7 +86,7 @@ static struct expectation forward_train(const struct outcome *r, bool relu, enum
         variance->limit[c] = variance_limit(&stats[c], dmean, r->variant->algebra, rule);
     }
     struct expected *y = expect_output(&x, r, DST);
-#pragma omp parallel for schedule(static) if (y->count > 1 << 14)
+#pragma omp parallel for schedule(static) if (y->count > 1 << 16)
     for (int64_t i = 0; i < y->count; i++) {
         int64_t at = expected_at(y, i), c = at / hw % p->ic;
         double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
@@ -110,7 +110,7 @@ static struct expectation forward_infer(const struct outcome *r, enum bn_rule ru
     struct expectation x = {0};
     struct expected *y = expect_output(&x, r, DST);
     int64_t hw = p->ih * p->iw;
-#pragma omp parallel for schedule(static) if (y->count > 1 << 14)
+#pragma omp parallel for schedule(static) if (y->count > 1 << 16)
     for (int64_t i = 0; i < y->count; i++) {
         int64_t at = expected_at(y, i), c = at / hw % p->ic;
         double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
@@ -191,7 +191,7 @@ static struct expectation backward(const struct outcome *r, bool relu, enum bn_r
     struct channel *channels = malloc((size_t)p->ic * sizeof *channels);
     if (!channels)
         abort();
-#pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 14)
+#pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 16)
     for (int64_t c = 0; c < p->ic; c++) {
         channels[c] = channel_of(r, relu, rule, c);
         dgamma->value[c] = channels[c].g.dgamma;
@@ -200,7 +200,7 @@ static struct expectation backward(const struct outcome *r, bool relu, enum bn_r
         dbeta->limit[c] = channels[c].dbeta_limit;
     }
     struct expected *dx = expect_output(&x, r, DIFF_SRC);
-#pragma omp parallel for schedule(static) if (dx->count > 1 << 14)
+#pragma omp parallel for schedule(static) if (dx->count > 1 << 16)
     for (int64_t i = 0; i < dx->count; i++) {
         int64_t at = expected_at(dx, i);
         const struct channel *ch = &channels[at / hw % p->ic];

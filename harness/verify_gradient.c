@@ -94,7 +94,7 @@ static double loss(const struct forward *f, int64_t *positive)
 }
 
 /* The derivative along one value; false where a ReLU lies within the step. */
-static bool derivative(struct forward *f, float *moved, double *out)
+static bool derivative(struct forward *f, float *moved, double step, double *out)
 {
     static const double steps[4] = {1, -1, 2, -2}, weights[4] = {8, -8, -1, 1};
     float at = *moved;
@@ -103,12 +103,12 @@ static bool derivative(struct forward *f, float *moved, double *out)
     bool smooth = true;
     loss(f, &base);
     for (int k = 0; k < 4; k++) {
-        *moved = (float)(at + steps[k] * STEP);
+        *moved = (float)(at + steps[k] * step);
         sum += weights[k] * loss(f, &positive);
         smooth = smooth && (!f->relu || positive == base);
     }
     *moved = at;
-    *out = sum / (12 * STEP);
+    *out = sum / (12 * step);
     return smooth;
 }
 
@@ -166,13 +166,15 @@ struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
                         : e->role == DIFF_SRC
                             ? at / (r->problem.bn.ih * r->problem.bn.iw) % r->problem.bn.ic
                             : at;
-            bool smooth = derivative(&f, &moved[at], &e->value[i]);
-            e->limit[i] = smooth ? 1 : -1;
+            double coarse;
+            bool smooth = derivative(&f, &moved[at], STEP, &coarse) &&
+                          derivative(&f, &moved[at], STEP / 2, &e->value[i]);
+            e->limit[i] = smooth ? fabs(coarse - e->value[i]) : -1;
             *left_out += !smooth;
             largest = fmax(largest, smooth ? fabs(e->value[i]) : 0);
         }
         for (int64_t i = 0; i < e->count; i++)
-            e->limit[i] *= TOLERANCE * fmax(largest, 1);
+            e->limit[i] += e->limit[i] < 0 ? 0 : TOLERANCE * fmax(largest, 1);
     }
     for (int i = 0; i < ROLE_COUNT; i++)
         free(f.t[i]);

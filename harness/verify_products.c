@@ -168,11 +168,13 @@ static struct expectation compute(const struct outcome *r)
 {
     struct expectation x = {0};
     struct inputs in = inputs_of(r);
+    /* A team costs more than it gains on the small problems that are most. */
+    bool large = r->op->cost(&r->problem).flops_nominal > 4e6;
     for (int k = 0; k < r->count; k++) {
         if (!r->specs[k].output)
             continue;
         struct expected *e = expect_output(&x, r, r->specs[k].role);
-#pragma omp parallel for schedule(dynamic, 16) if (e->count > 64)
+#pragma omp parallel for schedule(dynamic, 16) if (large)
         for (int64_t i = 0; i < e->count; i++)
             evaluate(r, &in, e, i);
         e->vacuous = count_vacuous(e, r->fill == FILL_INTEGER);
