@@ -472,17 +472,37 @@ static json_t *kernels_json(const struct net *n)
     return all;
 }
 
+/* Microseconds of a step by layer. What fusion moved into another layer shows there. */
+static void print_times(const struct run *run, int64_t steps)
+{
+    double each = 1e6 / (double)steps;
+    struct net_seconds s = net_seconds(run->net);
+    printf("microseconds of a step  %28s %9s\n", "forward", "backward");
+    for (int i = 0; i < run->layers.count; i++) {
+        char text[LAYER_TEXT];
+        double forward = net_layer_seconds(run->net, i, false),
+               backward = net_layer_seconds(run->net, i, true);
+        if (run->layers.layers[i].kind != LAYER_FLATTEN)
+            printf("  %-3d %-36s %9.1f %9.1f\n", i, layer_print(&run->layers.layers[i], text),
+                   forward * each, backward * each);
+    }
+    printf("  input %.1f, loss %.1f, update %.1f\n", run->trainer.input_seconds * each,
+           s.loss * each, s.update * each);
+}
+
 static bool report_summary(struct run *run, const struct meter *all, const struct meter *epoch,
                            struct outcome test)
 {
     const struct request *r = &run->request;
     struct net_seconds s = net_seconds(run->net);
-    double input = run->trainer.input_seconds, total = s.conv + s.bn + s.dense + s.other + input;
+    double input = run->trainer.input_seconds, other = s.other + s.loss + s.update;
+    double total = s.conv + s.bn + s.dense + other + input;
     double images = (double)run->data.test.count;
+    print_times(run, all->steps);
     printf("time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, input %.1f %%, other %.1f "
            "%%)\n",
-           100 * s.conv / total, 100 * s.bn / total, 100 * (s.dense + s.other + input) / total,
-           100 * s.dense / total, 100 * input / total, 100 * s.other / total);
+           100 * s.conv / total, 100 * s.bn / total, 100 * (s.dense + other + input) / total,
+           100 * s.dense / total, 100 * input / total, 100 * other / total);
     printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
            (long long)all->steps, (long long)all->images, all->seconds, speed(all),
            (double)test.correct / images);
@@ -499,7 +519,7 @@ static bool report_summary(struct run *run, const struct meter *all, const struc
     json_object_set_new(o, "seconds", json_real(all->seconds));
     json_object_set_new(o, "share_conv", json_real(s.conv / total));
     json_object_set_new(o, "share_bn", json_real(s.bn / total));
-    json_object_set_new(o, "share_rest", json_real((s.dense + s.other + input) / total));
+    json_object_set_new(o, "share_rest", json_real((s.dense + other + input) / total));
     json_object_set_new(o, "share_dense", json_real(s.dense / total));
     json_object_set_new(o, "share_input", json_real(input / total));
     json_object_set_new(o, "parameters", json_integer(net_parameters(run->net)));

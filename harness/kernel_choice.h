@@ -18,7 +18,8 @@
 bool kernel_choice_check(const char *choice, char error[ERROR_TEXT]);
 
 /* The variant for one operation and problem, or NULL: `error` says what was looked for and why each candidate was
- * refused. `choice` may be NULL: the default order, which leaves out peers, Winograd, one-pass statistics and bfloat16. */
+ * refused. `choice` may be NULL: the default order, which leaves out peers, Winograd, one-pass statistics and
+ * bfloat16. */
 const struct entry *kernel_choose(const char *choice, enum isa cap, int threads, const char *op,
                                   const struct problem *p, struct formats f,
                                   char error[ERROR_TEXT]);

@@ -149,7 +149,7 @@ static bool check_memory(const struct net *n, char error[ERROR_TEXT])
         widest = activations > widest ? activations : widest;
     }
     double need = 4 * (floats + 2 * widest), have = n->options.memory;
-    if (have && need > have)
+    if (have > 0 && need > have)
         return fail(
             error, "the network needs %.3g GB, this machine has %.3g; use a smaller batch or layer",
             need / 1e9, have / 1e9);
@@ -729,9 +729,14 @@ double net_bytes(const struct net *n)
     return n->bytes;
 }
 
+double net_layer_seconds(const struct net *n, int layer, bool backward)
+{
+    return n->layer_seconds[layer][backward ? TIME_BWD : TIME_FWD];
+}
+
 struct net_seconds net_seconds(const struct net *n)
 {
-    struct net_seconds s = {.other = n->loss_seconds + n->update_seconds};
+    struct net_seconds s = {.loss = n->loss_seconds, .update = n->update_seconds};
     for (int i = 0; i < n->text.count; i++) {
         double seconds = n->layer_seconds[i][TIME_FWD] + n->layer_seconds[i][TIME_BWD];
         switch (n->text.layers[i].kind) {

@@ -47,7 +47,8 @@ struct call {
 
 /* Where the time of training went, in seconds. */
 struct net_seconds {
-    double conv, bn, dense, other; /* other: activations, pooling, loss, update */
+    double conv, bn, dense, other; /* layers; other: activations and pooling */
+    double loss, update;
 };
 
 struct net;
@@ -83,6 +84,7 @@ int64_t net_parameters(const struct net *n);
 double net_bytes(const struct net *n);
 /* The seconds spent in net_gradients and net_update since the last call of net_seconds_reset. */
 struct net_seconds net_seconds(const struct net *n);
+double net_layer_seconds(const struct net *n, int layer, bool backward);
 void net_seconds_reset(struct net *n);
 
 #endif
