@@ -1,4 +1,5 @@
-/* conv_bwd_data/direct_avx2: gradient of the data, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_bwd_data/direct_avx2: gradient of the data, direct, from packed operands with a register tile instead
+ * of the loops of the rung
  * below. 8 lanes of ic. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; with a stride, scattered stores. */
 /* 12 sums, 2 vectors of weights and 1 pixel fit 16 registers; 8 loads feed 12 FMAs, where the ports allow as many

@@ -1,4 +1,5 @@
-/* conv_bwd_data/direct_neon: gradient of the data, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_bwd_data/direct_neon: gradient of the data, direct, from packed operands with a register tile instead
+ * of the loops of the rung
  * below. 4 lanes of ic. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; with a stride, scattered stores. */
 /* 24 sums, 3 vectors of weights and 1 pixel fit 32 registers. */

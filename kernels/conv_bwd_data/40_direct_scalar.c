@@ -1,5 +1,7 @@
-/* conv_bwd_data/direct_scalar: gradient of the data, direct, from packed operands with a register tile instead of the loops of the rung
- * below. Plain C, one float at a time: the algorithm of the SIMD files without SIMD, and the only one for a machine none of them fits. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
+/* conv_bwd_data/direct_scalar: gradient of the data, direct, from packed operands with a register tile
+ * instead of the loops of the rung
+ * below. Plain C, one float at a time: the algorithm of the SIMD files without SIMD, and the only one for a
+ * machine none of them fits. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; with a stride, scattered stores. */
 #define VEC_SCALAR
 /* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of an addition. */

@@ -1,4 +1,5 @@
-/* conv_bwd_data/direct_sse2: gradient of the data, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_bwd_data/direct_sse2: gradient of the data, direct, from packed operands with a register tile instead
+ * of the loops of the rung
  * below. 4 lanes of ic, multiply and add apart. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; with a stride, scattered stores. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */

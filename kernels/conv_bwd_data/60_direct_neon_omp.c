@@ -1,5 +1,7 @@
-/* conv_bwd_data/direct_neon_omp: direct_neon with its tiles dealt to threads. The grid follows from the problem alone,
- * hence the same bits for any team. Limited by the FMA ports; with a stride, scattered stores, and by tiles that do not
+/* conv_bwd_data/direct_neon_omp: direct_neon with its tiles dealt to threads. The grid follows from the
+ * problem alone,
+ * hence the same bits for any team. Limited by the FMA ports; with a stride, scattered stores, and by tiles
+ * that do not
  * divide by the team. */
 /* 24 sums, 3 vectors of weights and 1 pixel fit 32 registers. */
 #define TILE_PIXELS 8

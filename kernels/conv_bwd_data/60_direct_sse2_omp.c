@@ -1,5 +1,7 @@
-/* conv_bwd_data/direct_sse2_omp: direct_sse2 with its tiles dealt to threads. The grid follows from the problem alone,
- * hence the same bits for any team. Limited by the FMA ports; with a stride, scattered stores, and by tiles that do not
+/* conv_bwd_data/direct_sse2_omp: direct_sse2 with its tiles dealt to threads. The grid follows from the
+ * problem alone,
+ * hence the same bits for any team. Limited by the FMA ports; with a stride, scattered stores, and by tiles
+ * that do not
  * divide by the team. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6

@@ -1,4 +1,5 @@
-/* conv_bwd_weights/direct_avx512: gradient of weights and bias, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_bwd_weights/direct_avx512: gradient of weights and bias, direct, from packed operands with a register
+ * tile instead of the loops of the rung
  * below. 16 lanes of oc. Layouts nchw, nhwc, nchw16c; blocking: direct_bwd_weights.tmpl.h.
  * Limited by the FMA ports; for small images, packing. */
 /* 24 sums, 4 vectors of weights and 1 pixel fit 32 registers; 10 loads feed 24 FMAs. 6 pointers to pixels fit the

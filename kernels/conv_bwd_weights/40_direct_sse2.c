@@ -1,5 +1,7 @@
-/* conv_bwd_weights/direct_sse2: gradient of weights and bias, direct, from packed operands with a register tile instead of the loops of the rung
- * below. 4 lanes of oc, multiply and add apart. Layouts nchw, nhwc, nchw16c; blocking: direct_bwd_weights.tmpl.h.
+/* conv_bwd_weights/direct_sse2: gradient of weights and bias, direct, from packed operands with a register
+ * tile instead of the loops of the rung
+ * below. 4 lanes of oc, multiply and add apart. Layouts nchw, nhwc, nchw16c; blocking:
+ * direct_bwd_weights.tmpl.h.
  * Limited by the FMA ports; for small images, packing. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6

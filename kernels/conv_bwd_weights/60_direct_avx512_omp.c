@@ -1,5 +1,7 @@
-/* conv_bwd_weights/direct_avx512_omp: direct_avx512 with its tiles dealt to threads. The grid follows from the problem alone,
- * hence the same bits for any team. Limited by the FMA ports; for small images, packing, and by tiles that do not
+/* conv_bwd_weights/direct_avx512_omp: direct_avx512 with its tiles dealt to threads. The grid follows from
+ * the problem alone,
+ * hence the same bits for any team. Limited by the FMA ports; for small images, packing, and by tiles that
+ * do not
  * divide by the team. */
 /* 24 sums, 4 vectors of weights and 1 pixel fit 32 registers; 10 loads feed 24 FMAs. 6 pointers to pixels fit the
  * general registers, and 64 lanes lose little on 60 channels. */

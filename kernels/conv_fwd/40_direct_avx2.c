@@ -1,4 +1,5 @@
-/* conv_fwd/direct_avx2: forward, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_fwd/direct_avx2: forward, direct, from packed operands with a register tile instead of the loops of
+ * the rung
  * below. 8 lanes of oc. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; for few channels, packing and transposing. */
 /* 12 sums, 2 vectors of weights and 1 pixel fit 16 registers; 8 loads feed 12 FMAs, where the ports allow as many

@@ -1,4 +1,5 @@
-/* conv_fwd/direct_neon: forward, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_fwd/direct_neon: forward, direct, from packed operands with a register tile instead of the loops of
+ * the rung
  * below. 4 lanes of oc. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; for few channels, packing and transposing. */
 /* 24 sums, 3 vectors of weights and 1 pixel fit 32 registers. */

@@ -1,5 +1,7 @@
-/* conv_fwd/direct_scalar: forward, direct, from packed operands with a register tile instead of the loops of the rung
- * below. Plain C, one float at a time: the algorithm of the SIMD files without SIMD, and the only one for a machine none of them fits. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
+/* conv_fwd/direct_scalar: forward, direct, from packed operands with a register tile instead of the loops of
+ * the rung
+ * below. Plain C, one float at a time: the algorithm of the SIMD files without SIMD, and the only one for a
+ * machine none of them fits. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; for few channels, packing and transposing. */
 #define VEC_SCALAR
 /* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of an addition. */

@@ -1,4 +1,5 @@
-/* conv_fwd/direct_sse2: forward, direct, from packed operands with a register tile instead of the loops of the rung
+/* conv_fwd/direct_sse2: forward, direct, from packed operands with a register tile instead of the loops of
+ * the rung
  * below. 4 lanes of oc, multiply and add apart. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; for few channels, packing and transposing. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */

@@ -1,5 +1,7 @@
-/* conv_fwd/direct_avx2_omp: direct_avx2 with its tiles dealt to threads. The grid follows from the problem alone,
- * hence the same bits for any team. Limited by the FMA ports; for few channels, packing and transposing, and by tiles that do not
+/* conv_fwd/direct_avx2_omp: direct_avx2 with its tiles dealt to threads. The grid follows from the problem
+ * alone,
+ * hence the same bits for any team. Limited by the FMA ports; for few channels, packing and transposing, and
+ * by tiles that do not
  * divide by the team. */
 /* 12 sums, 2 vectors of weights and 1 pixel fit 16 registers; 8 loads feed 12 FMAs, where the ports allow as many
  * loads as FMAs. */

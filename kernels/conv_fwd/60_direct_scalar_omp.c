@@ -1,5 +1,7 @@
-/* conv_fwd/direct_scalar_omp: direct_scalar with its tiles dealt to threads. The grid follows from the problem alone,
- * hence the same bits for any team. Limited by the FMA ports; for few channels, packing and transposing, and by tiles that do not
+/* conv_fwd/direct_scalar_omp: direct_scalar with its tiles dealt to threads. The grid follows from the
+ * problem alone,
+ * hence the same bits for any team. Limited by the FMA ports; for few channels, packing and transposing, and
+ * by tiles that do not
  * divide by the team. */
 #define VEC_SCALAR
 /* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of an addition. */
