@@ -25,10 +25,11 @@ enum {
     /* Two vectors of B a step: with one, loads of A (one per row) would need as many load slots as
      * there are products; with three, fewer rows fit and B costs more. */
     GEMM_VECS = 2,
-    /* Rows x GEMM_VECS accumulators, GEMM_VECS of B, the broadcast, and one for SSE2's product: 14
-     * rows with 32 registers, 6 with 16. Both are more independent chains than latency x ports asks
-     * for (4 x 2). */
-    GEMM_ROWS = (VREGS - GEMM_VECS - 2) / GEMM_VECS,
+    /* Beside the accumulators: GEMM_VECS of B, the broadcast, one for SSE2's product. NEON broadcasts from registers and
+     * loads elements of A ahead: with less room it spills. */
+    GEMM_SPARE = GEMM_VECS + (V == 4 && VREGS == 32 ? 6 : 2),
+    /* 14 rows with 32 registers (NEON 12), 6 with 16: more independent chains than latency x ports asks for (4 x 2). */
+    GEMM_ROWS = (VREGS - GEMM_SPARE) / GEMM_VECS,
     GEMM_COLUMNS = GEMM_VECS * V,
     /* A panel of A of this depth (14 x 4 x 256 = 14 KiB) stays in L1 while the panels of B stream
        past it. */
@@ -119,8 +120,10 @@ static __attribute__((noinline)) void hot_gemm(int rows, int64_t k, const float 
     case 10: gemm_tile(10, k, a, b, b_row, start, start_row, c, c_row); break;
     case 11: gemm_tile(11, k, a, b, b_row, start, start_row, c, c_row); break;
     case 12: gemm_tile(12, k, a, b, b_row, start, start_row, c, c_row); break;
+#if V == 16
     case 13: gemm_tile(13, k, a, b, b_row, start, start_row, c, c_row); break;
     case 14: gemm_tile(14, k, a, b, b_row, start, start_row, c, c_row); break;
+#endif
 #endif
     }
 }

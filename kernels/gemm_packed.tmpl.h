@@ -14,7 +14,10 @@ enum {
     /* Tiles the grid should have, so that a team of this size or a few times fewer is evenly loaded. */
     GRID_TILES = 16,
     /* Up to three panels of A share a panel of B: reading it in place is cheaper than a copy of it. */
-    IN_PLACE_ROWS = 3 * GEMM_ROWS
+    IN_PLACE_ROWS = 3 * GEMM_ROWS,
+    /* Floats behind the packed operands: compilers vectorise the scalar micro-kernel and may load a whole vector where
+     * a panel ends with less (which is also why one float at a time never reads B in place). */
+    PACKED_SLACK = 16
 };
 
 struct packed {
@@ -36,7 +39,7 @@ static size_t packed_scratch(const struct problem *p, struct formats f, const st
     (void)f;
     (void)h;
     const int64_t b_floats = div_up(p->gemm.n, GEMM_COLUMNS) * GEMM_COLUMNS * p->gemm.k;
-    return (size_t)(packed_a_floats(&p->gemm) + b_floats) * sizeof(float);
+    return (size_t)(packed_a_floats(&p->gemm) + b_floats + PACKED_SLACK) * sizeof(float);
 }
 
 static inline struct packed packed_plan(const struct args *a)
@@ -53,7 +56,7 @@ static inline struct packed packed_plan(const struct args *a)
         .a_step = ta ? p->m : 1,
         .b_row = tb ? 1 : p->n,
         .b_step = tb ? p->k : 1,
-        .in_place = !tb && p->m <= IN_PLACE_ROWS,
+        .in_place = V > 1 && !tb && p->m <= IN_PLACE_ROWS,
         .a = a->scratch,
         .b = (float *)a->scratch + packed_a_floats(p),
     };
