@@ -19,6 +19,11 @@
 
 #define TILE_LANES (TILE_VECTORS * V)
 
+/* Bounds of a tile. The loops of the micro-kernel count to them and their unroll pragmas repeat them: both gcc and
+ * clang then unroll before they decide what lives in registers. */
+#define MAX_PIXELS 8
+#define MAX_VECTORS 4
+
 struct tensor {
     float *data;
     enum layout layout;
@@ -26,38 +31,46 @@ struct tensor {
 };
 
 /* The tile. `w` has n rows of k vectors; the sums start from `start` (rows start_step floats apart,
- * 0 = the same row for all) and go to rows of k vectors at `out`. The loops
- * count to constants because compilers keep the sums in registers only where they unroll fully and early. */
+ * 0 = the same row for all) and go to rows of k vectors at `out`. */
 static inline __attribute__((always_inline)) void tile(int k, float *out, const float *start,
                                                        int64_t start_step, const float *x,
                                                        const ptrdiff_t *at, const float *w,
                                                        const ptrdiff_t *step, int64_t n)
 {
-    const float *pixel[TILE_PIXELS];
-    vf sum[TILE_PIXELS][TILE_VECTORS];
-    for (int p = 0; p < TILE_PIXELS; p++) {
-        pixel[p] = x + at[p];
-        for (int j = 0; j < TILE_VECTORS; j++)
-            if (j < k)
+    const float *pixel[MAX_PIXELS];
+    vf sum[MAX_PIXELS][MAX_VECTORS];
+#pragma GCC unroll 8
+    for (int p = 0; p < MAX_PIXELS; p++) {
+        pixel[p] = x + at[p < TILE_PIXELS ? p : 0];
+#pragma GCC unroll 4
+        for (int j = 0; j < MAX_VECTORS; j++)
+            if (p < TILE_PIXELS && j < k)
                 sum[p][j] = vload(start + p * start_step + j * V);
     }
     for (int64_t i = 0; i < n; i++) {
-        vf row[TILE_VECTORS];
+        vf row[MAX_VECTORS];
         ptrdiff_t s = step[i];
-        for (int j = 0; j < TILE_VECTORS; j++)
+#pragma GCC unroll 4
+        for (int j = 0; j < MAX_VECTORS; j++)
             if (j < k)
                 row[j] = vload(w + j * V);
         w += k * V;
-        for (int p = 0; p < TILE_PIXELS; p++) {
+#pragma GCC unroll 8
+        for (int p = 0; p < MAX_PIXELS; p++) {
+            if (p >= TILE_PIXELS)
+                break;
             vf b = vset1(pixel[p][s]);
-            for (int j = 0; j < TILE_VECTORS; j++)
+#pragma GCC unroll 4
+            for (int j = 0; j < MAX_VECTORS; j++)
                 if (j < k)
                     sum[p][j] = vfma(b, row[j], sum[p][j]);
         }
     }
-    for (int p = 0; p < TILE_PIXELS; p++)
-        for (int j = 0; j < TILE_VECTORS; j++)
-            if (j < k)
+#pragma GCC unroll 8
+    for (int p = 0; p < MAX_PIXELS; p++)
+#pragma GCC unroll 4
+        for (int j = 0; j < MAX_VECTORS; j++)
+            if (p < TILE_PIXELS && j < k)
                 vstore(out + (p * k + j) * V, sum[p][j]);
 }
 

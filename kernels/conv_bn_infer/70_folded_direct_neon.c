@@ -2,7 +2,7 @@
  * the convolution of conv_fwd/direct_neon: NEON. Layouts as the core takes them. Tile sizes as in
  * conv_fwd/40_direct_neon. From 10_naive: no second pass over dst. Limited as that convolution is; by folding
  * where an image is smaller than the kernel's weights. */
-#define TILE_PIXELS 8
+#define TILE_PIXELS 7
 #define TILE_VECTORS 3
 #include "direct_fwd.tmpl.h"
 

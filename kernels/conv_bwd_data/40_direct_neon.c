@@ -2,8 +2,8 @@
  * of the loops of the rung
  * below. 4 lanes of ic. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
  * Limited by the FMA ports; with a stride, scattered stores. */
-/* 24 sums, 3 vectors of weights and 1 pixel fit 32 registers. */
-#define TILE_PIXELS 8
+/* 21 sums, 3 vectors of weights and the pixels a compiler loads ahead fit 32 registers; 24 sums spill. */
+#define TILE_PIXELS 7
 #define TILE_VECTORS 3
 #include "direct_bwd_data.tmpl.h"
 

@@ -3,8 +3,8 @@
  * hence the same bits for any team. Limited by the FMA ports; with a stride, scattered stores, and by tiles
  * that do not
  * divide by the team. */
-/* 24 sums, 3 vectors of weights and 1 pixel fit 32 registers. */
-#define TILE_PIXELS 8
+/* 21 sums, 3 vectors of weights and the pixels a compiler loads ahead fit 32 registers; 24 sums spill. */
+#define TILE_PIXELS 7
 #define TILE_VECTORS 3
 #include "direct_bwd_data.tmpl.h"
 

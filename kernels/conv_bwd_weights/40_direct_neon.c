@@ -2,8 +2,8 @@
  * tile instead of the loops of the rung
  * below. 4 lanes of oc. Layouts nchw, nhwc, nchw16c; blocking: direct_bwd_weights.tmpl.h.
  * Limited by the FMA ports; for small images, packing. */
-/* 24 sums, 3 vectors of weights and 1 pixel fit 32 registers. */
-#define TILE_PIXELS 8
+/* 21 sums, 3 vectors of weights and the pixels a compiler loads ahead fit 32 registers; 24 sums spill. */
+#define TILE_PIXELS 7
 #define TILE_VECTORS 3
 #include "direct_bwd_weights.tmpl.h"
 
