@@ -230,6 +230,8 @@ static void window_pack(const struct window *w, const struct tensor *t, int64_t 
             right = max_i64(min_i64(t->w - x0, w->cols), left);
     int64_t rows = right > left ? end - top : 0, length = (right - left) * w->pixel;
     int64_t next = w->row, skip = t->w * p.pitch;
+    /* The last block of channels may be narrower than the window's pixel. */
+    int64_t depth = t->layout == NHWC ? channels : w->pixel;
     if (length == next && next == skip) { /* no padding, whole rows: one long run */
         length = next = skip = rows * skip;
         rows = min_i64(rows, 1);
@@ -251,7 +253,7 @@ static void window_pack(const struct window *w, const struct tensor *t, int64_t 
                 continue;
             }
             for (int64_t x = 0; x < right - left; x++)
-                put_floats(to + x * w->pixel, from + x * p.pitch, w->pixel, w->pixel);
+                put_floats(to + x * w->pixel, from + x * p.pitch, depth, w->pixel);
             put_zeros(to + length, next - length);
         }
         put_zeros(to, out + w->rows * w->row - to);
