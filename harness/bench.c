@@ -26,6 +26,10 @@
 /* A row whose one call takes longer is slow. */
 #define SLOW_CALL 0.04
 
+/* Above this, a call's own traffic has long replaced what the row before left in the caches, and calling
+ * once more for warmth would cost seconds. */
+#define WARM_UP_CALL 0.25
+
 /* Operand sets for cold caches: twice the last level, but never more than this share of the memory.
  */
 #define COLD_CACHES 2
@@ -289,7 +293,7 @@ static bool calibrate(struct runner *r)
         if (r->call > SLOW_CALL)
             break;
     }
-    r->warm_up = r->call < SLOW_CALL;
+    r->warm_up = r->call < WARM_UP_CALL;
     return true;
 }
 

@@ -281,8 +281,8 @@ static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t
                           .plane = p.size};
 }
 
-/* Prefetches share i of n. Spread between the tiles: rows a plane apart are beyond hardware prefetchers, and all
- * lines at once beyond the buffers for misses. */
+/* Prefetches share i of n, into L2: the L1 belongs to the tiles. Spread between the tiles: rows a plane apart are
+ * beyond hardware prefetchers, and all lines at once beyond the buffers for misses. */
 static inline void lines_fetch(const struct lines *s, int64_t i, int64_t n)
 {
     int64_t each = (s->run + 30) / 16, all = s->images * s->planes * each;
@@ -292,7 +292,7 @@ static inline void lines_fetch(const struct lines *s, int64_t i, int64_t n)
     int64_t line = first % each, plane = first / each % s->planes;
     const float *image = s->at + first / each / s->planes * s->image;
     for (; count > 0; count--) {
-        __builtin_prefetch(image + plane * s->plane + min_i64(line * 16, s->run - 1), 1);
+        __builtin_prefetch(image + plane * s->plane + min_i64(line * 16, s->run - 1), 0, 2);
         if (++line == each) {
             line = 0;
             if (++plane == s->planes) {
