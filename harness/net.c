@@ -1,5 +1,6 @@
 /* Lowers a network to calls of registry variants and runs them. */
 #include "net.h"
+#include "clock.h"
 #include "kernel_choice.h"
 #include "rng.h"
 
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { USE_WEIGHTS = 16 }; /* of the random stream */
 enum { FWD, BWD_DATA, BWD_WEIGHTS, PHASES };
@@ -66,13 +66,6 @@ __attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], c
     vsnprintf(error, ERROR_TEXT, format, list);
     va_end(list);
     return false;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Memory: aligned to cache lines, zeroed, freed with the network. NULL after the first failure shows in `good`. */

@@ -1,5 +1,6 @@
 /* Operands in guarded memory, and the numbers in them. */
 #include "operands.h"
+#include "rng.h"
 
 #include "layout.h"
 

@@ -9,26 +9,6 @@
 #include "op.h"
 #include "problem.h"
 
-/* Counter-based random numbers: 64 bits that depend on the three arguments alone (splitmix64's
- * finaliser). */
-static inline uint64_t rng_at(uint64_t seed, uint64_t stream, uint64_t index)
-{
-    uint64_t z = seed + 0x9e3779b97f4a7c15u * (index + 1) + 0xd1342543de82ef95u * (stream + 1);
-    for (int round = 0; round < 2; round++) {
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        z ^= z >> 31;
-        z += seed;
-    }
-    return z;
-}
-
-/* Uniform in [0, 1), a multiple of 2^-24. */
-static inline float rng_unit(uint64_t bits)
-{
-    return (float)(bits >> 40) * 0x1p-24f;
-}
-
 enum operand_flags {
     OPERANDS_GUARDED =
         1, /* inaccessible pages around each tensor; tensors end right at the one behind */

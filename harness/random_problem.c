@@ -1,7 +1,8 @@
 /* Random small problems. */
 #include "random_problem.h"
 
-#include "operands.h"
+#include "problem.h"
+#include "rng.h"
 
 struct dice {
     uint64_t seed, index, thrown;

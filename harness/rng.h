@@ -18,6 +18,13 @@ static inline uint64_t rng_stream(uint64_t seed, uint64_t use, uint64_t index)
     return rng_mix(rng_mix(rng_mix(seed + 0x9e3779b97f4a7c15u) + use) + index);
 }
 
+/* One value: 64 bits that depend on the three arguments alone. */
+static inline uint64_t rng_at(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    uint64_t z = seed + 0x9e3779b97f4a7c15u * (index + 1) + 0xd1342543de82ef95u * (stream + 1);
+    return rng_mix(rng_mix(z) + seed) + seed;
+}
+
 struct rng {
     uint64_t state;
 };
@@ -29,9 +36,14 @@ static inline uint64_t rng_next(struct rng *r)
 }
 
 /* 0 <= value < 1, a multiple of 2^-24: exact in float32. */
+static inline float rng_unit(uint64_t bits)
+{
+    return (float)(bits >> 40) * 0x1p-24f;
+}
+
 static inline float rng_next_unit(struct rng *r)
 {
-    return (float)(rng_next(r) >> 40) * 0x1p-24f;
+    return rng_unit(rng_next(r));
 }
 
 /* 0 <= value < n, without bias that could be seen (n far below 2^32). */

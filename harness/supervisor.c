@@ -1,6 +1,7 @@
 /* The worker, and the process that watches it. */
 #include "supervisor.h"
 
+#include "clock.h"
 #include "verify_parts.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Memory the supervisor and its workers share. */
@@ -31,13 +31,6 @@ struct report {
 };
 
 static struct shared *shared;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Notes which guard page was touched. The handler is gone on return, so the access traps again and
  * kills. */

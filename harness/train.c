@@ -1,18 +1,11 @@
 /* The training loop's steps, and weights in files. */
 #include "train.h"
+#include "clock.h"
 #include "safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void train_sizes(const struct data *data, int64_t batch, struct net_options *o)
 {

@@ -42,8 +42,9 @@ struct verdict {
     char message[VERDICT_TEXT]; /* one line: why it failed or was not run; "" on a plain pass */
 };
 
-/* One case. The limits of hints are those of the run; threads > 1 for a variant that is not
- * parallel is the caller's waste. */
+/* One case. hints are those of the run to be proved: threads is 1 for a variant that is not
+ * parallel. max_coordinates bounds the time a large problem takes:
+ * verify_sample_size. */
 struct verify_case {
     const struct entry *entry;
     struct problem problem;

@@ -1,4 +1,5 @@
 /* Expected outputs: coordinates, memory, and the operations that need no error analysis. */
+#include "rng.h"
 #include "verify_parts.h"
 
 #include <math.h>

@@ -6,6 +6,7 @@
  * exact in float32. */
 #include "layout.h"
 #include "ref.h"
+#include "rng.h"
 #include "verify_parts.h"
 
 #include <math.h>

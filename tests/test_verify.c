@@ -1,6 +1,7 @@
 /* What the verification stands on: random numbers, layouts, guarded operands, and the gradients of the references. */
 #include "layout.h"
 #include "operands.h"
+#include "rng.h"
 #include "supervisor.h"
 
 #include <math.h>
