@@ -1,5 +1,6 @@
 /* Verifies rows in children, then times them group by group. */
 #include "bench.h"
+#include "clock.h"
 #include "operands.h"
 
 #include <math.h>
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Repetitions of a round. Five give a median that one interruption cannot move; slow rows get
@@ -38,13 +38,6 @@
 
 /* Peers are timed whatever their verdict, which stands beside the figure. */
 #define PEER_RUNG 90
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Verification */
 
@@ -167,7 +160,7 @@ struct runner {
     int sets, next;
     double call; /* seconds, roughly */
     double spent;
-    bool warm_up;
+    bool warm_up, ready;
 };
 
 static void run_once(void *context)
@@ -202,15 +195,15 @@ static void first_touch(struct buffer *b, int threads)
     }
 }
 
-/* How many operand sets a group needs. */
+/* How many operand sets a group needs; 0: more than there may be. */
 static int set_count(const struct machine *m, const struct bench_row *row)
 {
     if (!row->cold)
         return 1;
     double bytes = row_footprint(row);
     double sets = ceil(COLD_CACHES * (double)m->llc / bytes) + 1;
-    sets = fmin(sets, fmax(2, COLD_MEMORY * (double)m->memory / bytes));
-    return (int)fmin(sets, MAX_SETS);
+    double most = fmin(MAX_SETS, fmax(2, COLD_MEMORY * (double)m->memory / bytes));
+    return sets <= most ? (int)sets : 0;
 }
 
 static size_t scratch_bytes(const struct machine *m, const struct bench_row *row)
@@ -297,9 +290,12 @@ static bool calibrate(struct runner *r)
     return true;
 }
 
+/* Rows that were timed before keep what they have. */
 static void give_up(struct bench_row *rows, int count, const char *why)
 {
     for (int i = 0; i < count; i++) {
+        if (rows[i].state == ROW_TIMED)
+            continue;
         rows[i].state = ROW_GIVEN_UP;
         snprintf(rows[i].why, sizeof rows[i].why, "%s", why);
     }
@@ -311,30 +307,38 @@ static void time_group(const struct bench_options *o, const struct machine *m,
 {
     char error[ERROR_TEXT];
     int set_total = set_count(m, rows), open = 0;
+    if (!set_total) {
+        give_up(rows, count,
+                "too many sets of such small operands would be needed to find the caches cold, or "
+                "more memory than there is; time it warm");
+        return;
+    }
+    snprintf(error, sizeof error, "no memory for %d rows and %d operand sets", count, set_total);
     struct operands *sets = calloc((size_t)set_total, sizeof *sets);
     struct runner *runners = calloc((size_t)count, sizeof *runners);
     struct gbench_case *cases = calloc((size_t)count, sizeof *cases);
     struct gbench_sample *samples = calloc((size_t)count * REPETITIONS_FULL, sizeof *samples);
-    if (!sets || !runners || !cases || !samples)
-        snprintf(error, sizeof error, "no memory for %d rows and %d operand sets", count,
-                 set_total);
-    else if (make_sets(m, rows, count, o->seed, sets, set_total, error))
+    struct runner **of = calloc((size_t)count, sizeof(struct runner *)); /* case -> runner */
+    bool made = sets && runners && cases && samples && of &&
+                make_sets(m, rows, count, o->seed, sets, set_total, error);
+    if (made)
         for (; open < count && runner_open(&runners[open], &rows[open], m, sets, set_total); open++)
             ;
     give_up(rows + open, count - open, error);
 
-    for (int i = 0; i < open; i++)
-        if (!calibrate(&runners[i]))
+    for (int i = 0; i < open; i++) {
+        runners[i].ready = calibrate(&runners[i]);
+        if (!runners[i].ready && rows[i].state != ROW_TIMED)
             rows[i].state = ROW_GIVEN_UP;
+    }
     /* A run with a limit would rather measure all of its rows shortly than half of them well. */
     double repetition = o->full ? REPETITION_FULL : REPETITION_QUICK;
     repetition = fmax(REPETITION_LEAST, fmin(repetition, budget / (REPETITIONS_QUICK + 1)));
     for (int round = 0;; round++) {
         int todo = 0;
-        struct runner *of[1024];
-        for (int i = 0; i < open && todo < 1024; i++) {
+        for (int i = 0; i < open; i++) {
             struct runner *r = &runners[i];
-            if (rows[i].state == ROW_GIVEN_UP)
+            if (!r->ready || rows[i].state == ROW_GIVEN_UP)
                 continue;
             int repetitions = r->call > SLOW_CALL ? REPETITIONS_SLOW
                               : o->full           ? REPETITIONS_FULL
@@ -369,12 +373,13 @@ static void time_group(const struct bench_options *o, const struct machine *m,
 
     for (int i = 0; i < open; i++)
         runner_close(&runners[i]);
-    for (int s = 0; sets && open && s < set_total; s++)
+    for (int s = 0; made && s < set_total; s++)
         operands_free(&sets[s]);
     free(sets);
     free(runners);
     free(cases);
     free(samples);
+    free(of);
 }
 
 static bool to_time(const struct bench_row *row)

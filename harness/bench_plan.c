@@ -1,6 +1,7 @@
 /* Chooses the rows of a run. */
 #define _GNU_SOURCE /* qsort_r, MAP_ANONYMOUS */
 #include "bench_plan.h"
+#include "clock.h"
 #include "operands.h"
 
 #include <ctype.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Steps of one peak_fma call: about two milliseconds on one core, far above the cost of starting a
@@ -20,12 +20,10 @@
 /* The trial of the quick plan gets this share of the run. */
 #define TRIAL_SHARE 0.1
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+/* Below both, a call takes one core some tens of microseconds, and a team may not be worth its
+ * start. */
+#define SMALL_FLOPS 2e6
+#define SMALL_BYTES (1 << 20)
 
 void rows_free(struct bench_rows *rows)
 {
@@ -219,11 +217,15 @@ void trial(const struct machine *m, const struct bench_row *rows, int count, uin
     munmap(shared, bytes);
 }
 
-/* Is the variant worth a trial? SIMD and threads; below that nothing is fastest. */
-static bool contender(const struct entry *e, const struct bench_options *o)
+/* Is the variant worth a trial? SIMD, and threads where there are cores for them: below that
+ * nothing is fastest, except that starting a team may cost more than it saves on a small problem. */
+static bool contender(const struct entry *e, const struct problem *p, const struct bench_options *o)
 {
     bool many = o->threads[o->thread_counts - 1] > 1;
-    return e->rung >= 30 && e->rung < 90 && e->variant->parallel == many;
+    struct cost cost = op_find(e->op)->cost(p);
+    bool small = cost.flops_nominal < SMALL_FLOPS && cost.bytes < SMALL_BYTES;
+    return e->rung >= 30 && e->rung < 90 &&
+           (e->variant->parallel == many || (!e->variant->parallel && small));
 }
 
 /* Adds, for every problem not yet planned, the fastest variant of each op on plain tensors and the
@@ -246,7 +248,7 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
             const struct entry *e = &registry[k];
             const struct op *op = op_find(e->op);
             if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
-                !registry_why_not(e, o->cap) && contender(e, o) && strcmp(e->op, "copy") &&
+                !registry_why_not(e, o->cap) && contender(e, p, o) && strcmp(e->op, "copy") &&
                 strcmp(e->op, "triad"))
                 add_variant(&tried, &most, e, p, ALL_ROWS);
         }

@@ -5,9 +5,10 @@
  *   gflops_nominal  the same with padding counted
  *   gflops_actual   multiplications and additions the variant really does
  *   gbps            compulsory bytes, each operand once, in 1e9 bytes a second
- *   pct_peak        gflops_actual over the measured FMA peak at the variant's ISA and the row's
- * threads pct_copy        gbps over the copy bandwidth measured at the same footprint and cache
- * state speedup_naive   against 10_naive on one thread, same problem and cache state */
+ *   pct_peak        gflops_actual over the measured FMA peak of the variant's ISA and the row's threads
+ *   pct_copy        gbps over the copy bandwidth measured at the same footprint and cache state
+ *   speedup_naive   against 10_naive on one thread, same problem and cache state
+ *   err_over_limit  the largest error the verification saw, over its limit */
 #ifndef BATCHMARK_BENCH_ROW_H
 #define BATCHMARK_BENCH_ROW_H
 

@@ -1,5 +1,6 @@
 /* batchmark bench: verifies variants, then times them. */
 #include "bench.h"
+#include "clock.h"
 #include "command.h"
 #include "results.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -46,13 +46,6 @@ struct reporter {
     double last;
     bool open; /* an unfinished line is on the terminal */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void show_progress(const struct bench_progress *p, void *user)
 {
@@ -167,8 +160,8 @@ static void find_notes(const struct bench_rows *rows, struct notes *n)
              unstable, timed, 100 * CV_UNSTABLE, worst->name, 100 * worst->cv);
 }
 
-/* Reports failed rows; returns how many there are. */
-static int print_failures(const struct bench_rows *rows)
+/* Reports failed rows, each with what repeats it; returns how many there are. */
+static int print_failures(const struct bench_rows *rows, uint64_t seed)
 {
     int failed = 0;
     for (int i = 0; i < rows->count; i++) {
@@ -176,8 +169,15 @@ static int print_failures(const struct bench_rows *rows)
         if (r->verdict.kind != VERDICT_FAIL && r->verdict.kind != VERDICT_MISTRUSTED)
             continue;
         failed++;
-        printf("%s %s: %s\n", r->verdict.kind == VERDICT_FAIL ? "FAILED" : "MISTRUSTED", r->name,
-               r->verdict.message);
+        const struct verify_case c = {.entry = r->entry,
+                                      .problem = r->problem,
+                                      .formats = r->formats,
+                                      .seed = seed,
+                                      .hints = {.threads = r->threads}};
+        char command[COMMAND_TEXT];
+        printf("%s %s: %s; seed %llu; repeat: %s\n",
+               r->verdict.kind == VERDICT_FAIL ? "FAILED" : "MISTRUSTED", r->name,
+               r->verdict.message, (unsigned long long)seed, verify_command(&c, command));
     }
     return failed;
 }
@@ -323,7 +323,7 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
         return wrong_use("bench: %s", error);
     }
     end_line(&reporter);
-    int failed = print_failures(rows), left_out = count_state(rows, ROW_LEFT_OUT);
+    int failed = print_failures(rows, o.seed), left_out = count_state(rows, ROW_LEFT_OUT);
     if (o.limit > 0)
         o.limit = fmax(o.limit / 3, o.limit - (now() - start));
     bench_time(&o, m, rows, show_progress, &reporter);
