@@ -1,5 +1,6 @@
 /* batchmark train: trains a network and reports loss, accuracy, speed and where the time went. */
 #include "build_info.h"
+#include "clock.h"
 #include "command.h"
 #include "kernel_choice.h"
 #include "machine.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -44,12 +44,13 @@ static const char help[] =
     "                      nn.Sequential: LAYER.weight, LAYER.bias, LAYER.running_mean,\n"
     "                      LAYER.running_var, layers counted from 0 as --describe prints them\n"
     "  --threads T         team size (default: one per usable core)\n"
-    "  --kernels CHOICE    which variants run, as in 'conv_fwd=direct_*_omp,naive;bn_*=welford*':\n"
-    "                      groups separated by ';', each OPERATIONS=PATTERNS, or PATTERNS for all\n"
-    "                      operations. The first pattern with a variant that fits is used; none is\n"
-    "                      an error. Operations not named: direct, im2col, blocked, naive; OpenMP\n"
-    "                      where the work is worth it; the highest ISA level. That order is fixed,\n"
-    "                      nothing is measured\n"
+    "  --kernels CHOICE    which variants run, as in\n"
+    "                      'conv_fwd=direct_*_omp,naive;bn_fwd_train=welford*': groups separated\n"
+    "                      by ';', each OPERATIONS=PATTERNS, or PATTERNS for all operations. The\n"
+    "                      first pattern with a variant that fits is used; none is an error.\n"
+    "                      Operations not named: direct, im2col, blocked, naive; OpenMP where the\n"
+    "                      work is worth it; the highest ISA level. That order is fixed, nothing\n"
+    "                      is measured\n"
     "  --fuse auto|on|off  bn and the relu after it as one operation (default auto: where variants\n"
     "                      exist)\n"
     "  --isa LEVEL         as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
@@ -85,13 +86,6 @@ struct run {
     bool terminal;
     int64_t steps; /* of the whole run */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int print_presets(void)
 {
@@ -255,6 +249,9 @@ static int set_threads(struct run *run)
     char error[ERROR_TEXT];
     if (!machine_detect(&run->machine, error, sizeof error))
         return wrong_use("%s", error);
+    if (run->machine.emulated && !r->describe)
+        return wrong_use("train: this CPU is emulated: its times mean nothing; 'batchmark verify' "
+                         "works here");
     if (r->threads < 0)
         r->threads = run->machine.cpu_count;
     if (r->threads > run->machine.cpu_count)
@@ -343,15 +340,21 @@ static int verify_kernels(const struct run *run)
         const struct call *c = net_call(run->net, i);
         if (!first_of_kind(run->net, i))
             continue;
-        struct verdict v =
-            verify_case(c->entry, &c->problem, c->args.formats, (uint64_t)run->request.seed,
-                        c->args.hints, GATE_HYGIENE | GATE_EXACT | GATE_BOUND, COORDINATES);
-        char problem[PROBLEM_TEXT];
+        const struct verify_case k = {.entry = c->entry,
+                                      .problem = c->problem,
+                                      .formats = c->args.formats,
+                                      .seed = (uint64_t)run->request.seed,
+                                      .hints = c->args.hints};
+        struct verdict v = verify_case(k.entry, &k.problem, k.formats, k.seed, k.hints,
+                                       GATE_HYGIENE | GATE_EXACT | GATE_BOUND, COORDINATES);
+        char problem[PROBLEM_TEXT], command[COMMAND_TEXT];
         if (v.kind != VERDICT_PASS && v.kind != VERDICT_INAPPLICABLE) {
             fprintf(stderr,
-                    "batchmark: layer %d: %s/%s %s: %s: %s; choose another with --kernels\n",
+                    "batchmark: layer %d: %s/%s %s: %s: %s; choose another with --kernels; seed "
+                    "%llu; repeat: %s\n",
                     c->layer, c->entry->op, c->entry->name, problem_print(&c->problem, problem),
-                    verdict_names[v.kind], v.message);
+                    verdict_names[v.kind], v.message, (unsigned long long)k.seed,
+                    verify_command(&k, command));
             return EXIT_CHECK_FAILED;
         }
         checked++;
@@ -577,7 +580,8 @@ static int carry_out(struct run *run)
         return wrong_use("%s", error);
     if ((status = make_network(run)) >= 0)
         return status;
-    if (r->json && !r->describe && !(run->json = fopen(r->json, "w")))
+    /* An earlier log is kept until the kernels have proved right. */
+    if (r->json && !r->describe && !(run->json = fopen(r->json, "a")))
         return wrong_use("--json '%.200s': cannot write: %s; name a file in a folder that exists",
                          r->json, strerror(errno));
     printf("%s: %s\n%lld + %lld images of %s, batch %lld, Adam %g, seed %lld, shuffle %s, %lld "
@@ -592,6 +596,10 @@ static int carry_out(struct run *run)
         return -1;
     if ((status = verify_kernels(run)) >= 0)
         return status;
+    /* What is no regular file cannot be cut. */
+    if (run->json && ftruncate(fileno(run->json), 0) && errno != EINVAL)
+        return wrong_use("--json '%.200s': cannot write: %s; name another file", r->json,
+                         strerror(errno));
     run->trainer =
         (struct trainer){.net = run->net,
                          .data = &run->data,
