@@ -1,5 +1,6 @@
 /* batchmark verify: every variant against the float64 references. */
 #define _GNU_SOURCE /* sched_getaffinity */
+#include "clock.h"
 #include "command.h"
 #include "random_problem.h"
 #include "supervisor.h"
@@ -21,8 +22,8 @@ static const char help[] =
     "Holds every variant to the float64 references. PATTERN: comma-separated globs over "
     "OP/VARIANT, or over either alone\n"
     "('conv_*', '*_omp', 'gemm/naive').\n"
-    "  --set S        problems of a set (smoke, tails, seeds, resnet50, vgg) or of a file; default "
-    "smoke\n"
+    "  --set S        problems of a set (smoke, tails, ladder, seeds, resnet50, vgg) or of a file;\n"
+    "                 default smoke\n"
     "  --problem P    one problem, as in mb2ic3ih8oc5kh3ph1\n"
     "  --random N     N random problems of each kind\n"
     "  --seed K       of data and random problems; default a fresh one, printed\n"
@@ -66,13 +67,6 @@ struct progress {
     double started;
     bool terminal;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Options */
 
