@@ -34,6 +34,7 @@ done
 echo
 $python -B scripts/summary.py "$folder"
 echo
+pictures=$($python -B scripts/plots.py "$folder")
 echo "Pictures:"
-$python -B scripts/plots.py "$folder" | sed 's/^/  /'
+echo "$pictures" | sed 's/^/  /'
 echo "Results: $folder/bench.json"

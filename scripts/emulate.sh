@@ -12,30 +12,21 @@ export OMP_WAIT_POLICY=passive
 # Where the libraries of the other machine lie on Debian and Ubuntu.
 export QEMU_LD_PREFIX="${QEMU_LD_PREFIX:-/usr/aarch64-linux-gnu}"
 
-sample=build/tails_sample.txt
-grep '^[^#]' harness/sets/tails.txt |
-    awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i += int((NR + 7) / 8)) print line[i] }' >$sample
+# shellcheck source=scripts/verify_sample.sh
+. scripts/verify_sample.sh
 
 # What the program must say of itself, then the verification: NAME ABSENT GATES PATTERN EMULATOR...
 # ABSENT: an instruction set that is not there and whose variants must be refused with its reason.
 check() {
-    name=$1 absent=$2 gates=$3 pattern=$4
+    title=$1 absent=$2 gates=$3 pattern=$4
     shift 4
-    echo "== $name"
+    echo "== $title"
     listing=$("$@" list --why)
     if [ -n "$absent" ] && ! echo "$listing" | grep -q "_$absent.*cannot run"; then
-        echo "emulate.sh: $name: list --why does not say that $absent variants cannot run" >&2
+        echo "emulate.sh: $title: list --why does not say that $absent variants cannot run" >&2
         exit 1
     fi
-    for set in smoke $sample; do
-        echo "-- verify --set $set"
-        "$@" verify "$pattern" --gate "$gates" --set "$set" >build/emulate.log 2>&1 || {
-            tail -n 40 build/emulate.log
-            echo "emulate.sh: $name: verify --set $set failed" >&2
-            exit 1
-        }
-        tail -n 1 build/emulate.log
-    done
+    verify_sample "emulate.sh: $title" "$@" verify "$pattern" --gate "$gates"
 }
 
 # qemu's AVX2 loads whole vectors where the instruction asks for some lanes, so guard pages trap that no CPU

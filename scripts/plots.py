@@ -351,6 +351,7 @@ def main():
         print(path)
     if not paths:
         print("plots.py: the run has too few rows for a picture", file=sys.stderr)
+        return 1
     return 0
 
 
