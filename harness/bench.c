@@ -41,6 +41,9 @@
 
 /* Verification */
 
+/* Footprint up to which copies and triads are verified: beyond it a comparison only costs time. */
+#define CEILING_BYTES (4.0 * 1024 * 1024)
+
 /* The fewest outputs a quick run compares of a large problem. */
 #define QUICK_COORDINATES 1024
 
@@ -67,9 +70,13 @@ static void case_done(int index, const struct verdict *v, void *user)
 }
 
 /* A verdict holds for other rows too: whatever the cache state, and for variants whose bits do not
- * depend on the number of threads, whatever that is (the most is verified). */
+ * depend on the number of threads, whatever that is (the most is verified). Copies and triads do the
+ * same at any size, so one of up to CEILING_BYTES vouches for the larger ones. */
 static bool covers(const struct bench_row *verified, const struct bench_row *row)
 {
+    if (row_is_ceiling(row) && row->op->kind == PROBLEM_BN)
+        return verified->entry == row->entry && verified->threads == row->threads &&
+               (verified == row || row_footprint(verified) <= CEILING_BYTES);
     return verified->entry == row->entry && problem_equal(&verified->problem, &row->problem) &&
            verified->formats.src == row->formats.src && verified->formats.dst == row->formats.dst &&
            (verified->threads == row->threads ||
@@ -110,6 +117,15 @@ bool bench_verify(const struct bench_options *o, const struct machine *m, struct
         const struct bench_row *r = &rows->items[i];
         /* The row itself or the one with most threads that vouches for it. */
         int best = i;
+        if (row_is_ceiling(r) && r->op->kind == PROBLEM_BN) {
+            for (int k = n; k-- > 0;)
+                if (covers(&rows->items[k], r) && row_footprint(&rows->items[k]) <= CEILING_BYTES &&
+                    (row_footprint(&rows->items[best]) > CEILING_BYTES ||
+                     row_footprint(&rows->items[k]) >= row_footprint(&rows->items[best])))
+                    best = k;
+            case_of[i] = best;
+            continue;
+        }
         for (int k = 0; k < n; k++)
             if (covers(&rows->items[k], r) && rows->items[k].threads > rows->items[best].threads)
                 best = k;

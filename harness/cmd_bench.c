@@ -30,7 +30,7 @@ static const char help[] =
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --budget SECONDS   of timing for a row that will not settle below 2 % variation (quick 0.3, "
     "full 3)\n"
-    "  --limit SECONDS    of the whole run: budgets shrink, and rows left over are not timed (plan quick 190,\n"
+    "  --limit SECONDS    of the whole run: budgets shrink, and rows left over are not timed (plan quick 205,\n"
     "                     else none)\n"
     "  --out DIR          write the results here; sets no link 'latest'\n"
     "  --seed K           of the data (1)\n"
@@ -307,7 +307,7 @@ static int read_request(int argc, char **argv, struct request *q)
     if (o->budget == 0)
         o->budget = o->full ? 3 : 0.3;
     if (o->limit == 0 && !o->full && !o->set && !o->problem)
-        o->limit = 190;
+        o->limit = 205;
     return -1;
 }
 

@@ -9,7 +9,9 @@
  * formula (Chan, Golub and LeVeque 1979), in float64 and in the order of the chunks. */
 #include "bn_vec.h"
 
-/* acc[j] = sum over rows of x[j] - k[j] */
+/* acc[j] = sum over rows of x[j] - k[j]. The first pass is the one that waits for memory, and the
+ * hardware's prefetchers stop where a run ends (a 32x32 image is a page): the run after next is
+ * asked for here. */
 static __attribute__((noinline)) void hot_sum_runs(const float *restrict x,
                                                    const struct bn_block *b,
                                                    const float *restrict k, float *restrict acc)
@@ -19,6 +21,8 @@ static __attribute__((noinline)) void hot_sum_runs(const float *restrict x,
     for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride) {
         int64_t i = 0;
         for (; i + UNROLL * V <= n; i += UNROLL * V) {
+            for (int64_t line = 0; line < UNROLL * V; line += 16)
+                __builtin_prefetch(x + 2 * b->outer_stride + i + line);
             s0 = vadd(s0, vsub(vload(x + i), kv));
             s1 = vadd(s1, vsub(vload(x + i + V), kv));
             s2 = vadd(s2, vsub(vload(x + i + 2 * V), kv));

@@ -185,12 +185,14 @@ static inline struct args bn_team(const struct args *a)
 }
 
 /* Is the result better written past the cache? Only when nobody reads it soon and it would push the
- * operands out of the last-level cache. */
+ * operands out of the last-level cache, or is far larger than the team's own L2s: a last level of
+ * 100 MB belongs to many cores, and ordinary stores to it first read what they overwrite. */
 static inline bool bn_streams(const struct args *a)
 {
     const struct bn *p = &a->problem->bn;
     size_t bytes = (size_t)(p->mb * p->ic * p->ih * p->iw) * sizeof(float);
-    return !a->hints.keep && bytes > a->hints.llc / 2;
+    size_t own = 4 * a->hints.l2 * (size_t)a->hints.threads;
+    return !a->hints.keep && bytes > (own < a->hints.llc / 2 ? own : a->hints.llc / 2);
 }
 
 #endif
