@@ -73,12 +73,19 @@ static inline void sums_column(const float *x, const float *dy, int64_t stride, 
     vstore(acc_dot, vadd(dot, part_dot));
 }
 
-/* The columns beyond the last whole vector. */
-static __attribute__((noinline)) void
-edge_sums_columns(const float *restrict x, const float *restrict dy, int64_t stride, int64_t rows,
-                  const float *restrict k, int64_t width, float *acc_dy, float *acc_dot, int64_t n)
+/* The columns beyond the last whole vector: what stays the same from row to row, so that the call
+ * passes nothing on the stack. */
+struct edge {
+    int64_t stride, width, columns;
+    const float *k;
+    float *dy, *dot;
+};
+
+static __attribute__((noinline)) void edge_sums_columns(const float *restrict x,
+                                                        const float *restrict dy, int64_t rows,
+                                                        const struct edge *e)
 {
-    sums_column(x, dy, stride, rows, k, width, acc_dy, acc_dot, n);
+    sums_column(x, dy, e->stride, rows, e->k, e->width, e->dy, e->dot, e->columns);
 }
 
 static __attribute__((noinline)) void
@@ -86,6 +93,8 @@ hot_sums_columns(const float *restrict x, const float *restrict dy, const struct
                  const float *restrict k, int64_t width, struct sums *restrict acc)
 {
     int64_t stride = b->inner_stride, columns = b->columns, whole = columns / V * V;
+    struct edge edge = {stride,    width,           columns - whole,
+                        k + whole, acc->dy + whole, acc->dot + whole};
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t at = o * b->outer_stride, r = 0;
         for (; r + ROWS <= b->inner; r += ROWS, at += ROWS * stride) {
@@ -93,16 +102,14 @@ hot_sums_columns(const float *restrict x, const float *restrict dy, const struct
                 sums_column(x + at + j, dy + at + j, stride, ROWS, k + j, width, acc->dy + j,
                             acc->dot + j, V);
             if (whole < columns)
-                edge_sums_columns(x + at + whole, dy + at + whole, stride, ROWS, k + whole, width,
-                                  acc->dy + whole, acc->dot + whole, columns - whole);
+                edge_sums_columns(x + at + whole, dy + at + whole, ROWS, &edge);
         }
         for (; r < b->inner; r++, at += stride) {
             for (int64_t j = 0; j < whole; j += V)
                 sums_column(x + at + j, dy + at + j, stride, 1, k + j, width, acc->dy + j,
                             acc->dot + j, V);
             if (whole < columns)
-                edge_sums_columns(x + at + whole, dy + at + whole, stride, 1, k + whole, width,
-                                  acc->dy + whole, acc->dot + whole, columns - whole);
+                edge_sums_columns(x + at + whole, dy + at + whole, 1, &edge);
         }
     }
 }
