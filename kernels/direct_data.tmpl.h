@@ -37,9 +37,9 @@ static struct pass direct_pass(const struct problem *p, struct formats f,
                                float *const t[ROLE_COUNT]);
 static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phase);
 
-/* Pixels of a unit: 64 KiB of sums for 64 lanes, an L2's share, and halo rows stay a small part of
- * the window. */
-#define UNIT_PIXELS 256
+/* Pixels of a unit: 256 KiB of sums for 64 lanes and about as much of a window at 60 channels stay in an L2 of 1 MiB;
+ * a 32x32 image then is one unit, and no row of it is packed twice. */
+#define UNIT_PIXELS 1024
 /* Fewest: below this, packing costs more than idle threads. */
 #define UNIT_PIXELS_MIN 48
 /* Bytes of packed weights that pass over the pixels at a time. They stay in L1 from tile to tile (32 KiB on the
