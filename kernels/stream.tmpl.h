@@ -25,6 +25,14 @@ static inline vf value(const float *restrict src, const float *restrict scaled, 
     return TRIAD ? vfma(vset1(3), vload(scaled + i), x) : x;
 }
 
+/* One element, rounded as the vectors are: whether a compiler contracts a * b + c depends on its flags. */
+static inline void put_one(float *restrict dst, const float *restrict src,
+                           const float *restrict scaled, int64_t i)
+{
+    vf x = vload_n(src + i, 1);
+    vstore_n(dst + i, TRIAD ? vfma(vset1(3), vload_n(scaled + i, 1), x) : x, 1);
+}
+
 static void tiles(const struct args *a, int64_t first, int64_t last, int thread)
 {
     (void)thread;
@@ -35,7 +43,7 @@ static void tiles(const struct args *a, int64_t first, int64_t last, int thread)
 
     if (NONTEMPORAL)
         for (; i < end && (uintptr_t)(dst + i) % LINE; i++)
-            dst[i] = TRIAD ? src[i] + 3 * scaled[i] : src[i];
+            put_one(dst, src, scaled, i);
     for (; i + UNROLL * V <= end; i += UNROLL * V) {
         vf x[UNROLL];
         for (int k = 0; k < UNROLL; k++)
@@ -48,7 +56,7 @@ static void tiles(const struct args *a, int64_t first, int64_t last, int thread)
         }
     }
     for (; i < end; i++)
-        dst[i] = TRIAD ? src[i] + 3 * scaled[i] : src[i];
+        put_one(dst, src, scaled, i);
     if (NONTEMPORAL)
         vfence();
 }
