@@ -17,9 +17,9 @@ static inline vf vload_n(const float *p, int64_t n)
     switch (n) {
     case 0: return _mm_setzero_ps();
     case 1: return _mm_load_ss(p);
-    case 2: return _mm_castpd_ps(_mm_load_sd((const double *)(const void *)p));
+    case 2: return _mm_castsi128_ps(_mm_loadu_si64(p));
     case 3:
-        return _mm_movelh_ps(_mm_castpd_ps(_mm_load_sd((const double *)(const void *)p)), _mm_load_ss(p + 2));
+        return _mm_movelh_ps(_mm_castsi128_ps(_mm_loadu_si64(p)), _mm_load_ss(p + 2));
     default: return _mm_loadu_ps(p);
     }
 }
@@ -29,7 +29,7 @@ static inline void vstore_n(float *p, vf a, int64_t n)
     case 0: break;
     case 1: _mm_store_ss(p, a); break;
     case 3: _mm_store_ss(p + 2, _mm_movehl_ps(a, a)); /* fall through */
-    case 2: _mm_storel_pi((__m64 *)(void *)p, a); break;
+    case 2: _mm_storeu_si64(p, _mm_castps_si128(a)); break;
     default: _mm_storeu_ps(p, a);
     }
 }
