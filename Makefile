@@ -149,18 +149,17 @@ oldcpu:
 	$(parallel) $(batchmark)
 	$(Q)scripts/emulate.sh oldcpu
 
-.PHONY: asan ubsan
+.PHONY: asan ubsan sanitize
 ## asan: verify with the address sanitizer
-asan:
-	$(call setup,build)
-	$(parallel) SANITIZE=address build
-	$(Q)scripts/sanitize.sh build/$(config)-address/batchmark
-
+asan: sanitizers := address
 ## ubsan: verify with the undefined behaviour sanitizer
-ubsan:
+ubsan: sanitizers := undefined
+## sanitize: both sanitizers in one build
+sanitize: sanitizers := address,undefined
+asan ubsan sanitize:
 	$(call setup,build)
-	$(parallel) SANITIZE=undefined build
-	$(Q)scripts/sanitize.sh build/$(config)-undefined/batchmark
+	$(parallel) SANITIZE=$(sanitizers) build
+	$(Q)scripts/sanitize.sh build/$(config)-$(sanitizers)/batchmark
 
 .PHONY: lint
 ## lint: formatting, warnings, the rules of the house, spills in the hot loops
