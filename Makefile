@@ -41,6 +41,18 @@ flags_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer
 flags_avx512bf16 := $(flags_avx512) -mavx512bf16
 flags_omp := -fopenmp
 flags_ref := -ffp-contract=off
+flags_onednn := -fopenmp
+flags_openblas = -fopenmp $(openblas_include:%=-I%)
+
+# Peers, for builds that are timed: where a library is not there, its variants drop out. Of OpenBLAS only the OpenMP
+# build will do: with threads of its own beside ours there would be twice as many as cores.
+peers := onednn openblas
+timed := $(if $(CROSS)$(SANITIZE),,yes)
+onednn := $(if $(timed),$(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl))
+openblas := $(if $(timed),$(firstword $(wildcard /usr/lib/$(ARCH)-linux-gnu/openblas-openmp/libopenblas.so \
+                                                 /usr/lib64/libopenblaso.so)))
+openblas_include := $(firstword $(wildcard /usr/include/$(ARCH)-linux-gnu/openblas-openmp /usr/include/openblas))
+absent := $(strip $(foreach p,$(peers),$(if $($(p)),,$(p))))
 
 # Objects are kept by what made them, so that sanitizer, cross and release objects never mix.
 config := $(ARCH)-$(notdir $(CC))$(if $(SANITIZE),-$(SANITIZE))$(if $(WERROR),-werror)
@@ -52,7 +64,7 @@ kernel_files := $(sort $(wildcard kernels/*/[0-9][0-9]_*.c))
 foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
 # Not `words`: that is a function of make itself, and call would prefer it.
 name_words = $(subst _, ,$(notdir $(basename $(1))))
-built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words),$(call name_words,$(f))),,$(f)))
+built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words) $(absent),$(call name_words,$(f))),,$(f)))
 layer_files := $(sort $(wildcard kernels/layers/*.c))
 harness_files := $(sort $(filter-out harness/main.c,$(wildcard harness/*.c harness/*/*.c)))
 shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
@@ -60,6 +72,7 @@ set_files := $(sort $(wildcard harness/sets/*.txt))
 test_files := $(sort $(wildcard tests/test_*.c))
 main := harness/main
 libraries := -lbenchmark -lhwloc -ljansson -lm -lpthread
+libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
 
 # A cross build verifies and does nothing else: no library but the C library is at hand for the other machine,
 # so it leaves out whatever times, trains or reads files (tests/cross/README.md).
@@ -234,7 +247,7 @@ $(out)/flags.txt: FORCE
 	@printenv flags_text | cmp -s - $@ || printenv flags_text > $@
 $(out)/files.txt: FORCE
 	@mkdir -p $(@D)
-	@echo '$(kernel_files)' | cmp -s - $@ || echo '$(kernel_files)' > $@
+	@echo '$(kernel_files) absent: $(absent)' | cmp -s - $@ || echo '$(kernel_files) absent: $(absent)' > $@
 $(out)/build_info.c: FORCE
 	@mkdir -p $(@D)
 	@harness/build_info.sh '$(kernel_cflags)' '$(harness_cflags)' \
@@ -242,7 +255,7 @@ $(out)/build_info.c: FORCE
 	    > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(out)/table.c: $(out)/files.txt harness/table.sh
-	$(Q)harness/table.sh registry $(ARCH) $(kernel_files) > $@
+	$(Q)harness/table.sh registry $(ARCH) '$(absent)' $(kernel_files) > $@
 $(out)/sets.c: $(set_files) harness/table.sh
 	@mkdir -p $(@D)
 	$(Q)harness/table.sh sets $(set_files) > $@

@@ -36,9 +36,6 @@
 #define COLD_MEMORY 0.3
 #define MAX_SETS 4096
 
-/* Peers are timed whatever their verdict, which stands beside the figure. */
-#define PEER_RUNG 90
-
 /* Verification */
 
 /* Footprint up to which copies and triads are verified: beyond it a comparison only costs time. */
@@ -398,10 +395,10 @@ static void time_group(const struct bench_options *o, const struct machine *m,
     free(of);
 }
 
+/* Peers are timed whatever their verdict, which stands beside the figure. */
 static bool to_time(const struct bench_row *row)
 {
-    return row->state == ROW_VERIFIED ||
-           (row->state == ROW_FAILED && row->entry->rung >= PEER_RUNG);
+    return row->state == ROW_VERIFIED || (row->state == ROW_FAILED && row->entry->variant->peer);
 }
 
 /* Which rows one pass over the plan times. */

@@ -226,7 +226,7 @@ static bool contender(const struct entry *e, const struct problem *p, const stru
     bool many = o->threads[o->thread_counts - 1] > 1;
     struct cost cost = op_find(e->op)->cost(p);
     bool small = cost.flops_nominal < SMALL_FLOPS && cost.bytes < SMALL_BYTES;
-    return e->rung >= 30 && e->rung < 90 &&
+    return e->rung >= 30 && !e->variant->peer &&
            (e->variant->parallel == many || (!e->variant->parallel && small));
 }
 

@@ -269,7 +269,9 @@ static void compute(const struct request *r, const struct safetensors *file, str
     const struct variant *v = r->entry->variant;
     args.handle = v->prepare ? v->prepare(&args) : NULL;
     v->run(&args);
-    if (v->release)
+    if (v->finish)
+        v->finish(&args);
+    if (v->release && args.handle)
         v->release(args.handle);
 }
 

@@ -90,7 +90,6 @@ static const double worth_a_team = 2e6;
 
 /* The default order. Fixed, so that a run can be repeated bit by bit. */
 static const char default_order[] = "conv_*=direct_*,im2col*,blocked*,naive*,*;*=*";
-enum { PEER_RUNG = 90 };
 
 static double work(const char *op, const struct problem *p)
 {
@@ -108,9 +107,11 @@ static const char *refused(const struct entry *e, enum isa cap, const struct pro
         return why;
     if (strstr(e->name, "prepacked"))
         return "it keeps weights packed that training changes";
+    if (e->variant->peer)
+        return "it belongs to another library, which converts its operands before training changes them";
     enum algebra algebra = e->variant->algebra;
-    if (by_default && (e->rung >= PEER_RUNG || algebra == BF16_PRODUCTS || algebra == ONE_PASS ||
-                       algebra == WINOGRAD_F2 || algebra == WINOGRAD_F4))
+    if (by_default && (algebra == BF16_PRODUCTS || algebra == ONE_PASS || algebra == WINOGRAD_F2 ||
+                       algebra == WINOGRAD_F4))
         return "used only where --kernels names it";
     return registry_why_not_problem(e, p, f);
 }

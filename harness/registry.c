@@ -37,6 +37,15 @@ bool registry_match(const struct entry *e, const char *pattern)
     return false;
 }
 
+/* isa_detect, once: cpuid leaves a virtual machine each time. */
+static enum isa isa_here(void)
+{
+    static int isa = -1;
+    if (isa < 0)
+        isa = (int)isa_detect();
+    return (enum isa)isa;
+}
+
 const char *registry_why_not(const struct entry *e, enum isa cap)
 {
     static const char *const lacks[ISA_COUNT] = {"", "this CPU (or --isa) stops below avx2",
@@ -44,6 +53,8 @@ const char *registry_why_not(const struct entry *e, enum isa cap)
                                                  "this CPU (or --isa) stops below avx512bf16"};
     if (e->foreign)
         return e->foreign;
+    if (e->variant->peer && cap < isa_here())
+        return "a library chooses its own instructions; --isa does not bind it";
     return e->variant->isa > cap ? lacks[e->variant->isa] : NULL;
 }
 

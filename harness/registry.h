@@ -11,7 +11,7 @@ struct entry {
     const char *name;    /* "direct_avx512_omp" */
     int rung;            /* 60 */
     const char *file;    /* "kernels/conv_fwd/60_direct_avx512_omp.c" */
-    const char *foreign; /* NULL, or why the file is not in this build ("needs AArch64") */
+    const char *foreign; /* NULL, or why the file is not in this build ("needs aarch64") */
     const struct variant *variant; /* NULL where foreign */
 };
 
@@ -25,7 +25,8 @@ const struct entry *registry_find(const char *op, const char *name);
  * op or the name. NULL or "" matches all. */
 bool registry_match(const struct entry *e, const char *pattern);
 
-/* Why the entry cannot run here: foreign architecture, or an ISA level above `cap`. NULL: it can. */
+/* Why the entry cannot run here: foreign architecture, a peer that was not there to build with, or an ISA level above
+ * `cap`. NULL: it can. */
 const char *registry_why_not(const struct entry *e, enum isa cap);
 
 /* Why the variant cannot do this problem with these layouts: kind, fits(). NULL: it can. */

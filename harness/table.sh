@@ -1,8 +1,10 @@
 #!/bin/sh
 # Turns the listing of kernels/ into the table of variants (registry.h), and harness/sets into strings.
-#   table.sh registry ARCH FILE...   ARCH: x86_64 or aarch64; FILE: kernels/<op>/NN_name.c
+#   table.sh registry ARCH ABSENT FILE...   ARCH: x86_64 or aarch64; ABSENT: words of libraries that are not there;
+#                                           FILE: kernels/<op>/NN_name.c
 #   table.sh sets FILE...
-# The words of a file name, split at _, say what it needs; a file of a foreign architecture is listed, not built.
+# The words of a file name, split at _, say what it needs; a file of a foreign architecture
+# or an absent library is listed, not built.
 set -eu
 kind=$1
 shift
@@ -20,7 +22,8 @@ if [ "$kind" = sets ]; then
 fi
 
 arch=$1
-shift
+absent=" $2 "
+shift 2
 echo '#include "registry.h"'
 rows=
 for file in "$@"; do
@@ -28,12 +31,18 @@ for file in "$@"; do
     base=$(basename "$file" .c)
     rung=${base%%_*}
     name=${base#*_}
+    library=
+    for word in $(echo "$name" | tr _ ' '); do
+        case $absent in *" $word "*) library=$word ;; esac
+    done
     case "_${name}_" in
     *_avx2_* | *_avx512_* | *_avx512bf16_* | *_sse2_*) needs=x86_64 ;;
     *_neon_*) needs=aarch64 ;;
     *) needs=$arch ;;
     esac
-    if [ "$needs" = "$arch" ]; then
+    if [ -n "$library" ]; then
+        row="{\"$op\", \"$name\", ${rung#0}, \"$file\", \"built without $library; make peers installs it\", 0},"
+    elif [ "$needs" = "$arch" ]; then
         echo "extern const struct variant ${op}_${name};"
         row="{\"$op\", \"$name\", ${rung#0}, \"$file\", 0, &${op}_${name}},"
     else

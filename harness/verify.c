@@ -198,6 +198,8 @@ static void run_once(struct check *k, struct operands *o)
 {
     verify_operands = o;
     k->v->run(&o->args);
+    if (k->v->finish)
+        k->v->finish(&o->args);
     verify_operands = NULL;
     verify_status->beats++;
 }

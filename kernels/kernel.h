@@ -116,6 +116,9 @@ enum algebra {
 struct variant {
     enum isa isa;  /* of the compiler flags of its file: VARIANT_BUILD sets it, so it cannot lie */
     bool parallel; /* honours hints.threads; others run on one thread */
+    /* Rung 9x: the library behind it and its version, "oneDNN 2.6.3". NULL: ours. A peer chooses its own
+     * instructions, may allocate, and is timed whatever its verdict. */
+    const char *(*peer)(void);
     struct formats formats[MAX_FORMATS]; /* ends at LAYOUT_NONE */
     enum algebra algebra;
     double
@@ -125,8 +128,12 @@ struct variant {
     const char *(*fits)(const struct problem *p, struct formats f);
     /* Bytes of scratch; may be NULL: none. */
     size_t (*scratch_size)(const struct problem *p, struct formats f, const struct hints *h);
-    /* Untimed set-up for peers and prepacked weights; NULL where there is none. a->t holds the operands. */
+    /* Untimed set-up for peers and prepacked weights; NULL where there is none. a->t holds the operands, whose
+     * values may be read: inputs that change later call for another handle. */
     void *(*prepare)(const struct args *a);
+    /* Untimed, between run and the first look at its outputs: brings into a->t what run left in memory behind the
+     * handle. NULL: run writes its outputs itself. */
+    void (*finish)(const struct args *a);
     void (*release)(void *handle);
     /* Multiplications and additions really done; may be NULL: the nominal count (padding included). */
     double (*flops)(const struct problem *p);
