@@ -11,12 +11,16 @@
 #include <string.h>
 
 enum { USE_WEIGHTS = 16 }; /* of the random stream */
-enum { FWD, BWD_DATA, BWD_WEIGHTS, PHASES };
+
+const char *const phase_names[PHASES] = {"fwd", "bwd_data", "bwd_weights", "reorder_fwd",
+                                         "reorder_bwd"};
 
 /* What a layer owns, whatever the batch. Pointers are NULL where it has no such thing. */
 struct layer_state {
-    float *dst,
-        *diff_dst; /* activations and their gradients; in-place layers share those before them */
+    enum layout layout;
+    /* Activations and their gradients, in that layout. src is the dst of the layer before, unless a reorder lies
+     * between; in-place layers have dst = src and diff_src = diff_dst. */
+    float *src, *dst, *diff_src, *diff_dst;
     float *weight, *bias;              /* conv, dense; gamma and beta of bn */
     float *diff_weight, *diff_bias;    /* of the loss */
     float *mean, *variance;            /* bn: of the batch */
@@ -33,13 +37,15 @@ struct pass {
 };
 
 enum { MAX_PASSES = 4 };
-enum { TIME_FWD, TIME_BWD, TIMES };
+enum { TIME_FWD, TIME_BWD, TIME_REORDER, TIMES };
 
 struct net {
     struct net_text text;
     struct net_options options;
-    int first_trained;         /* the first layer with weights: nothing below it needs a gradient */
-    float *input, *diff_input; /* the latter is read by nobody, but bn as first layer writes it */
+    struct net_plan plan;
+    bool has_plan;
+    int first_trained; /* the first layer with weights: nothing below it needs a gradient */
+    float *input;
     struct layer_state *state;
     struct pass passes[MAX_PASSES];
     int pass_count;
@@ -100,9 +106,20 @@ static float *own_floats(struct net *n, int64_t count, bool *good)
     return own(n, 4.0 * (double)count, good);
 }
 
+static int64_t padded(int64_t n)
+{
+    return div_up(n, 16) * 16;
+}
+
 static int64_t volume(const struct shape *s)
 {
     return s->c * s->h * s->w;
+}
+
+/* Floats of an image in a layout. */
+static int64_t volume_in(const struct shape *s, enum layout layout)
+{
+    return (layout == NCHW16C ? padded(s->c) : s->c) * s->h * s->w;
 }
 
 static bool in_place(const struct layer *l)
@@ -115,11 +132,6 @@ static int64_t largest_batch(const struct net_options *o)
     return max_i64(max_i64(o->batch, o->tail), max_i64(o->eval_batch, o->eval_tail));
 }
 
-static int64_t padded(int64_t n)
-{
-    return div_up(n, 16) * 16;
-}
-
 static int64_t weight_count(const struct layer *l)
 {
     return l->kind == LAYER_BN ? l->src.c : layer_parameters(l) - (l->bias ? l->dst.c : 0);
@@ -130,6 +142,15 @@ static int64_t bias_count(const struct layer *l)
     return l->kind == LAYER_BN ? l->src.c : l->bias ? l->dst.c : 0;
 }
 
+/* Does layer i work in another layout than what it is given? */
+static bool reordered(const struct net *n, int i)
+{
+    return n->state[i].layout != (i ? n->state[i - 1].layout : NCHW);
+}
+
+/* A layer's gradient, the one it passes down, and that one in the layout of the layer below. */
+enum { GRADIENT_BUFFERS = 3 };
+
 /* Refuses what memory cannot hold before anything is touched. Counted in floating point: no overflow. */
 static bool check_memory(const struct net *n, char error[ERROR_TEXT])
 {
@@ -137,11 +158,13 @@ static bool check_memory(const struct net *n, char error[ERROR_TEXT])
            mb = (double)largest_batch(&n->options);
     for (int i = 0; i < n->text.count; i++) {
         const struct layer *l = &n->text.layers[i];
-        double activations = mb * (double)volume(&l->dst);
-        floats += 4.0 * (double)layer_parameters(l) + (in_place(l) ? 0 : activations);
-        widest = activations > widest ? activations : widest;
+        double before = mb * (double)volume_in(&l->src, n->state[i].layout),
+               activations = mb * (double)volume_in(&l->dst, n->state[i].layout);
+        floats += 4.0 * (double)layer_parameters(l) + (in_place(l) ? 0 : activations) +
+                  (reordered(n, i) ? before : 0);
+        widest = fmax(widest, fmax(before, activations));
     }
-    double need = 4 * (floats + 2 * widest), have = n->options.memory;
+    double need = 4 * (floats + GRADIENT_BUFFERS * widest), have = n->options.memory;
     if (have > 0 && need > have)
         return fail(
             error, "the network needs %.3g GB, this machine has %.3g; use a smaller batch or layer",
@@ -238,33 +261,37 @@ static bool make_parameters(struct net *n)
     return good;
 }
 
-/* Activations of every layer, and two buffers between which the gradients alternate. */
+/* Activations of every layer, and buffers between which the gradients alternate. */
 static bool make_activations(struct net *n)
 {
     bool good = true;
     int64_t mb = largest_batch(&n->options), train_mb = max_i64(n->options.batch, n->options.tail);
     int64_t widest = volume(&n->text.layers[0].src);
     n->input = own_floats(n, mb * widest, &good);
-    float *previous = n->input;
     for (int i = 0; i < n->text.count; i++) {
         const struct layer *l = &n->text.layers[i];
-        n->state[i].dst = in_place(l) ? previous : own_floats(n, mb * volume(&l->dst), &good);
+        struct layer_state *s = &n->state[i];
+        int64_t before = volume_in(&l->src, s->layout), after = volume_in(&l->dst, s->layout);
+        s->src = reordered(n, i) ? own_floats(n, mb * before, &good)
+                 : i             ? n->state[i - 1].dst
+                                 : n->input;
+        s->dst = in_place(l) ? s->src : own_floats(n, mb * after, &good);
         if (l->kind == LAYER_MAXPOOL)
-            n->state[i].chosen = own(n, (double)(mb * volume(&l->dst)), &good);
-        previous = n->state[i].dst;
-        widest = max_i64(widest, volume(&l->dst));
+            s->chosen = own(n, (double)(mb * after), &good);
+        widest = max_i64(widest, max_i64(before, after));
     }
-    float *here = own_floats(n, train_mb * widest, &good),
-          *there = own_floats(n, train_mb * widest, &good);
-    for (int i = n->text.count - 1; i >= 0; i--) {
-        n->state[i].diff_dst = here;
-        if (!in_place(&n->text.layers[i])) {
-            float *swap = here;
-            here = there;
-            there = swap;
-        }
+    float *buffers[GRADIENT_BUFFERS];
+    for (int i = 0; i < GRADIENT_BUFFERS; i++)
+        buffers[i] = own_floats(n, train_mb * widest, &good);
+    for (int i = n->text.count - 1, here = 0; i >= 0; i--) {
+        struct layer_state *s = &n->state[i];
+        bool same = in_place(&n->text.layers[i]);
+        int passed = same ? here : !here;
+        s->diff_dst = buffers[here];
+        s->diff_src = buffers[passed];
+        /* Reordered, it goes to a buffer that is neither. */
+        here = !reordered(n, i) ? passed : same ? !here : 3 - here - passed;
     }
-    n->diff_input = here;
     return good;
 }
 
@@ -318,9 +345,59 @@ static struct problem bn_problem(const struct layer *l, int64_t mb)
                             .bn = {.mb = mb, .ic = l->src.c, .ih = l->src.h, .iw = l->src.w}};
 }
 
+static struct problem reorder_problem(const struct layer *l, int64_t mb)
+{
+    return (struct problem){.kind = PROBLEM_BN,
+                            .eps = DEFAULT_EPS,
+                            .bn = {.mb = mb, .ic = l->src.c, .ih = l->src.h, .iw = l->src.w}};
+}
+
 static struct problem gemm_problem(int64_t m, int64_t n, int64_t k)
 {
     return (struct problem){.kind = PROBLEM_GEMM, .gemm = {.m = m, .n = n, .k = k}};
+}
+
+struct problem net_problem(const struct net_text *text, int layer, enum phase phase, int64_t mb,
+                           const char **op)
+{
+    const struct layer *l = &text->layers[layer];
+    int first = 0;
+    while (first < text->count && !layer_parameters(&text->layers[first]))
+        first++;
+    bool passes_down = layer > first, trained = layer >= first;
+    *op = NULL;
+    if (phase == REORDER_FWD || phase == REORDER_BWD) {
+        if (phase == REORDER_FWD || passes_down)
+            *op = "reorder";
+        return reorder_problem(l, mb);
+    }
+    switch (l->kind) {
+    case LAYER_CONV:
+        *op = phase == FWD                       ? "conv_fwd"
+              : phase == BWD_WEIGHTS             ? "conv_bwd_weights"
+              : passes_down && phase == BWD_DATA ? "conv_bwd_data"
+                                                 : NULL;
+        return conv_problem(l, mb);
+    case LAYER_BN: {
+        bool relu = layer + 1 < text->count && text->layers[layer + 1].kind == LAYER_RELU;
+        *op = phase == FWD                   ? relu ? "bn_relu_fwd_train" : "bn_fwd_train"
+              : phase == BWD_DATA && trained ? relu ? "bn_relu_bwd" : "bn_bwd"
+                                             : NULL;
+        return bn_problem(l, mb);
+    }
+    case LAYER_DENSE:
+        *op = phase != BWD_DATA || passes_down ? "gemm" : NULL;
+        return phase == FWD        ? gemm_problem(mb, l->dst.c, l->src.c)
+               : phase == BWD_DATA ? gemm_problem(mb, l->src.c, l->dst.c)
+                                   : gemm_problem(l->dst.c, l->src.c, mb);
+    default: return (struct problem){0};
+    }
+}
+
+bool net_layer_takes(const struct layer *l, enum layout layout)
+{
+    return layout == NCHW ||
+           (l->kind != LAYER_DENSE && l->kind != LAYER_FLATTEN && l->src.h * l->src.w > 1);
 }
 
 static bool allowed(const struct net *n, const char *op, const struct problem *p, struct formats f)
@@ -329,19 +406,32 @@ static bool allowed(const struct net *n, const char *op, const struct problem *p
     return kernel_choice_has(o->kernels, o->isa, o->hints.threads, op, p, f);
 }
 
+/* The variant a plan names for a call, or NULL where it names none that can do the problem. */
+static const struct entry *planned(const struct net *n, int layer, enum phase phase, const char *op,
+                                   const struct problem *p, struct formats f)
+{
+    const struct entry *e = n->has_plan ? n->plan.layers[layer].kernels[phase] : NULL;
+    bool usable = e && !strcmp(e->op, op) && !registry_why_not(e, n->options.isa) &&
+                  !registry_why_not_problem(e, p, f);
+    return usable ? e : NULL;
+}
+
 /* Chooses the variant of one call. Its tensors are bound by the caller. */
-static bool choose(struct net *n, struct call *c, int layer, const char *op, struct problem p,
-                   enum layout layout, char error[ERROR_TEXT])
+static bool choose(struct net *n, struct call *calls, int layer, enum phase phase, const char *op,
+                   struct problem p, struct formats f, char error[ERROR_TEXT])
 {
     const struct net_options *o = &n->options;
+    struct call *c = &calls[phase];
     const char *refusal = op_find(op)->refuse ? op_find(op)->refuse(&p) : NULL;
     char why[ERROR_TEXT];
     if (refusal)
         return fail(error, "network, column %d, bn with a batch of %lld: %s",
                     n->text.layers[layer].column, (long long)p.bn.mb, refusal);
-    struct formats f = {layout, layout};
-    *c = (struct call){.problem = p, .layer = layer, .args = {.formats = f, .hints = o->hints}};
-    c->entry = kernel_choose(o->kernels, o->isa, o->hints.threads, op, &p, f, why);
+    *c = (struct call){
+        .problem = p, .layer = layer, .phase = phase, .args = {.formats = f, .hints = o->hints}};
+    c->entry = planned(n, layer, phase, op, &p, f);
+    if (!c->entry)
+        c->entry = kernel_choose(o->kernels, o->isa, o->hints.threads, op, &p, f, why);
     if (!c->entry)
         return fail(error, "layer %d: %.490s", layer, why);
     const struct variant *v = c->entry->variant;
@@ -350,9 +440,9 @@ static bool choose(struct net *n, struct call *c, int layer, const char *op, str
     return true;
 }
 
-static float *src_of(struct net *n, int layer)
+static struct formats alike(enum layout layout)
 {
-    return layer ? n->state[layer - 1].dst : n->input;
+    return (struct formats){layout, layout};
 }
 
 static bool lower_conv(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
@@ -361,27 +451,28 @@ static bool lower_conv(struct net *n, struct pass *p, int i, char error[ERROR_TE
     struct layer_state *s = &n->state[i];
     struct call *c = p->calls[i];
     struct problem problem = conv_problem(l, p->mb);
-    if (!choose(n, &c[FWD], i, "conv_fwd", problem, NCHW, error))
+    struct formats f = alike(s->layout);
+    if (!choose(n, c, i, FWD, "conv_fwd", problem, f, error))
         return false;
     float **t = c[FWD].args.t;
-    t[SRC] = src_of(n, i);
+    t[SRC] = s->src;
     t[WEIGHTS] = s->weight;
     t[BIAS] = s->bias;
     t[DST] = s->dst;
     if (!p->training)
         return true;
     if (i > n->first_trained) {
-        if (!choose(n, &c[BWD_DATA], i, "conv_bwd_data", problem, NCHW, error))
+        if (!choose(n, c, i, BWD_DATA, "conv_bwd_data", problem, f, error))
             return false;
         t = c[BWD_DATA].args.t;
         t[DIFF_DST] = s->diff_dst;
         t[WEIGHTS] = s->weight;
-        t[DIFF_SRC] = n->state[i - 1].diff_dst;
+        t[DIFF_SRC] = s->diff_src;
     }
-    if (!choose(n, &c[BWD_WEIGHTS], i, "conv_bwd_weights", problem, NCHW, error))
+    if (!choose(n, c, i, BWD_WEIGHTS, "conv_bwd_weights", problem, f, error))
         return false;
     t = c[BWD_WEIGHTS].args.t;
-    t[SRC] = src_of(n, i);
+    t[SRC] = s->src;
     t[DIFF_DST] = s->diff_dst;
     t[DIFF_WEIGHTS] = s->diff_weight;
     t[DIFF_BIAS] = s->diff_bias;
@@ -395,29 +486,53 @@ static bool lower_dense(struct net *n, struct pass *p, int i, char error[ERROR_T
     struct layer_state *s = &n->state[i];
     struct call *c = p->calls[i];
     int64_t in = l->src.c, out = l->dst.c;
-    if (!choose(n, &c[FWD], i, "gemm", gemm_problem(p->mb, out, in), GEMM_NT, error))
+    if (!choose(n, c, i, FWD, "gemm", gemm_problem(p->mb, out, in), alike(GEMM_NT), error))
         return false;
     float **t = c[FWD].args.t;
-    t[SRC] = src_of(n, i);
+    t[SRC] = s->src;
     t[WEIGHTS] = s->weight;
     t[BIAS] = s->bias;
     t[DST] = s->dst;
     if (!p->training)
         return true;
     if (i > n->first_trained) {
-        if (!choose(n, &c[BWD_DATA], i, "gemm", gemm_problem(p->mb, in, out), GEMM_NN, error))
+        if (!choose(n, c, i, BWD_DATA, "gemm", gemm_problem(p->mb, in, out), alike(GEMM_NN), error))
             return false;
         t = c[BWD_DATA].args.t;
         t[SRC] = s->diff_dst;
         t[WEIGHTS] = s->weight;
-        t[DST] = n->state[i - 1].diff_dst;
+        t[DST] = s->diff_src;
     }
-    if (!choose(n, &c[BWD_WEIGHTS], i, "gemm", gemm_problem(out, in, p->mb), GEMM_TN, error))
+    if (!choose(n, c, i, BWD_WEIGHTS, "gemm", gemm_problem(out, in, p->mb), alike(GEMM_TN), error))
         return false;
     t = c[BWD_WEIGHTS].args.t;
     t[SRC] = s->diff_dst;
-    t[WEIGHTS] = src_of(n, i);
+    t[WEIGHTS] = s->src;
     t[DST] = s->diff_weight;
+    return true;
+}
+
+/* Between the layout of the layer before and the layer's own, and back for the gradient. */
+static bool lower_reorder(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+{
+    struct layer_state *s = &n->state[i];
+    struct call *c = p->calls[i];
+    if (!reordered(n, i))
+        return true;
+    enum layout before = i ? n->state[i - 1].layout : NCHW;
+    struct problem problem = reorder_problem(&n->text.layers[i], p->mb);
+    if (!choose(n, c, i, REORDER_FWD, "reorder", problem, (struct formats){before, s->layout},
+                error))
+        return false;
+    c[REORDER_FWD].args.t[SRC] = i ? n->state[i - 1].dst : n->input;
+    c[REORDER_FWD].args.t[DST] = s->src;
+    if (!p->training || i <= n->first_trained)
+        return true;
+    if (!choose(n, c, i, REORDER_BWD, "reorder", problem, (struct formats){s->layout, before},
+                error))
+        return false;
+    c[REORDER_BWD].args.t[SRC] = s->diff_src;
+    c[REORDER_BWD].args.t[DST] = n->state[i - 1].diff_dst;
     return true;
 }
 
@@ -425,10 +540,10 @@ static bool lower_dense(struct net *n, struct pass *p, int i, char error[ERROR_T
 static bool fusible(const struct net *n, const struct pass *p, int i)
 {
     if (!p->training || n->options.fuse == FUSE_OFF || i + 1 == n->text.count ||
-        n->text.layers[i + 1].kind != LAYER_RELU)
+        n->text.layers[i + 1].kind != LAYER_RELU || reordered(n, i + 1))
         return false;
     struct problem problem = bn_problem(&n->text.layers[i], p->mb);
-    struct formats f = {NCHW, NCHW};
+    struct formats f = alike(n->state[i].layout);
     return n->options.fuse == FUSE_ON ||
            (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
 }
@@ -441,10 +556,10 @@ static bool lower_bn(struct net *n, struct pass *p, int i, char error[ERROR_TEXT
     struct problem problem = bn_problem(l, p->mb);
     bool fused = p->fused[i] = fusible(n, p, i);
     const char *fwd = fused ? "bn_relu_fwd_train" : p->training ? "bn_fwd_train" : "bn_fwd_infer";
-    if (!choose(n, &c[FWD], i, fwd, problem, NCHW, error))
+    if (!choose(n, c, i, FWD, fwd, problem, alike(s->layout), error))
         return false;
     float **t = c[FWD].args.t;
-    t[SRC] = src_of(n, i);
+    t[SRC] = s->src;
     t[GAMMA] = s->weight;
     t[BETA] = s->bias;
     t[DST] = s->dst;
@@ -452,16 +567,17 @@ static bool lower_bn(struct net *n, struct pass *p, int i, char error[ERROR_TEXT
     t[VARIANCE] = p->training ? s->variance : s->running_var;
     if (!p->training)
         return true;
-    if (!choose(n, &c[BWD_DATA], i, fused ? "bn_relu_bwd" : "bn_bwd", problem, NCHW, error))
+    if (!choose(n, c, i, BWD_DATA, fused ? "bn_relu_bwd" : "bn_bwd", problem, alike(s->layout),
+                error))
         return false;
     t = c[BWD_DATA].args.t;
-    t[SRC] = src_of(n, i);
+    t[SRC] = s->src;
     t[DIFF_DST] = s->diff_dst;
     t[MEAN] = s->mean;
     t[VARIANCE] = s->variance;
     t[GAMMA] = s->weight;
     t[BETA] = fused ? s->bias : NULL;
-    t[DIFF_SRC] = i ? n->state[i - 1].diff_dst : n->diff_input;
+    t[DIFF_SRC] = s->diff_src;
     t[DIFF_GAMMA] = s->diff_weight;
     t[DIFF_BETA] = s->diff_bias;
     return true;
@@ -479,6 +595,8 @@ static bool add_pass(struct net *n, int64_t mb, bool training, char error[ERROR_
         return fail(error, "out of memory for the plan of the network");
     n->pass_count++;
     for (int i = 0; good && i < n->text.count; i++) {
+        if (!lower_reorder(n, p, i, error))
+            return false;
         switch (n->text.layers[i].kind) {
         case LAYER_CONV: good = lower_conv(n, p, i, error); break;
         case LAYER_DENSE: good = lower_dense(n, p, i, error); break;
@@ -521,9 +639,11 @@ static bool build(struct net *n, char error[ERROR_TEXT])
 {
     const struct net_options *o = &n->options;
     bool good = true;
-    if (!check_shape(n, error) || !check_memory(n, error))
-        return false;
     n->state = own(n, (double)((size_t)n->text.count * sizeof *n->state), &good);
+    for (int i = 0; good && i < n->text.count; i++)
+        n->state[i].layout = n->has_plan ? n->plan.layers[i].layout : NCHW;
+    if (good && (!check_shape(n, error) || !check_memory(n, error)))
+        return false;
     n->layer_seconds = own(n, (double)((size_t)n->text.count * sizeof *n->layer_seconds), &good);
     if (!good || !make_parameters(n) || !make_activations(n))
         return fail(error, "out of memory for the network; use a smaller batch or layer");
@@ -545,6 +665,10 @@ struct net *net_create(const struct net_text *text, const struct net_options *op
     }
     n->text = *text;
     n->options = *options;
+    if (options->plan) {
+        n->has_plan = true;
+        n->plan = *options->plan;
+    }
     if (!build(n, error)) {
         net_free(n);
         return NULL;
@@ -574,16 +698,27 @@ static void run_call(const struct call *c)
     c->entry->variant->run(&c->args);
 }
 
-static struct maxpool pool_of(const struct layer *l, int64_t mb)
+struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout)
 {
-    return (struct maxpool){.mb = mb,
-                            .c = l->src.c,
+    int64_t lanes = layout == NCHW16C ? 16 : layout == NHWC ? l->src.c : 1;
+    return (struct maxpool){.planes = mb * div_up(l->src.c, lanes),
+                            .lanes = lanes,
                             .ih = l->src.h,
                             .iw = l->src.w,
                             .oh = l->dst.h,
                             .ow = l->dst.w,
                             .k = l->kh,
                             .s = l->stride};
+}
+
+/* A call that a layer may not have, on the clock of its kind. */
+static void run_reorder(struct net *n, const struct call *c)
+{
+    if (!c->entry)
+        return;
+    double then = now();
+    run_call(c);
+    n->layer_seconds[c->layer][TIME_REORDER] += now() - then;
 }
 
 static bool relu_is_fused(const struct pass *p, int i)
@@ -596,16 +731,17 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
     const struct layer *l = &n->text.layers[i];
     struct layer_state *s = &n->state[i];
     int threads = n->options.hints.threads;
+    run_reorder(n, &p->calls[i][REORDER_FWD]);
     if (p->calls[i][FWD].entry)
         run_call(&p->calls[i][FWD]);
     if (l->kind == LAYER_BN && p->training) {
         bn_running_update(l->src.c, p->mb * l->src.h * l->src.w, l->momentum, s->mean, s->variance,
                           s->running_mean, s->running_var);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(p, i)) {
-        relu_fwd(s->dst, p->mb * volume(&l->dst), threads);
+        relu_fwd(s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_MAXPOOL) {
-        struct maxpool pool = pool_of(l, p->mb);
-        maxpool_fwd(&pool, src_of(n, i), s->dst, s->chosen, threads);
+        struct maxpool pool = net_pool(l, p->mb, s->layout);
+        maxpool_fwd(&pool, s->src, s->dst, s->chosen, threads);
     }
 }
 
@@ -621,11 +757,12 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
     if (l->kind == LAYER_DENSE && s->bias) {
         column_sums(p->mb, l->dst.c, s->diff_dst, s->diff_bias);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(p, i)) {
-        relu_bwd(s->dst, s->diff_dst, p->mb * volume(&l->dst), threads);
+        relu_bwd(s->dst, s->diff_dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_MAXPOOL) {
-        struct maxpool pool = pool_of(l, p->mb);
-        maxpool_bwd(&pool, s->diff_dst, s->chosen, n->state[i - 1].diff_dst, threads);
+        struct maxpool pool = net_pool(l, p->mb, s->layout);
+        maxpool_bwd(&pool, s->diff_dst, s->chosen, s->diff_src, threads);
     }
+    run_reorder(n, &p->calls[i][REORDER_BWD]);
 }
 
 static const struct pass *find_pass(const struct net *n, int64_t mb, bool training)
@@ -731,7 +868,9 @@ struct net_seconds net_seconds(const struct net *n)
 {
     struct net_seconds s = {.loss = n->loss_seconds, .update = n->update_seconds};
     for (int i = 0; i < n->text.count; i++) {
-        double seconds = n->layer_seconds[i][TIME_FWD] + n->layer_seconds[i][TIME_BWD];
+        const double *each = n->layer_seconds[i];
+        double seconds = each[TIME_FWD] + each[TIME_BWD] - each[TIME_REORDER];
+        s.reorder += each[TIME_REORDER];
         switch (n->text.layers[i].kind) {
         case LAYER_CONV: s.conv += seconds; break;
         case LAYER_BN: s.bn += seconds; break;

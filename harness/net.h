@@ -1,13 +1,28 @@
 /* A network made of operations of the registry: buffers, kernels chosen, forward, backward, update.
  *
- * Activations are plain nchw. Everything is planned and allocated when the network is made; a step allocates
- * nothing. The same seed, thread count and kernels give the same bits. */
+ * Activations are plain nchw unless a plan gives a tensor another layout; where the layouts of neighbours differ, a
+ * reorder goes in between. Everything is planned and allocated when the network is made; a step allocates nothing.
+ * The same seed, thread count, kernels and plan give the same bits. */
 #ifndef BATCHMARK_NET_H
 #define BATCHMARK_NET_H
 
 #include "layers/layers.h"
 #include "net_text.h"
 #include "registry.h"
+
+/* The calls of a layer. */
+enum phase { FWD, BWD_DATA, BWD_WEIGHTS, REORDER_FWD, REORDER_BWD, PHASES };
+extern const char *const phase_names[PHASES];
+
+/* Decisions taken elsewhere (plan.h): the layout a layer works in, and the variants it uses in a training pass. A
+ * variant NULL, or one that cannot do the problem of a shorter batch: the order of kernel_choice.h in that layout. */
+struct net_plan {
+    int count;
+    struct {
+        enum layout layout;
+        const struct entry *kernels[PHASES];
+    } layers[MAX_LAYERS];
+};
 
 enum fuse {
     FUSE_AUTO,
@@ -22,8 +37,9 @@ struct net_options {
     int classes;                   /* labels are below this */
     uint64_t seed;                 /* of the initial weights */
     struct hints hints;
-    const char *kernels; /* kernel_choice.h; NULL: the default order */
-    enum isa isa;        /* cap */
+    const char *kernels;         /* kernel_choice.h; NULL: the default order */
+    const struct net_plan *plan; /* NULL: nchw throughout; copied */
+    enum isa isa;                /* cap */
     enum fuse fuse;
     double memory; /* bytes it may use; 0 = no limit */
 };
@@ -43,11 +59,13 @@ struct call {
     struct problem problem;
     struct args args;
     int layer;
+    enum phase phase;
 };
 
 /* Where the time of training went, in seconds. */
 struct net_seconds {
     double conv, bn, dense, other; /* layers; other: activations and pooling */
+    double reorder;                /* between layouts */
     double loss, update;
 };
 
@@ -74,6 +92,15 @@ struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
 int net_tensor_count(const struct net *n);
 struct net_tensor *net_tensor(struct net *n, int i);
 const float *net_gradient(const struct net *n, int i);
+
+/* The problem of a layer's call at a batch size; `op` is set to the operation's name, NULL where the layer has no such
+ * call in training (its first layers pass no gradient down). REORDER_ phases: from nchw or back. */
+struct problem net_problem(const struct net_text *text, int layer, enum phase phase, int64_t mb,
+                           const char **op);
+/* Can the layer work in that layout? Plain vectors, and what works on them, are nchw. */
+bool net_layer_takes(const struct layer *l, enum layout layout);
+/* The pooling a layer does. */
+struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout);
 
 /* The calls of all passes, for reports and verification. */
 int net_call_count(const struct net *n);

@@ -48,7 +48,8 @@ static void maxpool_first_largest_wins(void **state)
     (void)state;
     /* 3x5: the odd row and column belong to no window. */
     const float src[15] = {1, 4, 2, 2, 9, 3, 4, 2, 1, 9, 9, 9, 9, 9, 9};
-    struct maxpool p = {.mb = 1, .c = 1, .ih = 3, .iw = 5, .oh = 1, .ow = 2, .k = 2, .s = 2};
+    struct maxpool p = {
+        .planes = 1, .lanes = 1, .ih = 3, .iw = 5, .oh = 1, .ow = 2, .k = 2, .s = 2};
     float dst[2], diff_src[15];
     uint8_t chosen[2];
     memset(diff_src, 0xff, sizeof diff_src);
@@ -64,7 +65,8 @@ static void maxpool_overlapping_windows_add(void **state)
     (void)state;
     /* The middle 9 is the maximum of all four 2x2 windows of stride 1. */
     const float src[9] = {1, 2, 3, 4, 9, 5, 6, 7, 8}, diff_dst[4] = {1, 10, 100, 1000};
-    struct maxpool p = {.mb = 1, .c = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .k = 2, .s = 1};
+    struct maxpool p = {
+        .planes = 1, .lanes = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .k = 2, .s = 1};
     float dst[4], diff_src[9];
     uint8_t chosen[4];
     maxpool_fwd(&p, src, dst, chosen, 1);
@@ -75,11 +77,53 @@ static void maxpool_overlapping_windows_add(void **state)
         assert_true(diff_src[i] == (i == 4 ? 1111 : 0));
 }
 
+/* The same pooling with channels apart and together. */
+static void maxpool_lanes_agree(void **state)
+{
+    (void)state;
+    enum { LANES = 5, IH = 7, IW = 6 };
+    const struct maxpool pools[] = {
+        {.ih = IH, .iw = IW, .oh = 3, .ow = 3, .k = 2, .s = 2},
+        {.ih = IH, .iw = IW, .oh = 3, .ow = 2, .k = 3, .s = 2},
+    };
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        struct maxpool apart = pools[i], together = pools[i];
+        apart.planes = LANES;
+        apart.lanes = 1;
+        together.planes = 1;
+        together.lanes = LANES;
+        int64_t in = IH * IW, out = apart.oh * apart.ow;
+        float src[2][LANES * IH * IW], dst[2][LANES * IH * IW], diff[2][LANES * IH * IW];
+        uint8_t chosen[2][LANES * IH * IW];
+        for (int64_t l = 0; l < LANES; l++)
+            for (int64_t p = 0; p < in; p++) /* ties and a NaN among them */
+                src[0][l * in + p] = src[1][p * LANES + l] =
+                    l == 2 && p == 9 ? NAN : floorf(4 * noise(l * in + p));
+        maxpool_fwd(&apart, src[0], dst[0], chosen[0], 1);
+        maxpool_fwd(&together, src[1], dst[1], chosen[1], 1);
+        maxpool_bwd(&apart, src[0], chosen[0], diff[0], 1);
+        for (int64_t l = 0; l < LANES; l++)
+            for (int64_t p = 0; p < out; p++)
+                src[1][p * LANES + l] = src[0][l * out + p];
+        maxpool_bwd(&together, src[1], chosen[1], diff[1], 1);
+        for (int64_t l = 0; l < LANES; l++) {
+            for (int64_t p = 0; p < out; p++) {
+                assert_memory_equal(&dst[0][l * out + p], &dst[1][p * LANES + l], sizeof(float));
+                assert_int_equal(chosen[0][l * out + p], chosen[1][p * LANES + l]);
+            }
+            for (int64_t p = 0; p < in; p++)
+                assert_true(diff[0][l * in + p] == diff[1][p * LANES + l] ||
+                            (isnan(diff[0][l * in + p]) && isnan(diff[1][p * LANES + l])));
+        }
+    }
+}
+
 static void maxpool_propagates_nan(void **state)
 {
     (void)state;
     const float src[4] = {1, NAN, 5, 2};
-    struct maxpool p = {.mb = 1, .c = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .k = 2, .s = 2};
+    struct maxpool p = {
+        .planes = 1, .lanes = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .k = 2, .s = 2};
     float dst;
     uint8_t chosen;
     maxpool_fwd(&p, src, &dst, &chosen, 1);
@@ -149,7 +193,8 @@ static void layers_do_not_depend_on_threads(void **state)
 {
     (void)state;
     enum { N = 3 * 77 * 33 * 31 };
-    struct maxpool p = {.mb = 3, .c = 77, .ih = 33, .iw = 31, .oh = 16, .ow = 15, .k = 2, .s = 2};
+    struct maxpool p = {
+        .planes = 3 * 77, .lanes = 1, .ih = 33, .iw = 31, .oh = 16, .ow = 15, .k = 2, .s = 2};
     float *buffers[2][6];
     uint8_t *chosen[2];
     for (int run = 0; run < 2; run++) {
@@ -188,8 +233,9 @@ static const char small_text[] =
 static const struct shape small_input = {3, 25, 20};
 enum { SMALL_BATCH = 5 };
 
-static struct net *make_net(const char *text, struct shape input, int64_t batch,
-                            const char *kernels, enum fuse fuse)
+static struct net *make_planned_net(const char *text, struct shape input, int64_t batch,
+                                    const char *kernels, enum fuse fuse,
+                                    const struct net_plan *plan)
 {
     static struct net_text layers;
     char error[ERROR_TEXT] = "";
@@ -201,12 +247,19 @@ static struct net *make_net(const char *text, struct shape input, int64_t batch,
                             .seed = 7,
                             .hints = {.threads = 2, .l1 = 32768, .l2 = 1 << 20, .llc = 1 << 25},
                             .kernels = kernels,
+                            .plan = plan,
                             .isa = isa_detect(),
                             .fuse = fuse};
     struct net *n = net_create(&layers, &o, error);
     if (!n)
         fail_msg("%s", error);
     return n;
+}
+
+static struct net *make_net(const char *text, struct shape input, int64_t batch,
+                            const char *kernels, enum fuse fuse)
+{
+    return make_planned_net(text, input, batch, kernels, fuse, NULL);
 }
 
 static double *ref_weights[64]; /* by tensor of the network */
@@ -441,6 +494,63 @@ static void fused_and_unfused_agree(void **state)
     }
     net_free(nets[0]);
     net_free(nets[1]);
+}
+
+/* Loss and gradients in nchw, and with layers in other layouts and reorders between them. */
+static void layouts_agree(void **state)
+{
+    (void)state;
+    static const enum layout turns[][3] = {{NHWC, NHWC, NHWC},
+                                           {NCHW16C, NCHW16C, NCHW16C},
+                                           {NCHW16C, NCHW, NHWC},
+                                           {NHWC, NCHW16C, NCHW}};
+    static struct net_text layers;
+    char error[ERROR_TEXT];
+    assert_true(net_text_parse(small_text, small_input, &layers, error));
+    const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
+    struct net *plain = make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_AUTO);
+    int64_t pixels = SMALL_BATCH * small_input.c * small_input.h * small_input.w;
+    for (int64_t j = 0; j < pixels; j++)
+        net_input(plain)[j] = noise(j);
+    double loss = net_gradients(plain, SMALL_BATCH, labels).loss;
+    for (size_t k = 0; k < sizeof turns / sizeof *turns; k++) {
+        static struct net_plan plan;
+        plan = (struct net_plan){.count = layers.count};
+        for (int i = 0; i < layers.count; i++) {
+            enum layout want = turns[k][i % 3];
+            plan.layers[i].layout = net_layer_takes(&layers.layers[i], want) ? want : NCHW;
+        }
+        struct net *n =
+            make_planned_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_AUTO, &plan);
+        int reorders = 0;
+        for (int i = 0; i < net_call_count(n); i++)
+            reorders += !strcmp(net_call(n, i)->entry->op, "reorder");
+        assert_true(reorders > 0);
+        for (int64_t j = 0; j < pixels; j++)
+            net_input(n)[j] = noise(j);
+        assert_near(net_gradients(n, SMALL_BATCH, labels).loss / loss, 1, 1e-5);
+        for (int t = 0; t < net_tensor_count(plain); t++) {
+            const float *a = net_gradient(plain, t), *b = net_gradient(n, t);
+            const struct net_tensor *shape = net_tensor(plain, t);
+            int64_t count = 1;
+            for (int d = 0; d < shape->ndim; d++)
+                count *= shape->dims[d];
+            double distance = 0, norm = 0;
+            for (int64_t j = 0; a && j < count; j++) {
+                distance += pow(a[j] - b[j], 2);
+                norm += pow(a[j], 2);
+            }
+            /* A bias right before bn has a gradient of rounding noise alone. */
+            if (sqrt(distance) > 1e-4 * sqrt(norm) && sqrt(norm) > 1e-5)
+                fail_msg("layouts %d: gradient of %s: off by %g of %g", (int)k, shape->name,
+                         sqrt(distance), sqrt(norm));
+        }
+        struct outcome eval[2] = {net_evaluate(plain, SMALL_BATCH, labels),
+                                  net_evaluate(n, SMALL_BATCH, labels)};
+        assert_near(eval[1].loss / eval[0].loss, 1, 1e-4);
+        net_free(n);
+    }
+    net_free(plain);
 }
 
 /* Text */
@@ -755,6 +865,7 @@ int main(void)
         cmocka_unit_test(maxpool_first_largest_wins),
         cmocka_unit_test(maxpool_overlapping_windows_add),
         cmocka_unit_test(maxpool_propagates_nan),
+        cmocka_unit_test(maxpool_lanes_agree),
         cmocka_unit_test(loss_of_known_logits),
         cmocka_unit_test(adam_two_steps_by_hand),
         cmocka_unit_test(running_statistics_by_hand),
@@ -765,6 +876,7 @@ int main(void)
         cmocka_unit_test(running_statistics_of_a_network),
         cmocka_unit_test(initial_weights_fill_their_range),
         cmocka_unit_test(fused_and_unfused_agree),
+        cmocka_unit_test(layouts_agree),
         cmocka_unit_test(text_errors_point_at_the_word),
         cmocka_unit_test(text_shapes),
         cmocka_unit_test(impossible_networks_are_refused),

@@ -2,7 +2,7 @@
  *
  * Plain C. Nothing is allocated. `threads` is the largest team a function may use; it runs on
  * fewer, or alone, where the work is too small to be worth waking a team. The bits never depend on
- * it. Tensors are float32, x[N][C][H][W]; labels are bytes. */
+ * it. Tensors are float32; labels are bytes. */
 #ifndef BATCHMARK_LAYERS_H
 #define BATCHMARK_LAYERS_H
 
@@ -13,15 +13,16 @@ void relu_fwd(float *x, int64_t n, int threads);
 /* The gradient through it in place: dy stays where the output y was positive, else 0. */
 void relu_bwd(const float *y, float *dy, int64_t n, int threads);
 
-/* Max pooling over k x k windows, stride s, no padding: dst[mb][c][oh][ow] with oh = (ih - k) / s
- * + 1. */
+/* Max pooling over k x k windows, stride s, no padding: oh = (ih - k) / s + 1. Tensors are
+ * x[planes][h][w][lanes]: nchw has planes = N C and lanes = 1, nhwc N and C, nchw16c N ceil(C/16)
+ * and 16. */
 struct maxpool {
-    int64_t mb, c, ih, iw, oh, ow, k, s;
+    int64_t planes, lanes, ih, iw, oh, ow, k, s;
 };
 enum { MAXPOOL_MAX_K = 16 }; /* `chosen` holds kh * k + kw in a byte */
 
 /* The first largest value of each window wins, a NaN beats all; its place is left in
- * chosen[mb][c][oh][ow]. */
+ * chosen[planes][oh][ow][lanes]. */
 void maxpool_fwd(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
                  int threads);
 /* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of
