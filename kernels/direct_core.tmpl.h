@@ -14,6 +14,7 @@
  * loop: any TILE_PIXELS pixels make a tile, and 2x2 images fill it as well as 224x224 ones.
  *
  * The including file defines TILE_PIXELS and TILE_VECTORS. */
+#include "carve.h"
 #include "partition.h"
 #include "vec.h"
 
@@ -115,20 +116,6 @@ static inline tile_of_vectors *hot_tile(int64_t vectors)
     if (TILE_VECTORS >= 3 && vectors == 3)
         return hot_tile_3;
     return vectors == 2 ? hot_tile_2 : hot_tile_1;
-}
-
-/* Scratch: carved from one block, each piece on a cache line of its own. With base NULL it only
- * counts. */
-struct carver {
-    char *base;
-    size_t used;
-};
-
-static inline void *carve(struct carver *c, int64_t count, size_t size)
-{
-    void *p = c->base ? c->base + c->used : NULL;
-    c->used += ((size_t)count * size + 63) / 64 * 64;
-    return p;
 }
 
 /* A window: rows x cols pixels of some channels of some images, copied with zeros for what lies

@@ -1,0 +1,19 @@
+/* What the convolutions with pixels in the lanes share. Plain nchw only: V neighbouring pixels of an image row are a
+ * vector, weights are broadcast. Channels then need no multiple of V: 3 input channels fill 3 of 16 lanes where
+ * channels are the lanes (direct_core.tmpl.h), and every lane here. Rows that are no multiple of V are what is lost
+ * instead. Tensors are read and written where they lie, without transposition. */
+#include "carve.h"
+#include "partition.h"
+#include "vec.h"
+
+/* `count` things in parts of at most `most`, as equal as can be: where part i begins. */
+static inline int64_t part_begin(int64_t count, int64_t most, int64_t i)
+{
+    return count * i / div_up(count, most);
+}
+
+/* The pixels along a row: a vector may reach over the end of a short one. */
+static inline int64_t row_vectors(int64_t width)
+{
+    return div_up(width, V);
+}
