@@ -366,8 +366,11 @@ static bool run_and_compare(struct check *k, const struct setup *s, enum bn_rule
         return false;
     if (is_products(&s->problem) && k->v->algebra >= WINOGRAD_F2 && k->v->algebra <= WINOGRAD_F4 &&
         s->fill != FILL_INTEGER) {
-        /* The limit of one output costs a tile per channel. */
+        /* The limit of one output costs a tile per channel, that of a weight every tile of two. */
+        const int64_t tiles = 1 << 17, fewest = 64;
         int64_t most = 2048;
+        if (!strcmp(k->op->name, "conv_bwd_weights"))
+            most = max_i64(fewest, min_i64(most, tiles / winograd_tiles(&s->problem.conv, 4)));
         r.max_coordinates = r.max_coordinates ? min_i64(r.max_coordinates, most) : most;
     }
     struct expectation x = is_products(&s->problem) ? expect_products(&r)

@@ -61,9 +61,16 @@ struct expectation expect_products(const struct outcome *r);
  * 3x3); backward with respect to the data is a convolution of diff_dst with turned kernels. sq: the
  * same on squares. */
 struct ref_sum;
-bool winograd_applies(const struct op *op, const struct problem *p);
+bool winograd_applies(const struct problem *p);
 struct ref_sum winograd_sum_at(const struct outcome *r, const float *image, const float *weights,
                                int m, int64_t n, int64_t c, int64_t h, int64_t w);
+
+/* The same of weight gradient (oc, ic, i, j), G' ( sum of all tiles of (B' d B) * (A dy A') ) G, and how many tiles
+ * that is. */
+struct ref_sum winograd_weights_sum_at(const struct outcome *r, const float *src,
+                                       const float *diff_dst, int m, int64_t oc, int64_t ic,
+                                       int64_t i, int64_t j);
+int64_t winograd_tiles(const struct conv *c, int m);
 
 enum bn_rule {
     BN_BOUND, /* the limits of the variant's algebra */

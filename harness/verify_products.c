@@ -67,10 +67,18 @@ static double limit_of(struct ref_sum s)
 }
 
 static struct ref_sum winograd_limits(const struct outcome *r, const struct inputs *in,
-                                      struct ref_sum s, const int64_t x[4])
+                                      enum role role, struct ref_sum s, const int64_t x[4])
 {
     int m = r->variant->algebra == WINOGRAD_F2 ? 2 : r->variant->algebra == WINOGRAD_F4 ? 4 : 0;
-    if (!m || !winograd_applies(r->op, &r->problem))
+    if (!m || !winograd_applies(&r->problem))
+        return s;
+    if (role == DIFF_WEIGHTS) {
+        struct ref_sum w =
+            winograd_weights_sum_at(r, in->t[SRC], in->t[DIFF_DST], m, x[0], x[1], x[2], x[3]);
+        w.value = s.value;
+        return w;
+    }
+    if (role == DIFF_BIAS)
         return s;
     const float *image = in->t[operation_of(r->op) == CONV_BWD_DATA ? DIFF_DST : SRC];
     struct ref_sum w = winograd_sum_at(r, image, in->t[WEIGHTS], m, x[0], x[1], x[2], x[3]);
@@ -136,7 +144,7 @@ static void evaluate(const struct outcome *r, const struct inputs *in, struct ex
     }
     bool exact = r->fill == FILL_INTEGER, beyond = s.abs >= 0x1p24;
     if (!exact)
-        s = winograd_limits(r, in, s, x);
+        s = winograd_limits(r, in, e->role, s, x);
     e->value[i] = s.value;
     e->limit[i] = limit_of(s);
     if (operation == CONV_BN_INFER)

@@ -49,11 +49,16 @@ static const struct transform f4 = {
  * of the accumulation over channels. */
 enum { TRANSFORM_ROUNDINGS = 30 };
 
-bool winograd_applies(const struct op *op, const struct problem *p)
+bool winograd_applies(const struct problem *p)
 {
     const struct conv *c = &p->conv;
-    return p->kind == PROBLEM_CONV && strcmp(op->name, "conv_bwd_weights") && c->kh == R &&
-           c->kw == R && c->sh == 1 && c->sw == 1 && c->dh == 0 && c->dw == 0;
+    return p->kind == PROBLEM_CONV && c->kh == R && c->kw == R && c->sh == 1 && c->sw == 1 &&
+           c->dh == 0 && c->dw == 0;
+}
+
+int64_t winograd_tiles(const struct conv *c, int m)
+{
+    return c->mb * div_up(c->oh, m) * div_up(c->ow, m);
 }
 
 /* Magnitude or square. */
@@ -121,6 +126,76 @@ struct ref_sum winograd_sum_at(const struct outcome *r, const float *image, cons
                 g[y][x] = backward ? kernel[(R - 1 - y) * R + R - 1 - x] : kernel[y * R + x];
         s.abs += tile_size(f, d, g, (int)(h % m), (int)(w % m), false);
         s.sq += tile_size(f, d, g, (int)(h % m), (int)(w % m), true);
+    }
+    return s;
+}
+
+/* out = a in a' on magnitudes or squares; a has `rows` rows of `columns`, which is also the size of `in`. */
+static void transform_size(const double *a, int stride, int rows, int columns,
+                           double in[MAX_ALPHA][MAX_ALPHA], bool square,
+                           double out[MAX_ALPHA][MAX_ALPHA])
+{
+    double half[MAX_ALPHA][MAX_ALPHA];
+    for (int y = 0; y < rows; y++) {
+        for (int x = 0; x < columns; x++) {
+            half[y][x] = 0;
+            for (int k = 0; k < columns; k++)
+                half[y][x] += size(a[y * stride + k], square) * size(in[k][x], square);
+        }
+    }
+    for (int y = 0; y < rows; y++) {
+        for (int x = 0; x < rows; x++) {
+            out[y][x] = 0;
+            for (int k = 0; k < columns; k++)
+                out[y][x] += size(a[x * stride + k], square) * half[y][k];
+        }
+    }
+}
+
+/* The tile of a plane whose first value is at (top, left); zero outside. */
+static void take_tile(const float *plane, int64_t height, int64_t width, int64_t top, int64_t left,
+                      int alpha, double out[MAX_ALPHA][MAX_ALPHA])
+{
+    for (int y = 0; y < alpha; y++)
+        for (int x = 0; x < alpha; x++)
+            out[y][x] = top + y >= 0 && top + y < height && left + x >= 0 && left + x < width
+                            ? (double)plane[(top + y) * width + left + x]
+                            : 0;
+}
+
+struct ref_sum winograd_weights_sum_at(const struct outcome *r, const float *src,
+                                       const float *diff_dst, int m, int64_t oc, int64_t ic,
+                                       int64_t i, int64_t j)
+{
+    const struct conv *p = &r->problem.conv;
+    const struct transform *f = m == 2 ? &f2 : &f4;
+    int64_t channel = oc / (p->oc / p->g) * (p->ic / p->g) + ic;
+    double a[MAX_ALPHA][4] = {{0}};
+    for (int y = 0; y < f->m; y++)
+        for (int x = 0; x < f->alpha; x++)
+            a[x][y] = f->at[y][x];
+    struct ref_sum s = {.n = winograd_tiles(p, m) + TRANSFORM_ROUNDINGS};
+    for (int64_t n = 0; n < p->mb; n++) {
+        const float *image = src + (n * p->ic + channel) * p->ih * p->iw,
+                    *gradient = diff_dst + (n * p->oc + oc) * p->oh * p->ow;
+        for (int64_t top = 0; top < p->oh; top += m) {
+            for (int64_t left = 0; left < p->ow; left += m) {
+                double d[MAX_ALPHA][MAX_ALPHA], dy[MAX_ALPHA][MAX_ALPHA], u[MAX_ALPHA][MAX_ALPHA],
+                    v[MAX_ALPHA][MAX_ALPHA];
+                take_tile(image, p->ih, p->iw, top - p->ph, left - p->pw, f->alpha, d);
+                take_tile(gradient, p->oh, p->ow, top, left, f->m, dy);
+                for (int square = 0; square < 2; square++) {
+                    double sum = 0;
+                    transform_size(&f->bt[0][0], MAX_ALPHA, f->alpha, f->alpha, d, square, v);
+                    transform_size(&a[0][0], 4, f->alpha, f->m, dy, square, u);
+                    for (int y = 0; y < f->alpha; y++)
+                        for (int x = 0; x < f->alpha; x++)
+                            sum += size(f->g[y][i], square) * size(f->g[x][j], square) * u[y][x] *
+                                   v[y][x];
+                    *(square ? &s.sq : &s.abs) += sum;
+                }
+            }
+        }
     }
     return s;
 }
