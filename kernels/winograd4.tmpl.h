@@ -14,27 +14,13 @@
 
 #include <string.h>
 
-enum {
-    W4_TILE = 4,
-    W4_PATCH = 6,
-    W4_POINTS = 36,
-    W4_MAX_ROWS = 8,
-    W4_MAX_VECTORS = 4,
-    /* Between the planes of two points: keeps the 36 streams of a transform out of each other's cache sets. */
-    W4_SKEW = 16
-};
+enum { W4_TILE = 4, W4_PATCH = 6, W4_POINTS = 36, W4_MAX_ROWS = 6, W4_MAX_VECTORS = 4 };
 
 struct w4_tensor {
     float *data;
     enum layout layout;
     int64_t c, h, w;
 };
-
-/* Rows of a register tile of k vectors: the sums, one row of k vectors and a broadcast fit the registers. */
-static inline int w4_rows(int64_t k)
-{
-    return k == W4_VECTORS ? W4_ROWS : W4_MAX_ROWS * (k + 1) < VREGS ? W4_MAX_ROWS : W4_ROWS;
-}
 
 /* m[r][j] (+)= sum over i of a[r a_row + i a_step] b[i][j], r < rows, j < k vectors. */
 static inline __attribute__((always_inline)) void
@@ -43,7 +29,7 @@ w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, i
 {
     vf sum[W4_MAX_ROWS][W4_MAX_VECTORS];
     const float *at[W4_MAX_ROWS];
-#pragma GCC unroll 8
+#pragma GCC unroll 6
     for (int r = 0; r < W4_MAX_ROWS; r++) {
         at[r] = a + (r < rows ? r : 0) * a_row;
 #pragma GCC unroll 4
@@ -52,7 +38,7 @@ w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, i
                 sum[r][j] = vzero();
     }
     if (add) {
-#pragma GCC unroll 8
+#pragma GCC unroll 6
         for (int r = 0; r < W4_MAX_ROWS; r++)
 #pragma GCC unroll 4
             for (int j = 0; j < W4_MAX_VECTORS; j++)
@@ -66,7 +52,7 @@ w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, i
             if (j < k)
                 row[j] = vload(b + j * V);
         b += b_row;
-#pragma GCC unroll 8
+#pragma GCC unroll 6
         for (int r = 0; r < W4_MAX_ROWS; r++) {
             if (r >= rows)
                 break;
@@ -77,7 +63,7 @@ w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, i
                     sum[r][j] = vfma(x, row[j], sum[r][j]);
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 6
     for (int r = 0; r < W4_MAX_ROWS; r++)
 #pragma GCC unroll 4
         for (int j = 0; j < W4_MAX_VECTORS; j++)
@@ -403,24 +389,31 @@ static inline int64_t w4_window_floats(const struct w4_grid *g, int64_t size)
     return (W4_TILE * min_i64(g->block, g->rows) + over) * (W4_TILE * g->cols + over) * V;
 }
 
-/* Transforms channels c .. c + lanes of the patches of a block: out[point][tile][...], tiles `pitch` floats apart. */
+/* Transforms channels c .. c + lanes of the patches of a block. `each` tiles stand together for every point:
+ * out[tile / each][point][tile % each][pitch]. */
 static inline __attribute__((always_inline)) void
 w4_spread(const struct w4_grid *g, const struct w4_tensor *t, int64_t row, int64_t end, int64_t c,
           int64_t lanes, int64_t size, int64_t pad_h, int64_t pad_w, float *window, float *out,
-          int64_t pitch, int64_t point)
+          int64_t each, int64_t pitch)
 {
-    const int64_t cols = W4_TILE * g->cols + size - W4_TILE;
+    const int64_t cols = W4_TILE * g->cols + size - W4_TILE, point = each * pitch;
+    int64_t i = 0;
     while (row < end) {
         const struct w4_part p = w4_part_at(g, row, end);
         w4_window(t, p.image, c, lanes, W4_TILE * p.first - pad_h,
                   W4_TILE * p.count + size - W4_TILE, -pad_w, cols, window);
         for (int64_t y = 0; y < p.count; y++) {
-            for (int64_t x = 0; x < g->cols; x++, out += pitch) {
+            for (int64_t x = 0; x < g->cols; x++) {
                 const float *from = window + W4_TILE * (y * cols + x) * V;
                 if (size == W4_PATCH)
                     w4_patch(from, cols * V, V, out, point);
                 else
                     w4_gradient(from, cols * V, V, out, point);
+                out += pitch;
+                if (++i == each) {
+                    out += (W4_POINTS - 1) * point;
+                    i = 0;
+                }
             }
         }
         row += p.count;

@@ -2,13 +2,17 @@
  * file defines w4_pass_of(): which tensor is the input, and how the weights are read. The gradient of the data is the
  * forward pass over diff_dst with kernels turned by half a turn, inputs and outputs exchanged and padding 2 - p.
  *
- *   U[panel][point][ic][lane] = G g G'                      once a call, dealt by vectors of outputs
+ *   U[panel][chunk][point][ic][lane] = G g G'               once a call, dealt by vectors of outputs
  *   for each block of tiles                                 dealt to threads
- *     V[point][tile][ic] = B' d B
+ *     V[chunk][group][point][tile][ic] = B' d B
  *     for each panel of outputs
- *       for each point: M[point][tile][lane] = V U          the register tile
+ *       for each chunk and point: M[group][point][tile][lane] += V U         the register tile
  *       dst = A' M A + bias
- */
+ *
+ * Where U is larger than the L2 by far, it is not kept: V of all tiles is made first, and U of one chunk and panel again
+ * for every block, which is then larger.
+ *
+ * A group is the tiles of one register tile: what a transform writes or reads of it lies together, in few pages. */
 #include "winograd4.tmpl.h"
 
 /* What V and M of a block may take: with the U of one panel of 64 channels they stay in an L2 of 1 MiB. */
@@ -18,9 +22,18 @@
 enum {
     W4_TILES_MIN = 24,
     W4_TILES_MAX = 96,
-    /* Inputs added up in registers at a time: U of that many and a panel stays in L1. */
-    W4_INPUTS = 128
+    /* Inputs of a chunk: 16 KiB of U for a point and a panel of 64 outputs stay in L1. */
+    W4_INPUTS = 64
 };
+/* U that is rather made again than read from beyond the L2, the tiles of a block that pay for making it, and the V
+ * there may be in that case. */
+#ifndef W4_FRESH_BYTES
+#define W4_FRESH_BYTES (4 << 20)
+#endif
+#ifndef W4_FRESH_TILES
+#define W4_FRESH_TILES 128
+#endif
+#define W4_FRESH_V_BYTES (64 << 20)
 
 struct w4_pass {
     struct w4_tensor in, out;
@@ -38,8 +51,11 @@ struct w4_data {
     struct w4_pass pass;
     struct w4_grid grid;
     int64_t vectors, panels; /* of outputs */
-    int64_t pitch, point;    /* of V: from tile to tile, from point to point */
-    int64_t lanes, m_point;  /* of M: the widest panel; from point to point */
+    int64_t lanes;           /* of the widest panel */
+    int64_t chunks, chunk;   /* of inputs; channels of one, but for the last */
+    int64_t groups;          /* register tiles of a block */
+    int64_t v_block;         /* floats of V of a block */
+    bool fresh;              /* U is made again for each block */
     float *u, *v, *m, *window, *rows;
     size_t bytes;
 };
@@ -54,24 +70,33 @@ static struct w4_data w4_plan(const struct problem *problem, struct formats f, f
     d.vectors = s->out.layout == NCHW16C ? div_up(s->outputs, 16) * 16 / V : div_up(s->outputs, V);
     d.panels = div_up(d.vectors, W4_VECTORS);
     d.lanes = div_up(d.vectors, d.panels) * V;
-    d.pitch = div_up(s->inputs, V) * V;
-    const int64_t each = W4_POINTS * (d.pitch + d.lanes) * (int64_t)sizeof(float);
-    const int64_t wanted = min_i64(max_i64(W4_BLOCK_BYTES / each, W4_TILES_MIN), W4_TILES_MAX);
-    d.grid = w4_grid_make(p->mb, s->out.h, s->out.w, wanted, 16, w4_rows(d.lanes / V));
-    const int64_t whole = d.grid.whole + W4_MAX_ROWS;
-    d.point = whole * d.pitch + W4_SKEW;
-    d.m_point = whole * d.lanes + W4_SKEW;
+    d.chunk = div_up(div_up(s->inputs, div_up(s->inputs, W4_INPUTS)), V) * V;
+    d.chunks = div_up(s->inputs, d.chunk);
+    const int64_t padded = d.chunks * d.chunk, each = W4_POINTS * (int64_t)sizeof(float);
+    const int64_t tiles = p->mb * div_up(s->out.h, W4_TILE) * div_up(s->out.w, W4_TILE);
+    d.fresh = each * padded * d.vectors * V > W4_FRESH_BYTES &&
+              each * padded * p->g * tiles <= W4_FRESH_V_BYTES;
+    const int64_t wanted =
+        d.fresh ? W4_FRESH_TILES
+                : max_i64(W4_BLOCK_BYTES / (each * (padded + d.lanes)), W4_TILES_MIN);
+    d.grid =
+        w4_grid_make(p->mb, s->out.h, s->out.w, min_i64(wanted, d.fresh ? wanted : W4_TILES_MAX),
+                     d.fresh ? 1 : 16, W4_ROWS);
+    d.groups = d.grid.whole / W4_ROWS;
+    d.v_block = W4_POINTS * d.grid.whole * padded;
 
     struct w4_carver c = {.base = scratch};
-    d.u = w4_carve(&c, p->g * d.vectors * V * W4_POINTS * s->inputs);
+    d.u = w4_carve(&c, d.fresh ? 0 : p->g * d.vectors * V * W4_POINTS * padded);
+    d.v = w4_carve(&c, d.fresh ? p->g * d.grid.blocks * d.v_block : 0);
     const int64_t shared = c.used;
-    d.v = w4_carve(&c, W4_POINTS * d.point);
-    d.m = w4_carve(&c, W4_POINTS * d.m_point);
+    float *u = w4_carve(&c, d.fresh ? W4_POINTS * d.chunk * d.lanes : 0);
+    float *v = w4_carve(&c, d.fresh ? 0 : d.v_block);
+    d.m = w4_carve(&c, W4_POINTS * d.grid.whole * d.lanes);
     d.window = w4_carve(&c, w4_window_floats(&d.grid, W4_PATCH));
     d.rows = w4_carve(&c, w4_window_floats(&d.grid, W4_TILE) + V * V);
     const int64_t own = c.used - shared;
     if (scratch) {
-        d.v += thread * own;
+        *(d.fresh ? &d.u : &d.v) = (d.fresh ? u : v) + thread * own;
         d.m += thread * own;
         d.window += thread * own;
         d.rows += thread * own;
@@ -100,73 +125,81 @@ static double w4_flops(const struct problem *problem)
                 9 * 14 * inputs * outputs);
 }
 
-static inline float *w4_u(const struct w4_data *d, int64_t group, int64_t panel)
+/* U of a panel, which begins with vector `start`. */
+static inline float *w4_u(const struct w4_data *d, int64_t group, int64_t start)
 {
-    return d->u + (group * d->vectors + w4_panel(d->vectors, d->panels, panel)) * V * W4_POINTS *
-                      d->pass.inputs;
+    return d->u + (group * d->vectors + start) * V * W4_POINTS * d->chunks * d->chunk;
+}
+
+/* Transforms the weights of vector v of the outputs and inputs c .. c + n, to out[point][input][k]: a point is `point`
+ * floats from the next. */
+static void w4_kernels(const struct w4_data *d, int64_t group, int64_t v, int64_t c, int64_t n,
+                       float *out, int64_t k, int64_t point)
+{
+    const struct w4_pass *s = &d->pass;
+    const float *from = s->weights + group * s->group + v * V * s->output + c * s->input;
+    const int64_t lanes = s->outputs - v * V;
+    /* Forward, the taps of successive inputs follow each other: one long run instead of many of nine. */
+    const bool joined = s->input == 9;
+    for (; n > 0; n -= V, from += V * s->input, out += V * k) {
+        const int64_t some = min_i64(n, V), length = joined ? 9 * some : 9;
+        float taps[(9 + V) * V * V];
+        for (int64_t run = 0; run < (joined ? 1 : some); run++) {
+            for (int64_t q = 0; q < length; q += V) {
+                vf b[V];
+                w4_transposed(b, from + run * s->input + q, s->output, lanes, length - q);
+                for (int64_t j = 0; j < V; j++)
+                    vstore(taps + (run * 9 + q + j) * V, b[j]);
+            }
+        }
+        for (int64_t j = 0; j < some; j++)
+            w4_kernel(taps + j * 9 * V, s->turned, out + j * k, point);
+    }
 }
 
 /* Tiles of the transform of the weights: (group, vector of outputs). */
 static void w4_weights(const struct args *a, int64_t first, int64_t last, int thread)
 {
     const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
-    const struct w4_pass *s = &d.pass;
-    /* Forward, the taps of successive inputs follow each other: one long run instead of many of nine. */
-    const bool joined = s->input == 9;
     for (int64_t i = first; i < last; i++) {
         const int64_t group = i / d.vectors, v = i % d.vectors;
         const int64_t panel = (d.panels * (v + 1) - 1) / d.vectors;
         const int64_t start = w4_panel(d.vectors, d.panels, panel);
         const int64_t k = (w4_panel(d.vectors, d.panels, panel + 1) - start) * V;
-        float *u = w4_u(&d, group, panel) + (v - start) * V;
-        const float *from = s->weights + group * s->group + v * V * s->output;
-        const int64_t lanes = s->outputs - v * V;
-        for (int64_t c = 0; c < s->inputs; c += V) {
-            const int64_t n = min_i64(s->inputs - c, V);
-            float taps[(9 + V) * V * V];
-            for (int64_t run = 0; run < (joined ? 1 : n); run++) {
-                const int64_t length = joined ? 9 * n : 9;
-                for (int64_t q = 0; q < length; q += V) {
-                    vf b[V];
-                    w4_transposed(b, from + (c + run) * s->input + q, s->output, lanes, length - q);
-                    for (int64_t j = 0; j < V; j++)
-                        vstore(taps + (run * 9 + q + j) * V, b[j]);
-                }
-            }
-            for (int64_t j = 0; j < n; j++)
-                w4_kernel(taps + j * 9 * V, s->turned, u + (c + j) * k, s->inputs * k);
-        }
+        float *u = w4_u(&d, group, start) + (v - start) * V;
+        for (int64_t c = 0; c < d.pass.inputs; c += d.chunk)
+            w4_kernels(&d, group, v, c, min_i64(d.chunk, d.pass.inputs - c), u + c * W4_POINTS * k,
+                       k, d.chunk * k);
     }
 }
 
-static __attribute__((noinline)) void hot_w4_1(float *m, int64_t m_row, bool add, const float *a,
-                                               int64_t a_row, const float *b, int64_t n)
+static __attribute__((noinline)) void hot_w4_1(float *m, bool add, const float *a, int64_t pitch,
+                                               const float *b, int64_t n)
 {
-    w4_product(w4_rows(1), 1, m, m_row, add, a, a_row, 1, b, V, n);
+    w4_product(W4_ROWS, 1, m, V, add, a, pitch, 1, b, V, n);
 }
 
-static __attribute__((noinline)) void hot_w4_2(float *m, int64_t m_row, bool add, const float *a,
-                                               int64_t a_row, const float *b, int64_t n)
+static __attribute__((noinline)) void hot_w4_2(float *m, bool add, const float *a, int64_t pitch,
+                                               const float *b, int64_t n)
 {
-    w4_product(w4_rows(2), 2, m, m_row, add, a, a_row, 1, b, 2 * V, n);
+    w4_product(W4_ROWS, 2, m, 2 * V, add, a, pitch, 1, b, 2 * V, n);
 }
 
-static __attribute__((noinline)) void hot_w4_3(float *m, int64_t m_row, bool add, const float *a,
-                                               int64_t a_row, const float *b, int64_t n)
+static __attribute__((noinline)) void hot_w4_3(float *m, bool add, const float *a, int64_t pitch,
+                                               const float *b, int64_t n)
 {
     const int k = W4_VECTORS < 3 ? 1 : 3;
-    w4_product(w4_rows(k), k, m, m_row, add, a, a_row, 1, b, k * V, n);
+    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n);
 }
 
-static __attribute__((noinline)) void hot_w4_4(float *m, int64_t m_row, bool add, const float *a,
-                                               int64_t a_row, const float *b, int64_t n)
+static __attribute__((noinline)) void hot_w4_4(float *m, bool add, const float *a, int64_t pitch,
+                                               const float *b, int64_t n)
 {
     const int k = W4_VECTORS < 4 ? 1 : 4;
-    w4_product(w4_rows(k), k, m, m_row, add, a, a_row, 1, b, k * V, n);
+    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n);
 }
 
-typedef void w4_hot(float *m, int64_t m_row, bool add, const float *a, int64_t a_row,
-                    const float *b, int64_t n);
+typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n);
 
 static inline w4_hot *w4_hot_of(int64_t k)
 {
@@ -214,14 +247,15 @@ static void w4_put_planes(float *to, int64_t plane, int64_t lanes, const float *
     }
 }
 
-/* The results of one vector of outputs, the v-th of its group, from m to the tensor. */
+/* The results of one vector of outputs, the v-th of its group, from m[group][point][tile][k] to the tensor. */
 static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t row, int64_t end,
-                      const float *m, int64_t m_row)
+                      const float *m, int64_t k)
 {
     const struct w4_pass *s = &d->pass;
     const struct w4_tensor *t = &s->out;
     const int64_t c = group * s->outputs + v * V, plane = t->h * t->w;
     const int64_t channels = max_i64(min_i64(s->outputs - v * V, V), 0);
+    int64_t tile = 0;
     vf bias = vzero();
     if (s->bias && channels)
         bias = vload_n(s->bias + c, channels);
@@ -239,10 +273,15 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
             out = t->data + (block * plane + y0 * t->w) * 16 + c % 16;
             pitch = 16;
         }
-        for (int64_t y = 0; y < p.count; y++)
-            for (int64_t x = 0; x < d->grid.cols; x++, m += m_row)
-                w4_store(m, d->m_point, bias, out + W4_TILE * (y * t->w + x) * pitch, t->w * pitch,
+        for (int64_t y = 0; y < p.count; y++) {
+            for (int64_t x = 0; x < d->grid.cols; x++) {
+                w4_store(m, W4_ROWS * k, bias, out + W4_TILE * (y * t->w + x) * pitch, t->w * pitch,
                          pitch, t->h - y0 - W4_TILE * y, t->w - W4_TILE * x, lanes);
+                m += k;
+                if (++tile % W4_ROWS == 0)
+                    m += (W4_POINTS - 1) * W4_ROWS * k;
+            }
+        }
         if (t->layout == NCHW)
             w4_put_planes(t->data + (p.image * t->c + c) * plane + y0 * t->w, plane, channels, out,
                           rows * t->w);
@@ -250,52 +289,108 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
     }
 }
 
-/* One panel of outputs of one block: the 36 products and the results. */
-static void w4_multiply(const struct w4_data *d, int64_t group, int64_t row, int64_t end,
-                        int64_t panel)
+/* The rows of tiles of a block. */
+struct w4_rows {
+    int64_t first, end;
+};
+
+static inline struct w4_rows w4_rows_of(const struct w4_grid *g, int64_t block)
 {
-    const int64_t inputs = d->pass.inputs, tiles = (end - row) * d->grid.cols;
-    const int64_t start = w4_panel(d->vectors, d->panels, panel);
-    const int64_t k = w4_panel(d->vectors, d->panels, panel + 1) - start;
-    const int64_t rows = w4_rows(k), steps = div_up(inputs, W4_INPUTS);
-    const float *u = w4_u(d, group, panel);
-    w4_hot *hot = w4_hot_of(k);
-    for (int64_t step = 0; step < steps; step++) {
-        const int64_t c = inputs * step / steps, n = inputs * (step + 1) / steps - c;
-        for (int64_t point = 0; point < W4_POINTS; point++)
-            for (int64_t t = 0; t < tiles; t += rows)
-                hot(d->m + point * d->m_point + t * k * V, k * V, step > 0,
-                    d->v + point * d->point + t * d->pitch + c, d->pitch,
-                    u + (point * inputs + c) * k * V, n);
-    }
-    for (int64_t j = 0; j < k; j++)
-        w4_finish(d, group, start + j, row, end, d->m + j * V, k * V);
+    return (struct w4_rows){block * g->block, min_i64((block + 1) * g->block, g->all)};
 }
 
-/* Tiles of the convolution: (group, block). */
+/* V of one vector of inputs, c and following, of a block. */
+static void w4_inputs(const struct w4_data *d, int64_t group, struct w4_rows rows, int64_t c,
+                      float *v)
+{
+    const struct w4_pass *s = &d->pass;
+    const int64_t point = W4_ROWS * d->chunk;
+    float *out = v + c / d->chunk * d->groups * W4_POINTS * point + c % d->chunk;
+    w4_spread(&d->grid, &s->in, rows.first, rows.end, group * s->inputs + c,
+              min_i64(s->inputs - c, V), W4_PATCH, s->pad_h, s->pad_w, d->window, out, W4_ROWS,
+              d->chunk);
+    /* The rest of the last register tile is multiplied too and not used, but should be numbers. */
+    const int64_t tiles = (rows.end - rows.first) * d->grid.cols, rest = tiles % W4_ROWS;
+    if (rest == 0)
+        return;
+    out += tiles / W4_ROWS * W4_POINTS * point;
+    for (int64_t i = 0; i < W4_POINTS; i++, out += point)
+        for (int64_t t = rest; t < W4_ROWS; t++)
+            vstore(out + t * d->chunk, vzero());
+}
+
+/* One panel of outputs of one block: the 36 products and the results. */
+static void w4_multiply(const struct w4_data *d, int64_t group, struct w4_rows rows, const float *v,
+                        int64_t panel)
+{
+    const int64_t groups = div_up((rows.end - rows.first) * d->grid.cols, W4_ROWS);
+    const int64_t start = w4_panel(d->vectors, d->panels, panel);
+    const int64_t k = w4_panel(d->vectors, d->panels, panel + 1) - start;
+    const int64_t v_point = W4_ROWS * d->chunk, u_point = d->chunk * k * V,
+                  m_point = W4_ROWS * k * V;
+    const float *u = d->fresh ? d->u : w4_u(d, group, start);
+    w4_hot *hot = w4_hot_of(k);
+    for (int64_t c = 0; c < d->pass.inputs; c += d->chunk) {
+        const int64_t n = min_i64(d->chunk, d->pass.inputs - c);
+        for (int64_t j = 0; d->fresh && j < k; j++)
+            w4_kernels(d, group, start + j, c, n, d->u + j * V, k * V, u_point);
+        for (int64_t point = 0; point < W4_POINTS; point++)
+            for (int64_t i = 0; i < groups; i++)
+                hot(d->m + (i * W4_POINTS + point) * m_point, c > 0,
+                    v + (i * W4_POINTS + point) * v_point, d->chunk, u + point * u_point, n);
+        v += d->groups * W4_POINTS * v_point;
+        u += d->fresh ? 0 : W4_POINTS * u_point;
+    }
+    for (int64_t j = 0; j < k; j++)
+        w4_finish(d, group, start + j, rows.first, rows.end, d->m + j * V, k * V);
+}
+
+/* Tiles of the convolution with U made before: (group, block). */
 static void w4_blocks(const struct args *a, int64_t first, int64_t last, int thread)
 {
     const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
-    const struct w4_pass *s = &d.pass;
     for (int64_t i = first; i < last; i++) {
-        const int64_t group = i / d.grid.blocks, row = i % d.grid.blocks * d.grid.block;
-        const int64_t end = min_i64(row + d.grid.block, d.grid.all),
-                      tiles = (end - row) * d.grid.cols;
-        for (int64_t c = 0; c < s->inputs; c += V)
-            w4_spread(&d.grid, &s->in, row, end, group * s->inputs + c, min_i64(s->inputs - c, V),
-                      W4_PATCH, s->pad_h, s->pad_w, d.window, d.v + c, d.pitch, d.point);
-        /* The rest of the last register tile is multiplied too and not used: it should be numbers. */
-        for (int64_t point = 0; point < W4_POINTS; point++)
-            memset(d.v + point * d.point + tiles * d.pitch, 0,
-                   (size_t)(W4_MAX_ROWS * d.pitch) * sizeof(float));
+        const struct w4_rows rows = w4_rows_of(&d.grid, i % d.grid.blocks);
+        for (int64_t c = 0; c < d.pass.inputs; c += V)
+            w4_inputs(&d, i / d.grid.blocks, rows, c, d.v);
         for (int64_t panel = 0; panel < d.panels; panel++)
-            w4_multiply(&d, group, row, end, panel);
+            w4_multiply(&d, i / d.grid.blocks, rows, d.v, panel);
+    }
+}
+
+/* The other way, first all of V: (group, block, vector of inputs). */
+static void w4_all_inputs(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const int64_t vectors = div_up(d.pass.inputs, V);
+    for (int64_t i = first; i < last; i++) {
+        const int64_t block = i / vectors;
+        w4_inputs(&d, block / d.grid.blocks, w4_rows_of(&d.grid, block % d.grid.blocks),
+                  i % vectors * V, d.v + block * d.v_block);
+    }
+}
+
+/* Then (group, panel of outputs, block). */
+static void w4_panels(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    for (int64_t i = first; i < last; i++) {
+        const int64_t block = i % d.grid.blocks, panel = i / d.grid.blocks % d.panels;
+        const int64_t group = i / d.grid.blocks / d.panels;
+        w4_multiply(&d, group, w4_rows_of(&d.grid, block),
+                    d.v + (group * d.grid.blocks + block) * d.v_block, panel);
     }
 }
 
 static void w4_run(const struct args *a)
 {
     const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, 0);
-    run_tiles(a, d.conv->g * d.vectors, w4_weights);
-    run_tiles(a, d.conv->g * d.grid.blocks, w4_blocks);
+    const int64_t g = d.conv->g, vectors = div_up(d.pass.inputs, V);
+    if (d.fresh) {
+        run_tiles(a, g * d.grid.blocks * vectors, w4_all_inputs);
+        run_tiles(a, g * d.panels * d.grid.blocks, w4_panels);
+    } else {
+        run_tiles(a, g * d.vectors, w4_weights);
+        run_tiles(a, g * d.grid.blocks, w4_blocks);
+    }
 }
