@@ -80,15 +80,20 @@ static inline struct onednn *onednn_open(const struct args *a)
     return h;
 }
 
-static void onednn_release(void *handle)
+static inline void onednn_clear(struct onednn *h)
 {
-    struct onednn *h = handle;
     for (int i = 0; i < h->count; i++) {
         dnnl_primitive_destroy(h->operands[i].convert);
         dnnl_memory_destroy(h->operands[i].ours);
         dnnl_memory_destroy(h->operands[i].theirs);
     }
     dnnl_primitive_destroy(h->primitive);
+}
+
+static void onednn_release(void *handle)
+{
+    struct onednn *h = handle;
+    onednn_clear(h);
     dnnl_stream_destroy(h->stream);
     dnnl_engine_destroy(h->engine);
     free(h);
@@ -121,6 +126,11 @@ static inline dnnl_memory_desc_t onednn_any(const dnnl_memory_desc_t *ours)
     dnnl_memory_desc_t md = {0};
     dnnl_memory_desc_init_by_tag(&md, ours->ndims, ours->dims, dnnl_f32, dnnl_format_tag_any);
     return md;
+}
+
+static inline dnnl_memory_desc_t onednn_same(const dnnl_memory_desc_t *ours)
+{
+    return *ours;
 }
 
 static inline void onednn_convert(struct onednn *h, const struct onednn_operand *o)

@@ -1,7 +1,8 @@
 /* A convolution of oneDNN, in each of the three passes. The variant file sets
  *   ONEDNN_PASS       ONEDNN_FWD, ONEDNN_BWD_DATA or ONEDNN_BWD_WEIGHTS
  *   ONEDNN_ALGORITHM  dnnl_convolution_direct or dnnl_convolution_winograd
- * Activations and weights are left to the library's choice of layout in every row: onednn.h says who converts.
+ *   ONEDNN_LAYOUT     onednn_any: the library chooses the layouts of activations, and onednn.h says who converts;
+ *                     onednn_same: it has to take ours. That of the weights it always chooses.
  * Entry points: onednn_conv_fits, onednn_conv_prepare; the rest are onednn.h's. */
 #include "onednn.h"
 
@@ -43,8 +44,8 @@ static inline dnnl_status_t onednn_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engin
     const dnnl_dims_t strides = {c->sh, c->sw}, dilates = {c->dh, c->dw}, left = {c->ph, c->pw};
     const dnnl_dims_t right = {onednn_conv_padding(c->ih, c->oh, c->kh, c->sh, c->dh, c->ph),
                                onednn_conv_padding(c->iw, c->ow, c->kw, c->sw, c->dw, c->pw)};
-    const dnnl_memory_desc_t src = onednn_any(&o->src), weights = onednn_any(&o->weights),
-                             dst = onednn_any(&o->dst), *with = bias ? &o->bias : NULL;
+    const dnnl_memory_desc_t src = ONEDNN_LAYOUT(&o->src), weights = onednn_any(&o->weights),
+                             dst = ONEDNN_LAYOUT(&o->dst), *with = bias ? &o->bias : NULL;
     dnnl_convolution_desc_t d;
     dnnl_status_t status;
     if (pass == ONEDNN_FWD)

@@ -2,6 +2,7 @@
  * Layouts as in onednn_direct. */
 #define ONEDNN_PASS ONEDNN_BWD_DATA
 #define ONEDNN_ALGORITHM dnnl_convolution_winograd
+#define ONEDNN_LAYOUT onednn_any
 #include "onednn_conv.tmpl.h"
 
 const struct variant conv_bwd_data_onednn_winograd = {

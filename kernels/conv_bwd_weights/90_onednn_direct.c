@@ -2,6 +2,7 @@
  * operands in the layouts it prefers, converted outside the time; in nchw and nhwc conversions are inside. */
 #define ONEDNN_PASS ONEDNN_BWD_WEIGHTS
 #define ONEDNN_ALGORITHM dnnl_convolution_direct
+#define ONEDNN_LAYOUT onednn_any
 #include "onednn_conv.tmpl.h"
 
 const struct variant conv_bwd_weights_onednn_direct = {

@@ -2,6 +2,7 @@
  * operands in the layouts it prefers, converted beforehand; in nchw and nhwc their conversions are inside the time. */
 #define ONEDNN_PASS ONEDNN_FWD
 #define ONEDNN_ALGORITHM dnnl_convolution_direct
+#define ONEDNN_LAYOUT onednn_any
 #include "onednn_conv.tmpl.h"
 
 const struct variant conv_fwd_onednn_direct = {

@@ -2,6 +2,7 @@
  * the highest anchor for 3x3. Weights are transformed inside the time, as in training; layouts as in onednn_direct. */
 #define ONEDNN_PASS ONEDNN_FWD
 #define ONEDNN_ALGORITHM dnnl_convolution_winograd
+#define ONEDNN_LAYOUT onednn_any
 #include "onednn_conv.tmpl.h"
 
 const struct variant conv_fwd_onednn_winograd = {
