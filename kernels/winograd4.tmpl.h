@@ -233,6 +233,31 @@ static inline void w4_result(const float *m, int64_t point, vf out[4][4])
         w4_at(t[i], out[i]);
 }
 
+/* G' m G, to nine vectors at `out`. */
+static inline void w4_kernel_gradient(const float *m, int64_t point, float *out)
+{
+    vf t[3][6];
+#pragma GCC unroll 6
+    for (int x = 0; x < 6; x++) {
+        vf in[6], g[3];
+#pragma GCC unroll 6
+        for (int y = 0; y < 6; y++)
+            in[y] = vload(m + (6 * y + x) * point);
+        w4_gt(in, g);
+#pragma GCC unroll 3
+        for (int y = 0; y < 3; y++)
+            t[y][x] = g[y];
+    }
+#pragma GCC unroll 3
+    for (int y = 0; y < 3; y++) {
+        vf g[3];
+        w4_gt(t[y], g);
+#pragma GCC unroll 3
+        for (int x = 0; x < 3; x++)
+            vstore(out + (3 * y + x) * V, g[x]);
+    }
+}
+
 /* Copies. */
 
 /* `rows` rows of n floats, `pitch` apart, as a V x V block, zero beyond, transposed. */
@@ -368,6 +393,16 @@ static inline struct w4_grid w4_grid_make(int64_t mb, int64_t h, int64_t w, int6
     g.tiles = g.block * g.cols;
     g.whole = div_up(g.tiles, unit) * unit;
     return g;
+}
+
+/* The rows of tiles of a block. */
+struct w4_rows {
+    int64_t first, end;
+};
+
+static inline struct w4_rows w4_rows_of(const struct w4_grid *g, int64_t block)
+{
+    return (struct w4_rows){block * g->block, min_i64((block + 1) * g->block, g->all)};
 }
 
 /* Rows of tiles first .. first + count of one image, the next ones of a block. */

@@ -289,16 +289,6 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
     }
 }
 
-/* The rows of tiles of a block. */
-struct w4_rows {
-    int64_t first, end;
-};
-
-static inline struct w4_rows w4_rows_of(const struct w4_grid *g, int64_t block)
-{
-    return (struct w4_rows){block * g->block, min_i64((block + 1) * g->block, g->all)};
-}
-
 /* V of one vector of inputs, c and following, of a block. */
 static void w4_inputs(const struct w4_data *d, int64_t group, struct w4_rows rows, int64_t c,
                       float *v)
