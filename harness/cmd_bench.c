@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "clock.h"
 #include "command.h"
+#include "progress.h"
 #include "results.h"
 
 #include <getopt.h>
@@ -35,42 +36,6 @@ static const char help[] =
     "  --out DIR          write the results here; sets no link 'latest'\n"
     "  --seed K           of the data (1)\n"
     "  --list-rows        print the rows and stop (also --dry-run)\n";
-
-/* Progress */
-
-/* Seconds between two lines where nobody watches. */
-#define LINE_EVERY 10
-
-struct reporter {
-    bool terminal;
-    double last;
-    bool open; /* an unfinished line is on the terminal */
-};
-
-static void show_progress(const struct bench_progress *p, void *user)
-{
-    struct reporter *r = user;
-    double t = now();
-    bool end = p->done == p->total;
-    if (!end && t - r->last < (r->terminal ? 0.1 : LINE_EVERY))
-        return;
-    r->last = t;
-    char text[160];
-    snprintf(text, sizeof text, "%s %d/%d, about %.0f s left: %s", p->phase, p->done, p->total,
-             ceil(p->seconds_left), p->name);
-    if (r->terminal)
-        fprintf(stderr, "\r%-100.100s%s", text, end ? "\n" : "");
-    else
-        fprintf(stderr, "%s\n", text);
-    r->open = r->terminal && !end;
-}
-
-static void end_line(struct reporter *r)
-{
-    if (r->open)
-        fputc('\n', stderr);
-    r->open = false;
-}
 
 /* What the rows say */
 
@@ -316,18 +281,18 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
                struct results *results, double start, int argc, char **argv)
 {
     struct bench_options o = q->options;
-    struct reporter reporter = {.terminal = isatty(STDERR_FILENO), .last = start};
+    struct progress_line line = {.terminal = isatty(STDERR_FILENO), .last = start};
     char error[ERROR_TEXT];
-    if (!bench_verify(&o, m, rows, show_progress, &reporter, error)) {
-        end_line(&reporter);
+    if (!bench_verify(&o, m, rows, progress_show, &line, error)) {
+        progress_end(&line);
         return wrong_use("bench: %s", error);
     }
-    end_line(&reporter);
+    progress_end(&line);
     int failed = print_failures(rows, o.seed), left_out = count_state(rows, ROW_LEFT_OUT);
     if (o.limit > 0)
         o.limit = fmax(o.limit / 3, o.limit - (now() - start));
-    bench_time(&o, m, rows, show_progress, &reporter);
-    end_line(&reporter);
+    bench_time(&o, m, rows, progress_show, &line);
+    progress_end(&line);
 
     static struct notes notes;
     find_notes(rows, &notes);

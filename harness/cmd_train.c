@@ -4,6 +4,7 @@
 #include "command.h"
 #include "kernel_choice.h"
 #include "machine.h"
+#include "net_plan.h"
 #include "op.h"
 #include "train.h"
 #include "verify.h"
@@ -51,6 +52,7 @@ static const char help[] =
     "                      Operations not named: direct, im2col, blocked, naive; OpenMP where the\n"
     "                      work is worth it; the highest ISA level. That order is fixed, nothing\n"
     "                      is measured\n"
+    "  --kernels auto      the measured plan of 'batchmark plan NETWORK': layouts and variants\n"
     "  --fuse auto|on|off  bn and the relu after it as one operation (default auto: where variants\n"
     "                      exist)\n"
     "  --isa LEVEL         as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
@@ -230,7 +232,7 @@ static int resolve(struct run *run)
                              r->network);
         return wrong_use("%s", error);
     }
-    if (r->kernels && !kernel_choice_check(r->kernels, error))
+    if (r->kernels && strcmp(r->kernels, "auto") && !kernel_choice_check(r->kernels, error))
         return wrong_use("%s", error);
     r->epochs = r->epochs > 0 ? r->epochs : p ? p->epochs : 5;
     r->batch = r->batch > 0 ? r->batch : p ? p->batch : 10;
@@ -274,6 +276,20 @@ static int make_network(struct run *run)
                             .memory = (double)run->machine.memory};
     o.hints.keep = true;
     train_sizes(&run->data, r->batch, &o);
+    if (r->kernels && !strcmp(r->kernels, "auto")) {
+        static struct net_plan plan;
+        struct net_plan_key key = {.text = run->text,
+                                   .name = run->preset ? run->preset->name : NULL,
+                                   .batch = o.batch,
+                                   .threads = (int)r->threads,
+                                   .isa = r->isa};
+        char path[PLAN_PATH];
+        net_plan_path(&run->machine, &key, path);
+        if (!net_plan_load(path, &run->machine, &key, &run->layers, &plan, error))
+            return wrong_use("%s", error);
+        o.kernels = NULL;
+        o.plan = &plan;
+    }
     run->net = net_create(&run->layers, &o, error);
     if (!run->net || (r->init && !train_load(run->net, r->init, error)))
         return wrong_use("%s", error);
@@ -499,13 +515,14 @@ static bool report_summary(struct run *run, const struct meter *all, const struc
     const struct request *r = &run->request;
     struct net_seconds s = net_seconds(run->net);
     double input = run->trainer.input_seconds, other = s.other + s.loss + s.update;
-    double total = s.conv + s.bn + s.dense + other + input;
+    double rest = s.dense + s.reorder + other + input, total = s.conv + s.bn + rest;
     double images = (double)run->data.test.count;
     print_times(run, all->steps);
-    printf("time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, input %.1f %%, other %.1f "
-           "%%)\n",
-           100 * s.conv / total, 100 * s.bn / total, 100 * (s.dense + other + input) / total,
-           100 * s.dense / total, 100 * input / total, 100 * other / total);
+    printf(
+        "time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, reorders %.1f %%, input %.1f %%, "
+        "other %.1f %%)\n",
+        100 * s.conv / total, 100 * s.bn / total, 100 * rest / total, 100 * s.dense / total,
+        100 * s.reorder / total, 100 * input / total, 100 * other / total);
     printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
            (long long)all->steps, (long long)all->images, all->seconds, speed(all),
            (double)test.correct / images);
@@ -522,8 +539,9 @@ static bool report_summary(struct run *run, const struct meter *all, const struc
     json_object_set_new(o, "seconds", json_real(all->seconds));
     json_object_set_new(o, "share_conv", json_real(s.conv / total));
     json_object_set_new(o, "share_bn", json_real(s.bn / total));
-    json_object_set_new(o, "share_rest", json_real((s.dense + other + input) / total));
+    json_object_set_new(o, "share_rest", json_real(rest / total));
     json_object_set_new(o, "share_dense", json_real(s.dense / total));
+    json_object_set_new(o, "share_reorder", json_real(s.reorder / total));
     json_object_set_new(o, "share_input", json_real(input / total));
     json_object_set_new(o, "parameters", json_integer(net_parameters(run->net)));
     json_object_set_new(o, "bytes", json_integer((json_int_t)net_bytes(run->net)));

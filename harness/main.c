@@ -15,6 +15,7 @@ static const struct {
     {"verify", cmd_verify, "holds every variant to the float64 references"},
     {"bench", cmd_bench, "verify variants, then time those that pass"},
     {"info", cmd_info, "the machine and its measured ceilings"},
+    {"plan", cmd_plan, "layouts and variants for a network, by measured times"},
     {"train", cmd_train, "train a network on CIFAR-10 or the built-in images"},
     {"run", cmd_run, "one kernel on your own tensors"},
 };

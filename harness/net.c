@@ -172,12 +172,18 @@ static bool check_memory(const struct net *n, char error[ERROR_TEXT])
     return true;
 }
 
+static int first_trained(const struct net_text *text)
+{
+    int i = 0;
+    while (i < text->count && !layer_parameters(&text->layers[i]))
+        i++;
+    return i;
+}
+
 static bool check_shape(struct net *n, char error[ERROR_TEXT])
 {
     const struct layer *last = &n->text.layers[n->text.count - 1];
-    n->first_trained = 0;
-    while (n->first_trained < n->text.count && !layer_parameters(&n->text.layers[n->first_trained]))
-        n->first_trained++;
+    n->first_trained = first_trained(&n->text);
     if (n->first_trained == n->text.count)
         return fail(error, "network: no layer has weights to train; add a conv or dense layer");
     if (last->dst.h != 1 || last->dst.w != 1 || last->dst.c < n->options.classes)
@@ -357,40 +363,53 @@ static struct problem gemm_problem(int64_t m, int64_t n, int64_t k)
     return (struct problem){.kind = PROBLEM_GEMM, .gemm = {.m = m, .n = n, .k = k}};
 }
 
-struct problem net_problem(const struct net_text *text, int layer, enum phase phase, int64_t mb,
-                           const char **op)
+static struct formats alike(enum layout layout)
 {
+    return (struct formats){layout, layout};
+}
+
+/* y[mb][out] = x[mb][in] w[out][in]^T;  dx = dy w;  dw = dy^T x */
+static struct net_op dense_op(const struct layer *l, enum phase phase, int64_t mb)
+{
+    int64_t in = l->src.c, out = l->dst.c;
+    switch (phase) {
+    case FWD: return (struct net_op){"gemm", gemm_problem(mb, out, in), alike(GEMM_NT)};
+    case BWD_DATA: return (struct net_op){"gemm", gemm_problem(mb, in, out), alike(GEMM_NN)};
+    default: return (struct net_op){"gemm", gemm_problem(out, in, mb), alike(GEMM_TN)};
+    }
+}
+
+struct net_op net_op(const struct net_text *text, int layer, enum phase phase, int64_t mb,
+                     bool training, bool fused, enum layout before, enum layout layout)
+{
+    static const char *const conv[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
     const struct layer *l = &text->layers[layer];
-    int first = 0;
-    while (first < text->count && !layer_parameters(&text->layers[first]))
-        first++;
-    bool passes_down = layer > first, trained = layer >= first;
-    *op = NULL;
+    int first = first_trained(text);
+    struct net_op none = {0};
+    bool backward = phase != FWD && phase != REORDER_FWD;
+    if (backward && (!training || layer < first))
+        return none;
     if (phase == REORDER_FWD || phase == REORDER_BWD) {
-        if (phase == REORDER_FWD || passes_down)
-            *op = "reorder";
-        return reorder_problem(l, mb);
+        if (before == layout || (backward && layer == first))
+            return none;
+        struct formats there = {before, layout}, back = {layout, before};
+        return (struct net_op){"reorder", reorder_problem(l, mb), backward ? back : there};
     }
     switch (l->kind) {
     case LAYER_CONV:
-        *op = phase == FWD                       ? "conv_fwd"
-              : phase == BWD_WEIGHTS             ? "conv_bwd_weights"
-              : passes_down && phase == BWD_DATA ? "conv_bwd_data"
-                                                 : NULL;
-        return conv_problem(l, mb);
-    case LAYER_BN: {
-        bool relu = layer + 1 < text->count && text->layers[layer + 1].kind == LAYER_RELU;
-        *op = phase == FWD                   ? relu ? "bn_relu_fwd_train" : "bn_fwd_train"
-              : phase == BWD_DATA && trained ? relu ? "bn_relu_bwd" : "bn_bwd"
-                                             : NULL;
-        return bn_problem(l, mb);
-    }
-    case LAYER_DENSE:
-        *op = phase != BWD_DATA || passes_down ? "gemm" : NULL;
-        return phase == FWD        ? gemm_problem(mb, l->dst.c, l->src.c)
-               : phase == BWD_DATA ? gemm_problem(mb, l->src.c, l->dst.c)
-                                   : gemm_problem(l->dst.c, l->src.c, mb);
-    default: return (struct problem){0};
+        if (phase == BWD_DATA && layer == first)
+            return none;
+        return (struct net_op){conv[phase], conv_problem(l, mb), alike(layout)};
+    case LAYER_DENSE: return phase == BWD_DATA && layer == first ? none : dense_op(l, phase, mb);
+    case LAYER_BN:
+        if (phase == BWD_WEIGHTS)
+            return none;
+        return (struct net_op){backward    ? fused ? "bn_relu_bwd" : "bn_bwd"
+                               : !training ? "bn_fwd_infer"
+                               : fused     ? "bn_relu_fwd_train"
+                                           : "bn_fwd_train",
+                               bn_problem(l, mb), alike(layout)};
+    default: return none;
     }
 }
 
@@ -407,133 +426,98 @@ static bool allowed(const struct net *n, const char *op, const struct problem *p
 }
 
 /* The variant a plan names for a call, or NULL where it names none that can do the problem. */
-static const struct entry *planned(const struct net *n, int layer, enum phase phase, const char *op,
-                                   const struct problem *p, struct formats f)
+static const struct entry *planned(const struct net *n, int layer, enum phase phase,
+                                   const struct net_op *is)
 {
     const struct entry *e = n->has_plan ? n->plan.layers[layer].kernels[phase] : NULL;
-    bool usable = e && !strcmp(e->op, op) && !registry_why_not(e, n->options.isa) &&
-                  !registry_why_not_problem(e, p, f);
+    bool usable = e && !strcmp(e->op, is->op) && !registry_why_not(e, n->options.isa) &&
+                  !registry_why_not_problem(e, &is->problem, is->formats);
     return usable ? e : NULL;
 }
 
-/* Chooses the variant of one call. Its tensors are bound by the caller. */
-static bool choose(struct net *n, struct call *calls, int layer, enum phase phase, const char *op,
-                   struct problem p, struct formats f, char error[ERROR_TEXT])
+/* Chooses the variant of one call, if the layer has it. */
+static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase,
+                   char error[ERROR_TEXT])
 {
     const struct net_options *o = &n->options;
-    struct call *c = &calls[phase];
-    const char *refusal = op_find(op)->refuse ? op_find(op)->refuse(&p) : NULL;
+    struct call *c = &pass->calls[layer][phase];
+    struct net_op is = net_op(&n->text, layer, phase, pass->mb, pass->training, pass->fused[layer],
+                              layer ? n->state[layer - 1].layout : NCHW, n->state[layer].layout);
+    if (!is.op)
+        return true;
+    const struct op *op = op_find(is.op);
+    const char *refusal = op->refuse ? op->refuse(&is.problem) : NULL;
     char why[ERROR_TEXT];
     if (refusal)
         return fail(error, "network, column %d, bn with a batch of %lld: %s",
-                    n->text.layers[layer].column, (long long)p.bn.mb, refusal);
-    *c = (struct call){
-        .problem = p, .layer = layer, .phase = phase, .args = {.formats = f, .hints = o->hints}};
-    c->entry = planned(n, layer, phase, op, &p, f);
+                    n->text.layers[layer].column, (long long)pass->mb, refusal);
+    *c = (struct call){.problem = is.problem,
+                       .layer = layer,
+                       .phase = phase,
+                       .args = {.formats = is.formats, .hints = o->hints}};
+    c->entry = planned(n, layer, phase, &is);
     if (!c->entry)
-        c->entry = kernel_choose(o->kernels, o->isa, o->hints.threads, op, &p, f, why);
+        c->entry = kernel_choose(o->kernels, o->isa, o->hints.threads, is.op, &is.problem,
+                                 is.formats, why);
     if (!c->entry)
         return fail(error, "layer %d: %.490s", layer, why);
     const struct variant *v = c->entry->variant;
-    size_t scratch = v->scratch_size ? v->scratch_size(&c->problem, f, &o->hints) : 0;
+    size_t scratch = v->scratch_size ? v->scratch_size(&c->problem, is.formats, &o->hints) : 0;
     n->scratch_size = scratch > n->scratch_size ? scratch : n->scratch_size;
     return true;
 }
 
-static struct formats alike(enum layout layout)
+/* The tensors of a layer's calls. What a call does not use is ignored. */
+static void bind_conv(const struct layer_state *s, struct call *c)
 {
-    return (struct formats){layout, layout};
+    float **fwd = c[FWD].args.t, **data = c[BWD_DATA].args.t, **weights = c[BWD_WEIGHTS].args.t;
+    fwd[SRC] = weights[SRC] = s->src;
+    fwd[WEIGHTS] = data[WEIGHTS] = s->weight;
+    fwd[BIAS] = s->bias;
+    fwd[DST] = s->dst;
+    data[DIFF_DST] = weights[DIFF_DST] = s->diff_dst;
+    data[DIFF_SRC] = s->diff_src;
+    weights[DIFF_WEIGHTS] = s->diff_weight;
+    weights[DIFF_BIAS] = s->diff_bias;
 }
 
-static bool lower_conv(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+static void bind_dense(const struct layer_state *s, struct call *c)
 {
-    const struct layer *l = &n->text.layers[i];
-    struct layer_state *s = &n->state[i];
-    struct call *c = p->calls[i];
-    struct problem problem = conv_problem(l, p->mb);
-    struct formats f = alike(s->layout);
-    if (!choose(n, c, i, FWD, "conv_fwd", problem, f, error))
-        return false;
-    float **t = c[FWD].args.t;
-    t[SRC] = s->src;
-    t[WEIGHTS] = s->weight;
-    t[BIAS] = s->bias;
-    t[DST] = s->dst;
-    if (!p->training)
-        return true;
-    if (i > n->first_trained) {
-        if (!choose(n, c, i, BWD_DATA, "conv_bwd_data", problem, f, error))
-            return false;
-        t = c[BWD_DATA].args.t;
-        t[DIFF_DST] = s->diff_dst;
-        t[WEIGHTS] = s->weight;
-        t[DIFF_SRC] = s->diff_src;
-    }
-    if (!choose(n, c, i, BWD_WEIGHTS, "conv_bwd_weights", problem, f, error))
-        return false;
-    t = c[BWD_WEIGHTS].args.t;
-    t[SRC] = s->src;
-    t[DIFF_DST] = s->diff_dst;
-    t[DIFF_WEIGHTS] = s->diff_weight;
-    t[DIFF_BIAS] = s->diff_bias;
-    return true;
+    float **fwd = c[FWD].args.t, **data = c[BWD_DATA].args.t, **weights = c[BWD_WEIGHTS].args.t;
+    fwd[SRC] = weights[WEIGHTS] = s->src;
+    fwd[WEIGHTS] = data[WEIGHTS] = s->weight;
+    fwd[BIAS] = s->bias;
+    fwd[DST] = s->dst;
+    data[SRC] = weights[SRC] = s->diff_dst;
+    data[DST] = s->diff_src;
+    weights[DST] = s->diff_weight;
 }
 
-/* y[mb][out] = x[mb][in] w[out][in]^T;  dx = dy w;  dw = dy^T x */
-static bool lower_dense(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+static void bind_bn(const struct layer_state *s, struct call *c, const struct pass *p, bool fused)
 {
-    const struct layer *l = &n->text.layers[i];
-    struct layer_state *s = &n->state[i];
-    struct call *c = p->calls[i];
-    int64_t in = l->src.c, out = l->dst.c;
-    if (!choose(n, c, i, FWD, "gemm", gemm_problem(p->mb, out, in), alike(GEMM_NT), error))
-        return false;
-    float **t = c[FWD].args.t;
-    t[SRC] = s->src;
-    t[WEIGHTS] = s->weight;
-    t[BIAS] = s->bias;
-    t[DST] = s->dst;
-    if (!p->training)
-        return true;
-    if (i > n->first_trained) {
-        if (!choose(n, c, i, BWD_DATA, "gemm", gemm_problem(p->mb, in, out), alike(GEMM_NN), error))
-            return false;
-        t = c[BWD_DATA].args.t;
-        t[SRC] = s->diff_dst;
-        t[WEIGHTS] = s->weight;
-        t[DST] = s->diff_src;
-    }
-    if (!choose(n, c, i, BWD_WEIGHTS, "gemm", gemm_problem(out, in, p->mb), alike(GEMM_TN), error))
-        return false;
-    t = c[BWD_WEIGHTS].args.t;
-    t[SRC] = s->diff_dst;
-    t[WEIGHTS] = s->src;
-    t[DST] = s->diff_weight;
-    return true;
+    float **fwd = c[FWD].args.t, **data = c[BWD_DATA].args.t;
+    fwd[SRC] = data[SRC] = s->src;
+    fwd[GAMMA] = data[GAMMA] = s->weight;
+    fwd[BETA] = s->bias;
+    data[BETA] = fused ? s->bias : NULL;
+    fwd[DST] = s->dst;
+    fwd[MEAN] = p->training ? s->mean : s->running_mean;
+    fwd[VARIANCE] = p->training ? s->variance : s->running_var;
+    data[MEAN] = s->mean;
+    data[VARIANCE] = s->variance;
+    data[DIFF_DST] = s->diff_dst;
+    data[DIFF_SRC] = s->diff_src;
+    data[DIFF_GAMMA] = s->diff_weight;
+    data[DIFF_BETA] = s->diff_bias;
 }
 
-/* Between the layout of the layer before and the layer's own, and back for the gradient. */
-static bool lower_reorder(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+static void bind_reorders(struct net *n, int i, struct call *c)
 {
     struct layer_state *s = &n->state[i];
-    struct call *c = p->calls[i];
-    if (!reordered(n, i))
-        return true;
-    enum layout before = i ? n->state[i - 1].layout : NCHW;
-    struct problem problem = reorder_problem(&n->text.layers[i], p->mb);
-    if (!choose(n, c, i, REORDER_FWD, "reorder", problem, (struct formats){before, s->layout},
-                error))
-        return false;
     c[REORDER_FWD].args.t[SRC] = i ? n->state[i - 1].dst : n->input;
     c[REORDER_FWD].args.t[DST] = s->src;
-    if (!p->training || i <= n->first_trained)
-        return true;
-    if (!choose(n, c, i, REORDER_BWD, "reorder", problem, (struct formats){s->layout, before},
-                error))
-        return false;
     c[REORDER_BWD].args.t[SRC] = s->diff_src;
-    c[REORDER_BWD].args.t[DST] = n->state[i - 1].diff_dst;
-    return true;
+    c[REORDER_BWD].args.t[DST] = i ? n->state[i - 1].diff_dst : NULL;
 }
 
 /* Can bn and the relu after it be one operation? False with `error` untouched where they simply are not. */
@@ -548,38 +532,21 @@ static bool fusible(const struct net *n, const struct pass *p, int i)
            (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
 }
 
-static bool lower_bn(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
+static bool lower(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
 {
-    const struct layer *l = &n->text.layers[i];
-    struct layer_state *s = &n->state[i];
     struct call *c = p->calls[i];
-    struct problem problem = bn_problem(l, p->mb);
-    bool fused = p->fused[i] = fusible(n, p, i);
-    const char *fwd = fused ? "bn_relu_fwd_train" : p->training ? "bn_fwd_train" : "bn_fwd_infer";
-    if (!choose(n, c, i, FWD, fwd, problem, alike(s->layout), error))
-        return false;
-    float **t = c[FWD].args.t;
-    t[SRC] = s->src;
-    t[GAMMA] = s->weight;
-    t[BETA] = s->bias;
-    t[DST] = s->dst;
-    t[MEAN] = p->training ? s->mean : s->running_mean;
-    t[VARIANCE] = p->training ? s->variance : s->running_var;
-    if (!p->training)
-        return true;
-    if (!choose(n, c, i, BWD_DATA, fused ? "bn_relu_bwd" : "bn_bwd", problem, alike(s->layout),
-                error))
-        return false;
-    t = c[BWD_DATA].args.t;
-    t[SRC] = s->src;
-    t[DIFF_DST] = s->diff_dst;
-    t[MEAN] = s->mean;
-    t[VARIANCE] = s->variance;
-    t[GAMMA] = s->weight;
-    t[BETA] = fused ? s->bias : NULL;
-    t[DIFF_SRC] = s->diff_src;
-    t[DIFF_GAMMA] = s->diff_weight;
-    t[DIFF_BETA] = s->diff_bias;
+    enum layer_kind kind = n->text.layers[i].kind;
+    p->fused[i] = kind == LAYER_BN && fusible(n, p, i);
+    for (int phase = 0; phase < PHASES; phase++)
+        if (!choose(n, p, i, (enum phase)phase, error))
+            return false;
+    if (kind == LAYER_CONV)
+        bind_conv(&n->state[i], c);
+    else if (kind == LAYER_DENSE)
+        bind_dense(&n->state[i], c);
+    else if (kind == LAYER_BN)
+        bind_bn(&n->state[i], c, p, p->fused[i]);
+    bind_reorders(n, i, c);
     return true;
 }
 
@@ -594,19 +561,10 @@ static bool add_pass(struct net *n, int64_t mb, bool training, char error[ERROR_
     if (!good)
         return fail(error, "out of memory for the plan of the network");
     n->pass_count++;
-    for (int i = 0; good && i < n->text.count; i++) {
-        if (!lower_reorder(n, p, i, error))
+    for (int i = 0; i < n->text.count; i++)
+        if (!lower(n, p, i, error))
             return false;
-        switch (n->text.layers[i].kind) {
-        case LAYER_CONV: good = lower_conv(n, p, i, error); break;
-        case LAYER_DENSE: good = lower_dense(n, p, i, error); break;
-        case LAYER_BN: good = lower_bn(n, p, i, error); break;
-        case LAYER_RELU:
-        case LAYER_MAXPOOL:
-        case LAYER_FLATTEN: break;
-        }
-    }
-    return good;
+    return true;
 }
 
 /* Call i of all, counting the places where a layer has none. */

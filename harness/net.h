@@ -93,10 +93,17 @@ int net_tensor_count(const struct net *n);
 struct net_tensor *net_tensor(struct net *n, int i);
 const float *net_gradient(const struct net *n, int i);
 
-/* The problem of a layer's call at a batch size; `op` is set to the operation's name, NULL where the layer has no such
- * call in training (its first layers pass no gradient down). REORDER_ phases: from nchw or back. */
-struct problem net_problem(const struct net_text *text, int layer, enum phase phase, int64_t mb,
-                           const char **op);
+/* What a layer's call computes. */
+struct net_op {
+    const char *op; /* NULL: the layer has no such call */
+    struct problem problem;
+    struct formats formats;
+};
+
+/* The call of a layer that works in `layout` on what comes in `before`, at a batch size; reorders only where the two
+ * differ. fused: bn and the relu after it are one operation. The first layers pass no gradient down. */
+struct net_op net_op(const struct net_text *text, int layer, enum phase phase, int64_t mb,
+                     bool training, bool fused, enum layout before, enum layout layout);
 /* Can the layer work in that layout? Plain vectors, and what works on them, are nchw. */
 bool net_layer_takes(const struct layer *l, enum layout layout);
 /* The pooling a layer does. */

@@ -1,0 +1,158 @@
+/* batchmark plan: measures what a network's layers cost in each layout and keeps the shortest path. */
+#include "clock.h"
+#include "command.h"
+#include "net_plan.h"
+#include "progress.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: batchmark plan NETWORK [OPTIONS]\n\n"
+    "Finds the layout of every tensor of a network and the variant of every call that make a\n"
+    "training step shortest: measures the variants of each layer in each layout and the reorders\n"
+    "between layouts, every one verified first, and takes the shortest path. The plan goes to\n"
+    "results/<machine>/plans/ and is what 'batchmark train NETWORK --kernels auto' uses, until the\n"
+    "machine or this program changes. NETWORK is as for train, for CIFAR's images.\n\n"
+    "  --batch B          images a step (default: the preset's, else 10)\n"
+    "  --threads T        team size (default: one per usable core)\n"
+    "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
+    "  --limit SECONDS    of the whole measurement (default 120)\n";
+
+/* Of a row that does not settle; the trial and the timing share the limit as 1 to 2. */
+static const double row_budget = 0.2;
+
+struct request {
+    const char *network;
+    int64_t batch, threads, limit;
+    enum isa isa;
+};
+
+/* -1: go on; else the exit status. */
+static int read_request(int argc, char **argv, struct request *r)
+{
+    enum { BATCH = 256, THREADS, ISA, LIMIT, HELP };
+    const struct option options[] = {
+        {"batch", required_argument, NULL, BATCH}, {"threads", required_argument, NULL, THREADS},
+        {"isa", required_argument, NULL, ISA},     {"limit", required_argument, NULL, LIMIT},
+        {"help", no_argument, NULL, HELP},         {0}};
+    *r = (struct request){.batch = -1, .threads = -1, .limit = 120, .isa = isa_detect()};
+    for (int c; (c = next_option(argc, argv, options)) != -1;) {
+        bool good = true;
+        switch (c) {
+        case BATCH: good = read_whole("--batch", optarg, 1, 1000000, &r->batch); break;
+        case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
+        case ISA: good = read_isa_cap(optarg, &r->isa); break;
+        case LIMIT: good = read_whole("--limit", optarg, 1, 1000000, &r->limit); break;
+        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        default: return EXIT_WRONG_USE;
+        }
+        if (!good)
+            return EXIT_WRONG_USE;
+    }
+    if (optind + 1 != argc)
+        return wrong_use("plan: give one network; batchmark train --list shows presets");
+    r->network = argv[optind];
+    return -1;
+}
+
+static void print_plan(const struct net_text *text, const struct net_plan *plan,
+                       const double *seconds)
+{
+    printf("%-3s %-24s %-8s %9s  %s\n", "", "layer", "layout", "us", "variants");
+    for (int i = 0; i < plan->count; i++) {
+        char line[LAYER_TEXT];
+        printf("%-3d %-24s %-8s %9.1f ", i, layer_print(&text->layers[i], line),
+               layout_names[plan->layers[i].layout], 1e6 * seconds[i]);
+        for (int phase = 0; phase < PHASES; phase++)
+            if (plan->layers[i].kernels[phase])
+                printf(" %s=%s", phase_names[phase], plan->layers[i].kernels[phase]->name);
+        putchar('\n');
+    }
+}
+
+/* Measures, solves, prints and saves. */
+static int make_plan(const struct request *r, const struct net_plan_key *key,
+                     struct net_times *times, const struct machine *m)
+{
+    char error[ERROR_TEXT], path[PLAN_PATH];
+    double start = now(), limit = (double)r->limit;
+    struct progress_line line = {.terminal = isatty(STDERR_FILENO), .last = start};
+    struct bench_options o = {.threads = {key->threads},
+                              .thread_counts = 1,
+                              .warm = true,
+                              .cap = key->isa,
+                              .budget = row_budget,
+                              .seed = 1};
+    if (!net_times_rows(times, m, key, limit / 3, error))
+        return wrong_use("plan: %s", error);
+    bool verified = bench_verify(&o, m, &times->rows, progress_show, &line, error);
+    progress_end(&line);
+    if (!verified)
+        return wrong_use("plan: %s", error);
+    o.limit = fmax(limit / 3, limit - (now() - start));
+    bench_time(&o, m, &times->rows, progress_show, &line);
+    progress_end(&line);
+    if (!net_times_pools(times, key->threads, error))
+        return wrong_use("plan: %s", error);
+
+    static struct net_plan plan, plain;
+    double seconds[MAX_LAYERS];
+    double total = net_plan_solve(times->text, LAYOUT_NONE, net_times_cost, times, &plan, seconds);
+    double nchw = net_plan_solve(times->text, NCHW, net_times_cost, times, &plain, NULL);
+    if (!isfinite(total)) {
+        printf("no plan: some layer has no variant that passed and was timed; raise --limit\n");
+        return EXIT_CHECK_FAILED;
+    }
+    print_plan(times->text, &plan, seconds);
+    net_plan_path(m, key, path);
+    if (!net_plan_save(path, m, key, &plan, times, total, nchw, error))
+        return wrong_use("plan: %s", error);
+    printf("convolution, bn, dense, pooling and reorders: %.0f us a step of %lld images",
+           1e6 * total, (long long)key->batch);
+    if (isfinite(nchw))
+        printf("; %.0f with every tensor in nchw", 1e6 * nchw);
+    printf("\nplan: %s\n", path);
+    return EXIT_GOOD;
+}
+
+int cmd_plan(int argc, char **argv)
+{
+    struct request r;
+    int status = read_request(argc, argv, &r);
+    if (status >= 0)
+        return status;
+    static struct net_text text;
+    static struct machine m;
+    char error[ERROR_TEXT];
+    const struct preset *p = preset_find(r.network);
+    struct shape cifar = {3, 32, 32};
+    if (!net_text_parse(p ? p->text : r.network, cifar, &text, error))
+        return wrong_use("plan: %s; batchmark train --list shows presets", error);
+    if (!machine_detect(&m, error, sizeof error))
+        return wrong_use("plan: %s", error);
+    if (m.emulated)
+        status = wrong_use("plan: this CPU is emulated: its times mean nothing");
+    else if (r.threads > m.cpu_count)
+        status = wrong_use("plan: --threads %lld: this machine has %d usable cores",
+                           (long long)r.threads, m.cpu_count);
+    if (status < 0) {
+        struct net_plan_key key = {.text = p ? p->text : r.network,
+                                   .name = p ? p->name : NULL,
+                                   .batch = r.batch > 0 ? r.batch
+                                            : p         ? p->batch
+                                                        : 10,
+                                   .threads = r.threads > 0 ? (int)r.threads : m.cpu_count,
+                                   .isa = r.isa};
+        static struct net_times times;
+        times.text = &text;
+        times.batch = key.batch;
+        status = make_plan(&r, &key, &times, &m);
+        net_times_free(&times);
+    }
+    machine_free(&m);
+    return status;
+}

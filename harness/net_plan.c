@@ -1,0 +1,459 @@
+/* The planner: rows to measure, the shortest path over them, and the file that keeps it. */
+#include "net_plan.h"
+#include "clock.h"
+#include "results.h"
+#include "whole_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { SCHEMA = 1 };
+
+/* Layouts an activation can have, in the order in which ties are decided. */
+static const enum layout layouts[] = {NCHW, NHWC, NCHW16C};
+enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
+
+/* Variants of a call that a trial lets through to be verified and timed. */
+enum { FINALISTS = 3 };
+
+/* Rungs below are there to be compared with, rungs from PEERS on are other people's. */
+enum { FIRST_RUNG = 30, PEERS = 90 };
+
+/* The path */
+
+/* A layer in a layout: all its calls of a step. */
+static double layer_cost(const struct net_text *text, int i, enum layout before, enum layout layout,
+                         plan_cost_fn *cost, void *user, const struct entry *kernels[PHASES])
+{
+    double sum = 0;
+    if (!net_layer_takes(&text->layers[i], layout))
+        return INFINITY;
+    for (int phase = 0; phase < PHASES; phase++) {
+        struct plan_cost c = cost(user, i, (enum phase)phase, before, layout);
+        kernels[phase] = c.entry;
+        sum += c.seconds;
+    }
+    return sum;
+}
+
+double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_fn *cost, void *user,
+                      struct net_plan *plan, double *seconds)
+{
+    /* best[k]: the fastest way to leave layer i in layouts[k]; from[i][k]: the layout before on that way. */
+    double best[LAYOUTS];
+    int from[MAX_LAYERS][LAYOUTS], before_first = 0;
+    const struct entry *kernels[PHASES];
+    for (int k = 0; k < LAYOUTS; k++)
+        best[k] = k == before_first ? 0 : INFINITY; /* images come in nchw */
+    for (int i = 0; i < text->count; i++) {
+        double next[LAYOUTS];
+        bool can = only != LAYOUT_NONE && net_layer_takes(&text->layers[i], only);
+        for (int k = 0; k < LAYOUTS; k++) {
+            next[k] = INFINITY;
+            from[i][k] = before_first;
+            if (can && layouts[k] != only)
+                continue;
+            for (int b = 0; b < LAYOUTS; b++) {
+                if (isinf(best[b]))
+                    continue;
+                double way =
+                    best[b] + layer_cost(text, i, layouts[b], layouts[k], cost, user, kernels);
+                if (way < next[k]) {
+                    next[k] = way;
+                    from[i][k] = b;
+                }
+            }
+        }
+        memcpy(best, next, sizeof best);
+    }
+    int at = 0;
+    for (int k = 1; k < LAYOUTS; k++)
+        at = best[k] < best[at] ? k : at;
+    double total = best[at];
+    plan->count = text->count;
+    for (int i = text->count - 1; i >= 0; i--) {
+        int b = from[i][at];
+        plan->layers[i].layout = layouts[at];
+        double share =
+            layer_cost(text, i, layouts[b], layouts[at], cost, user, plan->layers[i].kernels);
+        if (seconds)
+            seconds[i] = share;
+        at = b;
+    }
+    return total;
+}
+
+/* Measuring */
+
+/* Is a bn followed by a relu, which it can take into its own passes? */
+static bool fuses(const struct net_text *text, int layer)
+{
+    return text->layers[layer].kind == LAYER_BN && layer + 1 < text->count &&
+           text->layers[layer + 1].kind == LAYER_RELU;
+}
+
+static bool same_formats(struct formats a, struct formats b)
+{
+    return a.src == b.src && a.dst == b.dst;
+}
+
+static bool row_does(const struct bench_row *r, const struct net_op *is)
+{
+    return !strcmp(r->entry->op, is->op) && problem_equal(&r->problem, &is->problem) &&
+           same_formats(r->formats, is->formats);
+}
+
+struct plan_cost net_times_cost(void *user, int layer, enum phase phase, enum layout before,
+                                enum layout layout)
+{
+    const struct net_times *t = user;
+    struct net_op is =
+        net_op(t->text, layer, phase, t->batch, true, fuses(t->text, layer), before, layout);
+    if (!is.op) {
+        bool pool = t->text->layers[layer].kind == LAYER_MAXPOOL;
+        double seconds = !pool               ? 0
+                         : phase == FWD      ? t->pools[layer][layout].fwd
+                         : phase == BWD_DATA ? t->pools[layer][layout].bwd
+                                             : 0;
+        return (struct plan_cost){seconds, NULL};
+    }
+    struct plan_cost best = {INFINITY, NULL};
+    for (int i = 0; i < t->rows.count; i++) {
+        const struct bench_row *r = &t->rows.items[i];
+        if (r->state == ROW_TIMED && r->median < best.seconds && row_does(r, &is))
+            best = (struct plan_cost){r->median, r->entry};
+    }
+    return best;
+}
+
+void net_times_free(struct net_times *t)
+{
+    rows_free(&t->rows);
+}
+
+/* Can training use it, and might it be the fastest? Variants of a lower ISA level than the cap stay in: AVX-512 is not
+ * always faster than AVX2. Those below AVX2 do not where there is more. */
+static bool candidate(const struct entry *e, const struct net_op *is,
+                      const struct net_plan_key *key)
+{
+    if (strcmp(e->op, is->op) || registry_why_not(e, key->isa) || e->rung >= PEERS ||
+        strstr(e->name, "prepacked"))
+        return false;
+    const struct variant *v = e->variant;
+    return v->algebra != BF16_PRODUCTS && v->algebra != ONE_PASS && e->rung >= FIRST_RUNG &&
+           (v->isa >= ISA_AVX2 || key->isa < ISA_AVX2) &&
+           !registry_why_not_problem(e, &is->problem, is->formats);
+}
+
+static bool add_row(struct bench_rows *rows, const struct entry *e, const struct net_op *is,
+                    int threads)
+{
+    if (rows->count == rows->room) {
+        int room = rows->room ? 2 * rows->room : 256;
+        struct bench_row *more = realloc(rows->items, (size_t)room * sizeof *more);
+        if (!more)
+            return false;
+        rows->items = more;
+        rows->room = room;
+    }
+    row_init(&rows->items[rows->count++], e, &is->problem, is->formats, false,
+             e->variant->parallel ? threads : 1);
+    return true;
+}
+
+static bool add_candidates(struct bench_rows *rows, const struct net_op *is,
+                           const struct net_plan_key *key)
+{
+    for (int i = 0; i < rows->count; i++)
+        if (row_does(&rows->items[i], is))
+            return true;
+    for (int i = 0; i < registry_count; i++)
+        if (candidate(&registry[i], is, key) && !add_row(rows, &registry[i], is, key->threads))
+            return false;
+    return true;
+}
+
+/* Every call the network could make, in the order of layers, phases and layouts. */
+static bool all_candidates(const struct net_text *text, const struct net_plan_key *key,
+                           struct bench_rows *rows)
+{
+    for (int i = 0; i < text->count; i++)
+        for (int phase = 0; phase < PHASES; phase++)
+            for (int k = 0; k < LAYOUTS; k++)
+                for (int b = 0; b < LAYOUTS; b++) {
+                    /* Only reorders depend on what was before. */
+                    bool reorder = phase == REORDER_FWD || phase == REORDER_BWD;
+                    if ((!reorder && b) || !net_layer_takes(&text->layers[i], layouts[k]))
+                        continue;
+                    struct net_op is = net_op(text, i, (enum phase)phase, key->batch, true,
+                                              fuses(text, i), layouts[b], layouts[k]);
+                    if (is.op && !add_candidates(rows, &is, key))
+                        return false;
+                }
+    return true;
+}
+
+bool net_times_rows(struct net_times *t, const struct machine *m, const struct net_plan_key *key,
+                    double limit, char error[ERROR_TEXT])
+{
+    struct bench_rows tried = {0};
+    bool good = all_candidates(t->text, key, &tried);
+    double *seconds = calloc((size_t)tried.count + 1, sizeof *seconds);
+    if (good && seconds)
+        trial(m, tried.items, tried.count, 1, limit, seconds);
+    for (int i = 0; good && seconds && i < tried.count; i++) {
+        int faster = 0;
+        const struct bench_row *r = &tried.items[i];
+        struct net_op is = {r->entry->op, r->problem, r->formats};
+        for (int j = 0; j < tried.count; j++)
+            faster += (seconds[j] < seconds[i] || (seconds[j] == seconds[i] && j < i)) &&
+                      row_does(&tried.items[j], &is);
+        if (faster < FINALISTS)
+            good = add_row(&t->rows, r->entry, &is, key->threads);
+    }
+    if (!good || !seconds)
+        snprintf(error, ERROR_TEXT, "out of memory for %d rows", tried.count);
+    good = good && seconds;
+    free(seconds);
+    rows_free(&tried);
+    return good;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT])
+{
+    enum { RUNS = 9 };
+    for (int i = 0; i < t->text->count; i++) {
+        const struct layer *l = &t->text->layers[i];
+        for (int k = 0; l->kind == LAYER_MAXPOOL && k < LAYOUTS; k++) {
+            struct maxpool pool = net_pool(l, t->batch, layouts[k]);
+            size_t before = (size_t)(pool.planes * pool.lanes * pool.ih * pool.iw),
+                   after = (size_t)(pool.planes * pool.lanes * pool.oh * pool.ow);
+            float *src = calloc(before, sizeof *src), *dst = calloc(after, sizeof *dst);
+            uint8_t *chosen = calloc(after, 1);
+            double fwd[RUNS], bwd[RUNS];
+            bool good = src && dst && chosen;
+            for (size_t j = 0; good && j < before; j++)
+                src[j] = (float)(j * 2654435761u % 1024);
+            for (int r = 0; good && r < RUNS; r++) {
+                double start = now();
+                maxpool_fwd(&pool, src, dst, chosen, threads);
+                double middle = now();
+                maxpool_bwd(&pool, dst, chosen, src, threads);
+                fwd[r] = middle - start;
+                bwd[r] = now() - middle;
+            }
+            free(src);
+            free(dst);
+            free(chosen);
+            if (!good) {
+                snprintf(error, ERROR_TEXT, "out of memory to time %s of layer %d",
+                         layer_names[l->kind], i);
+                return false;
+            }
+            qsort(fwd, RUNS, sizeof *fwd, by_value);
+            qsort(bwd, RUNS, sizeof *bwd, by_value);
+            t->pools[i][layouts[k]].fwd = fwd[RUNS / 2];
+            t->pools[i][layouts[k]].bwd = bwd[RUNS / 2];
+        }
+    }
+    return true;
+}
+
+/* The file */
+
+/* FNV-1a */
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t size)
+{
+    const unsigned char *byte = data;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ byte[i]) * 1099511628211u;
+    return hash;
+}
+
+static const uint64_t hash_start = 14695981039346656037u;
+
+/* Of the running binary: whatever it was built from and by, another one may be faster elsewhere. */
+static void build_key(char out[17])
+{
+    char chunk[65536];
+    uint64_t hash = hash_start;
+    FILE *self = fopen("/proc/self/exe", "rb");
+    for (size_t n; self && (n = fread(chunk, 1, sizeof chunk, self)) > 0;)
+        hash = hash_bytes(hash, chunk, n);
+    if (self)
+        fclose(self);
+    snprintf(out, 17, "%016" PRIx64, hash);
+}
+
+void net_plan_path(const struct machine *m, const struct net_plan_key *key, char path[PLAN_PATH])
+{
+    char name[64];
+    if (key->name)
+        snprintf(name, sizeof name, "%s", key->name);
+    else
+        snprintf(name, sizeof name, "net-%016" PRIx64,
+                 hash_bytes(hash_start, key->text, strlen(key->text)));
+    snprintf(path, PLAN_PATH, "results/%s/plans/%s_mb%lld_t%d_%s.json", m->slug, name,
+             (long long)key->batch, key->threads, isa_names[key->isa]);
+}
+
+static json_t *layers_json(const struct net_text *text, const struct net_plan *plan)
+{
+    json_t *layers = json_array();
+    for (int i = 0; i < plan->count; i++) {
+        char line[LAYER_TEXT];
+        json_t *calls = json_object();
+        for (int phase = 0; phase < PHASES; phase++)
+            if (plan->layers[i].kernels[phase])
+                json_object_set_new(calls, phase_names[phase],
+                                    json_pack("{s:s, s:s}", "op",
+                                              plan->layers[i].kernels[phase]->op, "variant",
+                                              plan->layers[i].kernels[phase]->name));
+        json_array_append_new(
+            layers, json_pack("{s:s, s:s, s:o}", "layer", layer_print(&text->layers[i], line),
+                              "layout", layout_names[plan->layers[i].layout], "calls", calls));
+    }
+    return layers;
+}
+
+static json_t *rows_json(const struct bench_rows *rows)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < rows->count; i++)
+        if (rows->items[i].state == ROW_TIMED)
+            json_array_append_new(out, json_pack("{s:s, s:f, s:f}", "name", rows->items[i].name,
+                                                 "seconds", rows->items[i].median, "cv",
+                                                 rows->items[i].cv));
+    return out;
+}
+
+/* mkdir -p of the folder a path lies in. */
+static bool make_folder(const char *path)
+{
+    char part[PLAN_PATH];
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+        if (mkdir(part, 0777) && errno != EEXIST)
+            return false;
+    }
+    return true;
+}
+
+bool net_plan_save(const char *path, const struct machine *m, const struct net_plan_key *key,
+                   const struct net_plan *plan, const struct net_times *times, double seconds,
+                   double seconds_nchw, char error[ERROR_TEXT])
+{
+    char build[17];
+    build_key(build);
+    json_t *document =
+        json_pack("{s:i, s:s, s:I, s:i, s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "schema", SCHEMA,
+                  "network", key->text, "batch", (json_int_t)key->batch, "threads", key->threads,
+                  "isa", isa_names[key->isa], "machine", m->slug, "cpu", m->brand, "build", build,
+                  "seconds", seconds, "seconds_nchw", seconds_nchw, "layers",
+                  layers_json(times->text, plan), "rows", rows_json(&times->rows));
+    char *text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
+    json_decref(document);
+    if (!text) {
+        snprintf(error, ERROR_TEXT, "%s: out of memory for the plan", path);
+        return false;
+    }
+    struct piece piece = {text, strlen(text)};
+    bool good = make_folder(path);
+    if (!good)
+        snprintf(error, ERROR_TEXT, "%s: cannot make its folder: %s", path, strerror(errno));
+    good = good && whole_file_write(path, &piece, 1, error);
+    free(text);
+    return good;
+}
+
+/* What in the document is not what it must be, or NULL. */
+static const char *differs(const json_t *document, const struct machine *m,
+                           const struct net_plan_key *key)
+{
+    char build[17];
+    build_key(build);
+    const struct {
+        const char *name, *value;
+    } texts[] = {{"network", key->text},
+                 {"machine", m->slug},
+                 {"cpu", m->brand},
+                 {"isa", isa_names[key->isa]},
+                 {"build", build}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *there = json_string_value(json_object_get(document, texts[i].name));
+        if (!there || strcmp(there, texts[i].value))
+            return texts[i].name;
+    }
+    if (json_integer_value(json_object_get(document, "batch")) != key->batch)
+        return "batch";
+    if (json_integer_value(json_object_get(document, "threads")) != key->threads)
+        return "number of threads";
+    return json_integer_value(json_object_get(document, "schema")) == SCHEMA ? NULL : "schema";
+}
+
+static bool read_layer(const json_t *from, const struct layer *l, struct net_plan *plan, int i)
+{
+    const char *layout = json_string_value(json_object_get(from, "layout"));
+    for (int k = 0; k < LAYOUTS; k++)
+        if (layout && !strcmp(layout, layout_names[layouts[k]]))
+            plan->layers[i].layout = layouts[k];
+    if (plan->layers[i].layout == LAYOUT_NONE || !net_layer_takes(l, plan->layers[i].layout))
+        return false;
+    for (int phase = 0; phase < PHASES; phase++) {
+        const json_t *call = json_object_get(json_object_get(from, "calls"), phase_names[phase]);
+        const char *op = json_string_value(json_object_get(call, "op")),
+                   *variant = json_string_value(json_object_get(call, "variant"));
+        if (!call)
+            continue;
+        if (!op || !variant || !(plan->layers[i].kernels[phase] = registry_find(op, variant)))
+            return false;
+    }
+    return true;
+}
+
+bool net_plan_load(const char *path, const struct machine *m, const struct net_plan_key *key,
+                   const struct net_text *text, struct net_plan *plan, char error[ERROR_TEXT])
+{
+    const char *again = key->name ? key->name : "NETWORK";
+    json_error_t where;
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        snprintf(
+            error, ERROR_TEXT,
+            "--kernels auto: no plan for this network, batch and team (%s: %s); make one with batchmark "
+            "plan %s",
+            path, strerror(errno), again);
+        return false;
+    }
+    json_t *document = json_loadf(file, 0, &where);
+    fclose(file);
+    *plan = (struct net_plan){.count = text->count};
+    const json_t *layers = json_object_get(document, "layers");
+    const char *wrong = document ? differs(document, m, key) : NULL;
+    bool good = document && !wrong && json_array_size(layers) == (size_t)text->count;
+    for (int i = 0; good && i < text->count; i++)
+        good = read_layer(json_array_get(layers, (size_t)i), &text->layers[i], plan, i);
+    if (wrong)
+        snprintf(
+            error, ERROR_TEXT,
+            "--kernels auto: %s: was measured with another %s; make it anew with batchmark plan %s",
+            path, wrong, again);
+    else if (!good)
+        snprintf(error, ERROR_TEXT,
+                 "--kernels auto: %s: not a plan (%.100s); make it anew with batchmark plan %s",
+                 path, document ? "layers do not fit the network" : where.text, again);
+    json_decref(document);
+    return good;
+}

@@ -1,0 +1,71 @@
+/* Chooses layouts and variants for a network from measured times.
+ *
+ * A layout belongs to a tensor that several operations share, so the best plan is not the fastest kernel of each layer:
+ * it is the shortest path through the layers, whose nodes are the layouts a layer can work in and whose edges cost the
+ * layer's calls of a training step and the reorders between two layouts.
+ *
+ * A plan is kept as JSON beside the results, keyed by all its times depend on: machine, binary, network, batch, team and
+ * ISA cap. */
+#ifndef BATCHMARK_NET_PLAN_H
+#define BATCHMARK_NET_PLAN_H
+
+#include "bench.h"
+#include "net.h"
+
+/* The fastest way to do one call: seconds, INFINITY where there is none; entry NULL for pooling. */
+struct plan_cost {
+    double seconds;
+    const struct entry *entry;
+};
+typedef struct plan_cost plan_cost_fn(void *user, int layer, enum phase phase, enum layout before,
+                                      enum layout layout);
+
+/* The shortest path, where no layer leaves `only` (LAYOUT_NONE: any) unless it can do nothing else. Returns the seconds
+ * of a step, INFINITY where there is no path; seconds[layer] gets each layer's share, reorders included, unless
+ * NULL. */
+double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_fn *cost, void *user,
+                      struct net_plan *plan, double *seconds);
+
+/* What a plan is for. */
+struct net_plan_key {
+    const char *text; /* of the network */
+    const char *name; /* preset, NULL: a network as text */
+    int64_t batch;
+    int threads;
+    enum isa isa;
+};
+
+/* What was measured for a network. */
+struct net_times {
+    const struct net_text *text;
+    int64_t batch;
+    struct bench_rows rows;
+    struct {
+        double fwd, bwd; /* seconds */
+    } pools[MAX_LAYERS][LAYOUT_COUNT];
+};
+plan_cost_fn net_times_cost; /* user: struct net_times * */
+void net_times_free(struct net_times *t);
+
+/* The rows to measure: for every call the network can make in any layout the variants that a short trial finds
+ * fastest. Forks: call before this process enters OpenMP. False: `error` says what went wrong. */
+bool net_times_rows(struct net_times *t, const struct machine *m, const struct net_plan_key *key,
+                    double limit, char error[ERROR_TEXT]);
+
+/* Times the pooling layers; enters OpenMP. */
+bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT]);
+
+/* results/<machine>/plans/<name or hash of the text>_mb<batch>_t<threads>_<isa>.json */
+#define PLAN_PATH 512
+void net_plan_path(const struct machine *m, const struct net_plan_key *key, char path[PLAN_PATH]);
+
+/* Writes the file, whole or not at all, and makes its folder. */
+bool net_plan_save(const char *path, const struct machine *m, const struct net_plan_key *key,
+                   const struct net_plan *plan, const struct net_times *times, double seconds,
+                   double seconds_nchw, char error[ERROR_TEXT]);
+
+/* Reads a plan and holds it against machine, binary and key. False: `error` says what differs and what to do. */
+bool net_plan_load(const char *path, const struct machine *m, const struct net_plan_key *key,
+                   const struct net_text *text, struct net_plan *plan, char error[ERROR_TEXT]);
+
+#endif
