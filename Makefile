@@ -148,6 +148,13 @@ plots:
 	$(call setup,plots)
 	$(Q)$(PYTHON) scripts/plots.py $(RESULTS)
 
+.PHONY: peers
+## peers: our fastest kernels beside oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
+peers:
+	$(call setup,build peers)
+	$(parallel) $(batchmark)
+	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/peers.sh
+
 .PHONY: neon
 ## neon: cross-build for AArch64 and verify it under emulation
 neon:

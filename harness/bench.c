@@ -36,6 +36,9 @@
 #define COLD_MEMORY 0.3
 #define MAX_SETS 4096
 
+/* Share of the memory that the operands of one problem may take in all layouts. */
+#define GROUP_MEMORY 0.5
+
 /* Verification */
 
 /* Footprint up to which copies and triads are verified: beyond it a comparison only costs time. */
@@ -226,50 +229,80 @@ static size_t scratch_bytes(const struct machine *m, const struct bench_row *row
     return v->scratch_size ? v->scratch_size(&row->problem, row->formats, &h) : 0;
 }
 
-/* The operands of a group: set 0 with the largest scratch of its rows, which all rows and sets
- * share. */
+/* The operands of those rows of a group that take the same layouts. */
+struct layout_sets {
+    struct formats formats;
+    struct operands *items; /* one, or as many as cold caches need */
+    int count;
+};
+
+static bool same_formats(struct formats a, struct formats b)
+{
+    return a.src == b.src && a.dst == b.dst;
+}
+
+/* Makes them: set 0 with the largest scratch of the rows, which all rows and sets share. On failure none is left. */
 static bool make_sets(const struct machine *m, const struct bench_row *rows, int count,
-                      uint64_t seed, struct operands *sets, int set_total, char error[ERROR_TEXT])
+                      uint64_t seed, struct layout_sets *s, char error[ERROR_TEXT])
 {
     static const struct variant no_scratch = {0};
-    const struct bench_row *largest = &rows[0];
+    const struct bench_row *largest = NULL;
     int threads = 1;
     for (int i = 0; i < count; i++) {
-        if (scratch_bytes(m, &rows[i]) > scratch_bytes(m, largest))
+        if (!same_formats(rows[i].formats, s->formats))
+            continue;
+        if (!largest || scratch_bytes(m, &rows[i]) > scratch_bytes(m, largest))
             largest = &rows[i];
         threads = rows[i].threads > threads ? rows[i].threads : threads;
     }
-    if (!machine_pin_team(m, threads, error, ERROR_TEXT))
+    int total = set_count(m, largest);
+    if (!total) {
+        snprintf(error, ERROR_TEXT,
+                 "too many sets of such small operands would be needed to find the caches cold, or "
+                 "more memory than there is; time it warm");
         return false;
-    for (int s = 0; s < set_total; s++) {
-        if (!operands_make(&sets[s], largest->op, s ? &no_scratch : largest->entry->variant,
+    }
+    snprintf(error, ERROR_TEXT, "no memory for %d operand sets", total);
+    s->items = calloc((size_t)total, sizeof *s->items);
+    if (!s->items || !machine_pin_team(m, threads, error, ERROR_TEXT))
+        return false;
+    for (; s->count < total; s->count++) {
+        struct operands *o = &s->items[s->count];
+        if (!operands_make(o, largest->op, s->count ? &no_scratch : largest->entry->variant,
                            &largest->problem, largest->formats, machine_hints(m, largest->threads),
                            0, error)) {
-            while (s-- > 0)
-                operands_free(&sets[s]);
+            while (s->count > 0)
+                operands_free(&s->items[--s->count]);
             return false;
         }
-        for (int i = 0; i < sets[s].count; i++)
-            first_touch(&sets[s].buffers[i], threads);
-        if (s == 0)
-            first_touch(&sets[s].scratch, threads);
-        operands_fill(&sets[s], largest->op, seed + (uint64_t)s, FILL_RANDOM);
+        for (int i = 0; i < o->count; i++)
+            first_touch(&o->buffers[i], threads);
+        if (s->count == 0)
+            first_touch(&o->scratch, threads);
+        operands_fill(o, largest->op, seed + (uint64_t)s->count, FILL_RANDOM);
     }
     return true;
 }
 
+static void free_sets(struct layout_sets *s)
+{
+    for (int i = 0; i < s->count; i++)
+        operands_free(&s->items[i]);
+    free(s->items);
+}
+
 static bool runner_open(struct runner *r, struct bench_row *row, const struct machine *m,
-                        struct operands *sets, int set_total)
+                        const struct layout_sets *sets)
 {
     *r = (struct runner){.row = row,
                          .machine = m,
                          .variant = row->entry->variant,
-                         .sets = set_total,
+                         .sets = sets->count,
                          .warm_up = true};
-    r->args = calloc((size_t)set_total, sizeof *r->args);
-    for (int s = 0; r->args && s < set_total; s++) {
-        r->args[s] = sets[s].args;
-        r->args[s].scratch = sets[0].args.scratch;
+    r->args = calloc((size_t)sets->count, sizeof *r->args);
+    for (int s = 0; r->args && s < sets->count; s++) {
+        r->args[s] = sets->items[s].args;
+        r->args[s].scratch = sets->items[0].args.scratch;
         r->args[s].hints = machine_hints(m, row->threads);
         r->args[s].handle = r->variant->prepare ? r->variant->prepare(&r->args[s]) : NULL;
     }
@@ -314,29 +347,47 @@ static void give_up(struct bench_row *rows, int count, const char *why)
     }
 }
 
+/* Plan peers: is any row still unsteady, and none over its budget? */
+static bool another_round(const struct runner *runners, int count, double budget)
+{
+    bool unsteady = false;
+    for (int i = 0; i < count; i++) {
+        const struct runner *r = &runners[i];
+        if (!r->ready || r->row->state == ROW_GIVEN_UP)
+            continue;
+        double round = r->row->rounds ? r->spent / r->row->rounds : 0;
+        if (r->spent + round > budget)
+            return false;
+        unsteady |= r->row->cv >= CV_GOOD;
+    }
+    return unsteady;
+}
+
 /* Times one group. `budget` is what each of its rows may use. */
 static void time_group(const struct bench_options *o, const struct machine *m,
                        struct bench_row *rows, int count, double budget)
 {
     char error[ERROR_TEXT];
-    int set_total = set_count(m, rows), open = 0;
-    if (!set_total) {
-        give_up(rows, count,
-                "too many sets of such small operands would be needed to find the caches cold, or "
-                "more memory than there is; time it warm");
-        return;
-    }
-    snprintf(error, sizeof error, "no memory for %d rows and %d operand sets", count, set_total);
-    struct operands *sets = calloc((size_t)set_total, sizeof *sets);
+    int layouts = 0, open = 0;
+    snprintf(error, sizeof error, "no memory for %d rows", count);
+    struct layout_sets *sets = calloc((size_t)count, sizeof *sets);
     struct runner *runners = calloc((size_t)count, sizeof *runners);
     struct gbench_case *cases = calloc((size_t)count, sizeof *cases);
     struct gbench_sample *samples = calloc((size_t)count * REPETITIONS_FULL, sizeof *samples);
     struct runner **of = calloc((size_t)count, sizeof(struct runner *)); /* case -> runner */
-    bool made = sets && runners && cases && samples && of &&
-                make_sets(m, rows, count, o->seed, sets, set_total, error);
-    if (made)
-        for (; open < count && runner_open(&runners[open], &rows[open], m, sets, set_total); open++)
-            ;
+    bool made = sets && runners && cases && samples && of;
+    for (; made && open < count; open++) {
+        int at = 0;
+        while (at < layouts && !same_formats(sets[at].formats, rows[open].formats))
+            at++;
+        if (at == layouts) {
+            sets[layouts++].formats = rows[open].formats;
+            made = make_sets(m, rows, count, o->seed, &sets[at], error);
+        }
+        made = made && runner_open(&runners[open], &rows[open], m, &sets[at]);
+        if (!made)
+            break;
+    }
     give_up(rows + open, count - open, error);
 
     for (int i = 0; i < open; i++) {
@@ -349,6 +400,7 @@ static void time_group(const struct bench_options *o, const struct machine *m,
     repetition = fmax(REPETITION_LEAST, fmin(repetition, budget / (REPETITIONS_QUICK + 1)));
     for (int round = 0;; round++) {
         int todo = 0;
+        bool again = round == 0 || (o->peers && another_round(runners, open, budget));
         for (int i = 0; i < open; i++) {
             struct runner *r = &runners[i];
             if (!r->ready || rows[i].state == ROW_GIVEN_UP)
@@ -358,7 +410,7 @@ static void time_group(const struct bench_options *o, const struct machine *m,
                                                   : REPETITIONS_QUICK;
             double iterations = fmax(1, ceil(repetition / fmax(r->call, 1e-9)));
             double cost = repetitions * (iterations + r->warm_up) * r->call;
-            if (round > 0 && (rows[i].cv < CV_GOOD || r->spent + cost > budget))
+            if (o->peers ? !again : round > 0 && (rows[i].cv < CV_GOOD || r->spent + cost > budget))
                 continue;
             r->spent += cost;
             of[todo] = r;
@@ -378,7 +430,8 @@ static void time_group(const struct bench_options *o, const struct machine *m,
         gbench_run(cases, todo);
         for (int k = 0; k < todo; k++) {
             if (cases[k].sample_count > 0)
-                row_take_round(of[k]->row, cases[k].samples, cases[k].sample_count);
+                (o->peers ? row_add_round : row_take_round)(of[k]->row, cases[k].samples,
+                                                            cases[k].sample_count);
             else if (of[k]->row->state != ROW_TIMED)
                 of[k]->row->state = ROW_GIVEN_UP;
         }
@@ -386,8 +439,8 @@ static void time_group(const struct bench_options *o, const struct machine *m,
 
     for (int i = 0; i < open; i++)
         runner_close(&runners[i]);
-    for (int s = 0; made && s < set_total; s++)
-        operands_free(&sets[s]);
+    for (int s = 0; s < layouts; s++)
+        free_sets(&sets[s]);
     free(sets);
     free(runners);
     free(cases);
@@ -418,13 +471,29 @@ struct timing {
     int done, total;
 };
 
+/* Can the operands of all layouts of the group that begins here be in memory together? Else they are timed one layout
+ * after the other. */
+static bool fits_memory(const struct machine *m, const struct bench_rows *rows, int first)
+{
+    double bytes = 0;
+    for (int i = first; i < rows->count && rows_share(&rows->items[first], &rows->items[i]); i++) {
+        const struct bench_row *row = &rows->items[i];
+        if (i == first || !same_formats(row->formats, rows->items[i - 1].formats))
+            bytes += set_count(m, row) * row_footprint(row);
+    }
+    return bytes <= GROUP_MEMORY * (double)m->memory;
+}
+
 static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
 {
     struct bench_row *group = calloc((size_t)rows->count + 1, sizeof *group);
     int *at = calloc((size_t)rows->count + 1, sizeof *at);
     for (int i = 0; group && at && i < rows->count;) {
         int n = 0, last = i;
-        for (; last < rows->count && rows_share(&rows->items[i], &rows->items[last]); last++) {
+        bool apart = !fits_memory(t->machine, rows, i);
+        for (; last < rows->count && rows_share(&rows->items[i], &rows->items[last]) &&
+               !(apart && !same_formats(rows->items[i].formats, rows->items[last].formats));
+             last++) {
             if (in_pass(&rows->items[last], pass)) {
                 at[n] = last;
                 group[n++] = rows->items[last];

@@ -1,8 +1,9 @@
 /* Verifies and times rows.
  *
- * Rows that share operands are timed as a group: the data is made once, repetitions of all rows are
- * interleaved in random order, and whole rounds are repeated for the rows that vary too much, until
- * they are quiet or their budget is spent. The quietest round counts.
+ * Rows of one problem are timed as a group, whatever their layouts: the data is made once for each layout, repetitions
+ * of all rows are interleaved in random order, and whole rounds are repeated for the rows that vary too much, until
+ * they are quiet or their budget is spent. The quietest round counts. Where ratios are what is asked for (plan peers),
+ * all rows take part in every round and all rounds count, so that a slow spell of the machine falls on all of them.
  *
  * Warm: the same operands every call. Cold: enough sets of operands that their inputs and outputs
  * together are twice the last-level cache, used in turn, so that a set has left the caches when its

@@ -20,6 +20,9 @@
 /* The trial of the quick plan gets this share of the run. */
 #define TRIAL_SHARE 0.1
 
+/* That of the plan peers, which tries more than it times. */
+#define PEERS_TRIAL_SHARE 0.3
+
 /* Below both, a call takes one core some tens of microseconds, and a team may not be worth its
  * start. */
 #define SMALL_FLOPS 2e6
@@ -105,8 +108,7 @@ bool row_is_ceiling(const struct bench_row *row)
 
 bool rows_share(const struct bench_row *a, const struct bench_row *b)
 {
-    return a->op == b->op && a->cold == b->cold && a->formats.src == b->formats.src &&
-           a->formats.dst == b->formats.dst && problem_equal(&a->problem, &b->problem);
+    return a->op == b->op && a->cold == b->cold && problem_equal(&a->problem, &b->problem);
 }
 
 /* How much of a variant a plan takes. */
@@ -155,32 +157,60 @@ struct trial_state {
     volatile int at; /* the row being tried */
 };
 
+static bool same_operands(const struct bench_row *a, const struct bench_row *b)
+{
+    return rows_share(a, b) && a->formats.src == b->formats.src && a->formats.dst == b->formats.dst;
+}
+
+/* The best of three calls. */
+static double try_row(const struct machine *m, const struct bench_row *r, struct args args)
+{
+    char error[ERROR_TEXT];
+    const struct variant *v = r->entry->variant;
+    double best = INFINITY;
+    args.hints = machine_hints(m, r->threads);
+    args.handle = v->prepare ? v->prepare(&args) : NULL;
+    if (machine_pin_team(m, r->threads, error, sizeof error)) {
+        for (int k = 0; k < 3; k++) {
+            double start = now();
+            v->run(&args);
+            best = fmin(best, now() - start);
+        }
+    }
+    if (v->release && args.handle)
+        v->release(args.handle);
+    return best;
+}
+
+/* Operands are made once for rows that follow one another and take the same. */
 static void try_rows(const struct machine *m, const struct bench_row *rows, int count,
                      uint64_t seed, double end, struct trial_state *state, double *seconds)
 {
     char error[ERROR_TEXT];
-    for (int i = state->at; i < count && now() < end; i++) {
-        const struct bench_row *r = &rows[i];
+    for (int first = state->at, last; first < count && now() < end; first = last) {
+        const struct bench_row *r = &rows[first];
+        size_t scratch = 0;
         struct operands o;
-        state->at = i;
+        for (last = first; last < count && same_operands(r, &rows[last]); last++) {
+            const struct bench_row *other = &rows[last];
+            struct hints h = machine_hints(m, other->threads);
+            size_t bytes =
+                other->entry->variant->scratch_size
+                    ? other->entry->variant->scratch_size(&other->problem, other->formats, &h)
+                    : 0;
+            r = bytes > scratch ? other : r;
+            scratch = bytes > scratch ? bytes : scratch;
+        }
+        state->at = first;
         if (!operands_make(&o, r->op, r->entry->variant, &r->problem, r->formats,
                            machine_hints(m, r->threads), 0, error))
             continue;
         operands_fill(&o, r->op, seed, FILL_RANDOM);
-        const struct variant *v = r->entry->variant;
-        o.args.handle = v->prepare ? v->prepare(&o.args) : NULL;
-        double best = INFINITY;
-        if (machine_pin_team(m, r->threads, error, sizeof error)) {
-            for (int k = 0; k < 3; k++) {
-                double start = now();
-                v->run(&o.args);
-                best = fmin(best, now() - start);
-            }
+        for (int i = first; i < last && now() < end; i++) {
+            state->at = i;
+            seconds[i] = try_row(m, &rows[i], o.args);
         }
-        if (v->release && o.args.handle)
-            v->release(o.args.handle);
         operands_free(&o);
-        seconds[i] = best;
     }
     state->at = count;
 }
@@ -275,6 +305,115 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
                          a->formats.src != NCHW16C;
             if (best || (best_of_layout && plain))
                 rows_add(rows, a->entry, &a->problem, a->formats, !o->warm, a->threads);
+        }
+    }
+    free(seconds);
+    rows_free(&tried);
+}
+
+static int by_group(const void *x, const void *y);
+
+/* Is there a peer to compare with? */
+static bool has_peer(const struct op *op, const struct bench_options *o)
+{
+    for (int i = 0; i < registry_count; i++)
+        if (!registry_why_not(&registry[i], o->cap) && registry[i].variant->peer &&
+            !strcmp(registry[i].op, op->name))
+            return true;
+    return false;
+}
+
+/* Ours, in float32, at the widest instructions: what may be ahead of a peer. */
+static bool challenger(const struct entry *e, const struct problem *p,
+                       const struct bench_options *o)
+{
+    enum isa widest = o->cap < ISA_AVX512 ? o->cap : ISA_AVX512;
+    return contender(e, p, o) && e->variant->isa == widest && e->variant->algebra != BF16_PRODUCTS;
+}
+
+static bool is_plain(const struct bench_row *row)
+{
+    return row->formats.src == NCHW && row->formats.dst == NCHW;
+}
+
+/* From nchw to nchw16c and back: what a network does at its ends. */
+static bool is_conversion(const struct bench_row *row)
+{
+    return (row->formats.src == NCHW && row->formats.dst == NCHW16C) ||
+           (row->formats.src == NCHW16C && row->formats.dst == NCHW);
+}
+
+/* Which rows a row is ranked among: those of the same op, problem and side (ours, or peers), and ... */
+enum rivals { ALL_LAYOUTS, PLAIN_LAYOUT, SAME_LAYOUT, SAME_VARIANT };
+
+/* How many of its rivals were faster. */
+static int rank_of(const struct bench_rows *tried, const double *seconds, int i, enum rivals rivals)
+{
+    const struct bench_row *a = &tried->items[i];
+    int rank = 0;
+    for (int k = 0; k < tried->count; k++) {
+        const struct bench_row *b = &tried->items[k];
+        bool faster = seconds[k] < seconds[i] || (seconds[k] == seconds[i] && k < i);
+        if (!faster || !rows_share(a, b) ||
+            (a->entry->variant->peer == NULL) != (b->entry->variant->peer == NULL))
+            continue;
+        rank += rivals == ALL_LAYOUTS    ? 1
+                : rivals == PLAIN_LAYOUT ? is_plain(b)
+                : rivals == SAME_LAYOUT  ? same_operands(a, b)
+                                         : a->entry == b->entry;
+    }
+    return rank;
+}
+
+/* Is it one of the rows plan peers times? */
+static bool stands_out(const struct bench_rows *tried, const double *seconds, int i)
+{
+    enum { OURS = 2 };
+    const struct bench_row *a = &tried->items[i];
+    if (!isfinite(seconds[i]))
+        return false;
+    if (a->op->kind == PROBLEM_GEMM)
+        return rank_of(tried, seconds, i, SAME_LAYOUT) == 0;
+    if (a->formats.src != a->formats.dst)
+        return is_conversion(a) && rank_of(tried, seconds, i, SAME_LAYOUT) == 0;
+    if (is_plain(a) && rank_of(tried, seconds, i, PLAIN_LAYOUT) == 0)
+        return true;
+    return a->entry->variant->peer ? rank_of(tried, seconds, i, SAME_VARIANT) == 0
+                                   : rank_of(tried, seconds, i, ALL_LAYOUTS) < OURS;
+}
+
+/* For every op with a peer: our two fastest rows and our fastest on plain tensors; every peer in its best layout, and
+ * the fastest of them on plain tensors. Of reorders our fastest and the peer's, in both
+ * directions; of matrix products with either operand transposed. */
+static void add_peers(struct bench_rows *rows, const struct bench_options *o,
+                      const struct machine *m, const struct problem_set *set)
+{
+    struct bench_rows tried = {0};
+    struct bench_options most = *o;
+    most.threads[0] = o->threads[o->thread_counts - 1];
+    most.thread_counts = 1;
+    most.warm = true;
+    most.cold = false;
+    for (int i = 0; i < set->count; i++) {
+        const struct problem *p = &set->items[i].problem;
+        for (int k = 0; k < registry_count; k++) {
+            const struct entry *e = &registry[k];
+            const struct op *op = op_find(e->op);
+            if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
+                !registry_why_not(e, o->cap) && has_peer(op, o) &&
+                (e->variant->peer || challenger(e, p, o)))
+                add_variant(&tried, &most, e, p, ALL_ROWS);
+        }
+    }
+    qsort(tried.items, (size_t)tried.count, sizeof tried.items[0], by_group);
+    double *seconds = malloc(((size_t)tried.count + 1) * sizeof *seconds);
+    if (seconds) {
+        trial(m, tried.items, tried.count, o->seed,
+              o->limit > 0 ? PEERS_TRIAL_SHARE * o->limit : 600, seconds);
+        for (int i = 0; i < tried.count; i++) {
+            const struct bench_row *r = &tried.items[i];
+            for (int cold = !o->warm; cold <= o->cold && stands_out(&tried, seconds, i); cold++)
+                rows_add(rows, r->entry, &r->problem, r->formats, cold, r->threads);
         }
     }
     free(seconds);
@@ -390,8 +529,10 @@ static int by_group(const void *x, const void *y)
         if (ops[i] == b->op)
             return 1;
     }
-    if (row_footprint(a) != row_footprint(b))
-        return row_footprint(a) < row_footprint(b) ? -1 : 1;
+    /* Whatever the layout, so that rows of one problem follow one another. */
+    double bytes = a->op->cost(&a->problem).bytes, others = b->op->cost(&b->problem).bytes;
+    if (bytes != others)
+        return bytes < others ? -1 : 1;
     if (!problem_equal(&a->problem, &b->problem))
         return strcmp(problem_print(&a->problem, p), problem_print(&b->problem, q));
     if (a->cold != b->cold)
@@ -423,7 +564,15 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
                  o->pattern);
         return false;
     }
-    if (o->problem) {
+    if (o->peers) {
+        struct named_problem one;
+        if (o->problem && !problem_parse_any(o->problem, &one, error))
+            return false;
+        if (!o->problem && !problem_set_load(o->set ? o->set : "seeds", &set, error))
+            return false;
+        add_peers(rows, o, m, o->problem ? &(struct problem_set){.items = &one, .count = 1} : &set);
+        problem_set_free(&set);
+    } else if (o->problem) {
         struct named_problem one;
         if (!problem_parse_any(o->problem, &one, error))
             return false;
@@ -437,7 +586,7 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
             add_ladder(rows, o, &set.items[i].problem, breadth, o->set != NULL);
         problem_set_free(&set);
     }
-    if (!o->problem && !o->set) {
+    if (!o->problem && !o->set && !o->peers) {
         if (!o->full) {
             if (!problem_set_load("seeds", &set, error))
                 return false;

@@ -3,7 +3,8 @@
  * Where the user names problems, every variant that matches is timed on every one of them.
  * Otherwise plan `quick` takes the whole ladder on the set `ladder`, each variant in its first layout on the
  * largest team, batch normalization beyond the last-level cache, and the fastest variants, found by a short
- * unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of `seeds`. The ceilings
+ * unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of `seeds`; plan `peers` the
+ * peers of rung 9x and our fastest variants, found likewise, on a set (`seeds`) or problem. The ceilings
  * the counters need are added to any plan: the FMA peak of each ISA and thread count, and copies at each
  * footprint and cache state. */
 #ifndef BATCHMARK_BENCH_PLAN_H
@@ -22,7 +23,8 @@ struct bench_options {
     int thread_counts;
     bool warm, cold;
     enum isa cap;
-    bool full; /* plan full, else quick */
+    bool full;  /* plan full */
+    bool peers; /* plan peers; neither: plan quick */
     double
         budget;   /* seconds of timing a row may use; at least one round is done whatever it says */
     double limit; /* seconds the whole run should take, 0 = none: budgets shrink to fit */
@@ -49,7 +51,7 @@ bool plan_rows(const struct bench_options *options, const struct machine *m,
 void plan_ceilings(const struct bench_options *options, const struct machine *m,
                    struct bench_rows *rows);
 
-/* Do two rows share their operands: same op, problem, layouts, cache state? */
+/* Are two rows timed together: same op, problem, cache state? */
 bool rows_share(const struct bench_row *a, const struct bench_row *b);
 
 /* Is this row there to measure the machine and not a kernel? */

@@ -121,6 +121,31 @@ void row_take_round(struct bench_row *row, const struct gbench_sample *samples, 
     free(seconds);
 }
 
+void row_add_round(struct bench_row *row, const struct gbench_sample *samples, int count)
+{
+    int total = row->sample_count + count;
+    double *seconds = malloc((size_t)total * sizeof *seconds);
+    struct gbench_sample *all = malloc((size_t)total * sizeof *all);
+    if (count >= 1 && seconds && all) {
+        if (row->sample_count)
+            memcpy(all, row->samples, (size_t)row->sample_count * sizeof *all);
+        memcpy(all + row->sample_count, samples, (size_t)count * sizeof *all);
+        for (int i = 0; i < total; i++)
+            seconds[i] = all[i].seconds / (double)all[i].iterations;
+        free(row->samples);
+        row->samples = all;
+        all = NULL;
+        row->sample_count = total;
+        row->rounds++;
+        row->cv = stat_cv(seconds, total);
+        row->median = stat_median(seconds, total);
+        row->best = row->min = stat_min(seconds, total);
+        row->state = ROW_TIMED;
+    }
+    free(seconds);
+    free(all);
+}
+
 /* Footprints */
 
 int footprint_step(double bytes)

@@ -29,7 +29,7 @@ enum row_state {
     ROW_PLANNED,
     ROW_VERIFIED,
     ROW_LEFT_OUT, /* does not apply: verdict.message says why */
-    ROW_FAILED,   /* failed verification: never timed */
+    ROW_FAILED,   /* failed verification: timed only where it is a peer's */
     ROW_TIMED,
     ROW_GIVEN_UP /* verified, but could not be timed: `why` */
 };
@@ -79,6 +79,9 @@ double stat_cv(const double *values, int n);
 
 /* Takes a round's samples over if it is the first or quieter than the one the row has. */
 void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count);
+
+/* Adds a round's samples to those the row has: all of them count. */
+void row_add_round(struct bench_row *row, const struct gbench_sample *samples, int count);
 
 /* Copy bandwidth is measured at footprints half an octave apart: the step nearest to `bytes`, and
  * the bytes of a step. */

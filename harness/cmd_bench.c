@@ -22,11 +22,10 @@ static const char help[] =
     "  --file F           ... of a file, one problem a line\n"
     "  --problem P        one problem: mb80ic60ih32oc60kh3ph1, mb80ic60ih32, 64x784:784x256, "
     "iter1000\n"
-    "  --plan quick|full  what is timed where no problem is named (quick): quick is the whole "
-    "ladder on\n"
-    "                     the set ladder and the fastest variants on seeds; full the ladder on all "
-    "of seeds\n"
-    "  --threads L        team sizes, one thread a core (1,max)\n"
+    "  --plan quick|full|peers  what is timed where no problem is named (quick): quick is the whole ladder on the\n"
+    "                     set ladder and the fastest variants on seeds; full the ladder on all of seeds; peers the\n"
+    "                     other libraries found here beside our fastest, on seeds or on what is named\n"
+    "  --threads L        team sizes, one thread a core (1,max; plan peers: max, the last of a list)\n"
     "  --cache L          warm, cold or warm,cold (warm)\n"
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --budget SECONDS   of timing for a row that will not settle below 2 % variation (quick 0.3, "
@@ -125,7 +124,7 @@ static void find_notes(const struct bench_rows *rows, struct notes *n)
              unstable, timed, 100 * CV_UNSTABLE, worst->name, 100 * worst->cv);
 }
 
-/* Reports failed rows, each with what repeats it; returns how many there are. */
+/* Reports failed rows, each with what repeats it; returns how many of ours there are. */
 static int print_failures(const struct bench_rows *rows, uint64_t seed)
 {
     int failed = 0;
@@ -133,7 +132,7 @@ static int print_failures(const struct bench_rows *rows, uint64_t seed)
         const struct bench_row *r = &rows->items[i];
         if (r->verdict.kind != VERDICT_FAIL && r->verdict.kind != VERDICT_MISTRUSTED)
             continue;
-        failed++;
+        failed += !r->entry->variant->peer;
         const struct verify_case c = {.entry = r->entry,
                                       .problem = r->problem,
                                       .formats = r->formats,
@@ -219,7 +218,7 @@ static int read_request(int argc, char **argv, struct request *q)
                                      {0}};
     struct bench_options *o = &q->options;
     *q = (struct request){.options = {.warm = true, .seed = 1, .cap = isa_detect()},
-                          .threads = "1,max"};
+                          .threads = NULL};
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
         int64_t seed;
         switch (c) {
@@ -231,9 +230,10 @@ static int read_request(int argc, char **argv, struct request *q)
             break;
         case PROBLEM: o->problem = optarg; break;
         case PLAN:
-            if (strcmp(optarg, "quick") && strcmp(optarg, "full"))
-                return wrong_use("bench: --plan '%.40s': say quick or full", optarg);
+            if (strcmp(optarg, "quick") && strcmp(optarg, "full") && strcmp(optarg, "peers"))
+                return wrong_use("bench: --plan '%.40s': say quick, full or peers", optarg);
             o->full = !strcmp(optarg, "full");
+            o->peers = !strcmp(optarg, "peers");
             break;
         case THREADS: q->threads = optarg; break;
         case CACHE:
@@ -269,9 +269,11 @@ static int read_request(int argc, char **argv, struct request *q)
     if (o->set && o->problem)
         return wrong_use("bench: --problem or a set, not both");
     o->pattern = argv[optind];
+    if (!q->threads)
+        q->threads = o->peers ? "max" : "1,max";
     if (o->budget == 0)
         o->budget = o->full ? 3 : 0.3;
-    if (o->limit == 0 && !o->full && !o->set && !o->problem)
+    if (o->limit == 0 && !o->full && !o->peers && !o->set && !o->problem)
         o->limit = 205;
     return -1;
 }
@@ -307,7 +309,7 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     for (int i = 0; i < notes.count; i++)
         printf("warning: %s\n", notes.text[i]);
 
-    const struct run_facts facts = {argc, argv, o.cap, o.seed, o.full, notes.lines, notes.count};
+    const struct run_facts facts = {argc, argv, &o, notes.lines, notes.count};
     json_t *document = results_document(m, &facts, rows->items, rows->count);
     bool written = results_write(results, m, document, error);
     json_decref(document);

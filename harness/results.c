@@ -261,6 +261,21 @@ static json_t *gbench_caches(const struct machine *m)
     return list;
 }
 
+/* The libraries behind the peers in this build, each once, with its version. */
+static json_t *peers_json(void)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < registry_count; i++) {
+        const struct variant *v = registry[i].variant;
+        bool known = !v || !v->peer;
+        for (size_t k = 0; !known && k < json_array_size(list); k++)
+            known = !strcmp(json_string_value(json_array_get(list, k)), v->peer());
+        if (!known)
+            json_array_append_new(list, json_string(v->peer()));
+    }
+    return list;
+}
+
 static json_t *context(const struct machine *m, const struct run_facts *facts)
 {
     char date[64], host[20], runtime[64] = "";
@@ -282,7 +297,7 @@ static json_t *context(const struct machine *m, const struct run_facts *facts)
     set_text(c, "library_build_type", "release");
 
     json_object_set_new(c, "machine", machine_json(m));
-    set_text(c, "isa_cap", isa_names[facts->cap]);
+    set_text(c, "isa_cap", isa_names[facts->options->cap]);
     set_text(c, "commit", build_commit);
     json_object_set_new(c, "dirty", json_boolean(build_dirty));
     set_text(c, "compiler", build_compiler);
@@ -291,8 +306,10 @@ static json_t *context(const struct machine *m, const struct run_facts *facts)
     set_text(c, "isa_flags", build_isa_flags);
     set_text(c, "openmp_runtime", runtime);
     set_whole(c, "openmp_version", _OPENMP);
-    set_whole(c, "seed", (int64_t)facts->seed);
-    set_text(c, "plan", facts->full ? "full" : "quick");
+    set_whole(c, "seed", (int64_t)facts->options->seed);
+    set_text(c, "plan", facts->options->full ? "full" : facts->options->peers ? "peers" : "quick");
+    set_text(c, "set", facts->options->set);
+    json_object_set_new(c, "peers", peers_json());
     json_object_set_new(c, "command", command_line(facts));
     json_t *warnings = json_array();
     for (int i = 0; i < m->warning_count; i++)
@@ -343,7 +360,10 @@ static json_t *row_json(const struct bench_row *r, int family, int repetition)
     set_text(o, "problem", problem_print(&r->problem, problem));
     set_text(o, "layout", formats_print(r->formats, formats));
     set_text(o, "cache", r->cold ? "cold" : "warm");
-    set_text(o, "isa", isa_names[r->entry->variant->isa]);
+    if (r->entry->variant->peer)
+        set_text(o, "peer", r->entry->variant->peer());
+    else
+        set_text(o, "isa", isa_names[r->entry->variant->isa]);
     set_number(o, "footprint_bytes", row_footprint(r));
     return o;
 }

@@ -36,9 +36,7 @@ bool results_write(const struct results *r, const struct machine *m, json_t *doc
 struct run_facts {
     int argc;
     char **argv; /* of the subcommand */
-    enum isa cap;
-    uint64_t seed;
-    bool full;
+    const struct bench_options *options;
     const char *const *warnings; /* besides the machine's */
     int warning_count;
 };

@@ -33,7 +33,13 @@ holds() { # one check of packages.txt
     case $1 in
     header:*) echo "#include <$what>" | "$cxx" -x c++ -E - >/dev/null 2>&1 ;;
     python:*) "$python" -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$what'))" 2>/dev/null ;;
-    file:*) [ -e "$what" ] ;;
+    file:*)
+        # shellcheck disable=SC2046 # patterns of paths
+        for path in $(echo "$what" | tr '|' ' '); do
+            [ -e "$path" ] && return 0
+        done
+        return 1
+        ;;
     command:*)
         for name in $(echo "$what" | tr '|' ' '); do
             command -v "$name" >/dev/null 2>&1 && return 0

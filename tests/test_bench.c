@@ -256,8 +256,9 @@ static void json_has_the_library_s_shape(void **state)
     static const char *const warnings[] = {"a warning of the run"};
     char command[] = "bench", option[] = "--seed", value[] = "7",
          *argv[] = {command, option, value};
+    const struct bench_options options = {.seed = 7};
     struct run_facts facts = {
-        .argc = 3, .argv = argv, .seed = 7, .warnings = warnings, .warning_count = 1};
+        .argc = 3, .argv = argv, .options = &options, .warnings = warnings, .warning_count = 1};
     struct bench_row rows[] = {make(registry_find("gemm", "naive"), "2x3:3x4", 1e-6),
                                make(registry_find("gemm", "naive"), "3x3:3x4", 0)};
     rows_count(rows, 2);
@@ -267,7 +268,7 @@ static void json_has_the_library_s_shape(void **state)
     static const char *const wanted[] = {"date",   "host_name", "executable", "num_cpus",
                                          "caches", "load_avg",  "machine",    "isa_cap",
                                          "commit", "dirty",     "compiler",   "kernel_flags",
-                                         "seed",   "command",   "warnings"};
+                                         "seed",   "command",   "warnings",   "peers"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         assert_non_null(json_object_get(context, wanted[i]));
     gethostname(host, sizeof host - 1);
