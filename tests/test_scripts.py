@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXTURE = ROOT / "tests" / "fixtures" / "run"
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import peers  # noqa: E402
 import results  # noqa: E402
 import summary  # noqa: E402
 
@@ -143,7 +144,7 @@ def test_damaged_results_are_one_line_and_status_2(script, text, tmp_path):
     assert "bench.json" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["summary.py", "plots.py"])
+@pytest.mark.parametrize("script", ["summary.py", "plots.py", "peers.py"])
 def test_missing_results_say_what_to_do(script, tmp_path):
     done = call(script, tmp_path / "none")
     assert done.returncode == 2
@@ -169,3 +170,78 @@ def test_newest_run_wins(tmp_path):
     assert results.newest(tmp_path).name == "new"
     with pytest.raises(results.ResultsError):
         results.newest(tmp_path / "machine" / "old")
+
+
+def peer_run(folder, rows, **context):
+    """A run of rows (name, rung, microseconds, label), each with two repetitions around that time."""
+    entries = []
+    for name, rung, time, label in rows:
+        for factor in (0.99, 1.01):
+            entry = {"name": name, "run_type": "iteration", "real_time": time * factor, "time_unit": "us"}
+            entries.append({**entry, "rung": rung, "label": label})
+    document = {"context": {"peers": ["oneDNN 2.6.3"], **context}, "benchmarks": entries}
+    (folder / "bench.json").write_text(json.dumps(document))
+    return results.load(folder)
+
+
+PEER_ROWS = [
+    ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw/warm/t2", 60, 100, "pass"),
+    ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw16c/warm/t2", 60, 50, "pass"),
+    ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw/warm/t1", 60, 1, "pass"),
+    ("conv_fwd/direct_avx512bf16_omp/mb1ic16ih8oc16kh3ph1/nchw/warm/t2", 60, 1, "pass"),
+    ("conv_fwd/ref/mb1ic16ih8oc16kh3ph1/nchw/warm/t1", 0, 1, "pass"),
+    ("conv_fwd/onednn_direct/mb1ic16ih8oc16kh3ph1/nchw16c/warm/t2", 90, 200, "pass"),
+    ("conv_fwd/onednn_direct/mb1ic16ih8oc16kh3ph1/nchw/warm/t2", 90, 300, "pass"),
+    ("conv_fwd/onednn_winograd/mb1ic16ih8oc16kh3ph1/nchw16c/warm/t2", 90, 100, "fail unstable"),
+    ("conv_fwd/rows_avx512_omp/mb1ic3ih8oc16kh5/nchw/warm/t2", 60, 80, "pass"),
+    ("conv_fwd/onednn_direct/mb1ic3ih8oc16kh5/nchw16c/warm/t2", 90, 40, "pass"),
+    ("bn_bwd/twopass_avx512_omp/mb1ic16ih8/nchw/warm/t2", 60, 10, "pass"),
+    ("reorder/onednn/mb1ic16ih8/nchw:nchw16c/warm/t2", 90, 10, "pass"),
+    ("reorder/tiled_avx512_omp/mb1ic16ih8/nchw:nchw16c/warm/t2", 60, 5, "pass"),
+    ("reorder/tiled_avx512_omp/mb1ic16ih8/nchw16c:nchw/warm/t2", 60, 1, "pass"),
+    ("copy/onednn/mb1ic1ih1iw64/nchw/warm/t2", 90, 1, "pass"),
+]
+
+
+def test_duels_are_fought_on_equal_terms(tmp_path):
+    duels = peers.duels(peer_run(tmp_path, PEER_ROWS))
+    assert list(duels) == ["conv_fwd", "reorder"]
+    first, second = duels["conv_fwd"]
+    # Neither the reference, nor bfloat16, nor the same variant on fewer threads.
+    assert (first.best.layout, first.best.seconds) == ("nchw16c", pytest.approx(50e-6))
+    assert first.plain.seconds == pytest.approx(100e-6)
+    assert first.peer().variant == "onednn_winograd"
+    assert first.peer("onednn_direct").seconds == pytest.approx(200e-6)
+    assert first.plain_peer.seconds == pytest.approx(300e-6)
+    assert peers.ratio(second.peer(), second.best) == pytest.approx(0.5)
+    assert [d.layer for d in duels["reorder"]] == ["mb1ic16ih8 nchw:nchw16c"]
+
+
+def test_means_and_rows_behind(tmp_path):
+    duels = peers.duels(peer_run(tmp_path, PEER_ROWS))
+    means = {what: (count, mean) for what, count, mean in peers.means(duels["conv_fwd"])}
+    # 100 / 50 on one layer, 40 / 80 on the other.
+    assert means["best against best peer"] == (2, pytest.approx(1))
+    assert means["best against oneDNN's Winograd where it applies"] == (1, pytest.approx(2))
+    assert means["best against oneDNN elsewhere"] == (1, pytest.approx(0.5))
+    assert means["nchw against best peer in nchw"] == (1, pytest.approx(3))
+    assert [(round(r, 2), layer) for r, _, layer, _, _ in peers.behind(duels)] == [(0.5, "mb1ic3ih8oc16kh5")]
+    assert peers.geometric_mean([]) is None
+
+
+def test_comparison_is_printed_and_written(tmp_path):
+    peer_run(tmp_path, PEER_ROWS, set="seeds")
+    done = call("peers.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "peers.md").read_text()
+    for text in (done.stdout, page):
+        assert "oneDNN 2.6.3" in text and "set seeds" in text
+        assert "onednn_winograd nchw16c (fail)" in text
+        assert "behind the best peer (ratio below 0.95): 1 of 3 rows" in text
+
+
+def test_a_run_without_peers_is_refused(tmp_path):
+    peer_run(tmp_path, [row for row in PEER_ROWS if row[1] < 90])
+    done = call("peers.py", tmp_path)
+    assert done.returncode == 2
+    assert "make peers" in done.stderr
