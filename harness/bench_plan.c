@@ -23,6 +23,9 @@
 /* That of the plan peers, which tries more than it times. */
 #define PEERS_TRIAL_SHARE 0.3
 
+/* Seconds after which a third call in the trial is not worth its time. */
+#define TRIAL_SLOW 0.02
+
 /* Below both, a call takes one core some tens of microseconds, and a team may not be worth its
  * start. */
 #define SMALL_FLOPS 2e6
@@ -162,7 +165,7 @@ static bool same_operands(const struct bench_row *a, const struct bench_row *b)
     return rows_share(a, b) && a->formats.src == b->formats.src && a->formats.dst == b->formats.dst;
 }
 
-/* The best of three calls. */
+/* The best of three calls, fewer where they are slow: the second is warm already. */
 static double try_row(const struct machine *m, const struct bench_row *r, struct args args)
 {
     char error[ERROR_TEXT];
@@ -171,7 +174,8 @@ static double try_row(const struct machine *m, const struct bench_row *r, struct
     args.hints = machine_hints(m, r->threads);
     args.handle = v->prepare ? v->prepare(&args) : NULL;
     if (machine_pin_team(m, r->threads, error, sizeof error)) {
-        for (int k = 0; k < 3; k++) {
+        double first = now();
+        for (int k = 0; k < 2 || (k < 3 && now() - first < TRIAL_SLOW); k++) {
             double start = now();
             v->run(&args);
             best = fmin(best, now() - start);
