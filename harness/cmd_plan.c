@@ -14,15 +14,15 @@ static const char help[] =
     "usage: batchmark plan NETWORK [OPTIONS]\n\n"
     "Finds the layout of every tensor of a network and the variant of every call that make a\n"
     "training step shortest: measures the variants of each layer in each layout and the reorders\n"
-    "between layouts, every one verified first, and takes the shortest path. The plan goes to\n"
-    "results/<machine>/plans/ and is what 'batchmark train NETWORK --kernels auto' uses, until the\n"
-    "machine or this program changes. NETWORK is as for train, for CIFAR's images.\n\n"
+    "between layouts, every one verified first on a few images, and takes the shortest path. The\n"
+    "plan goes to results/<machine>/plans/ and is what 'batchmark train NETWORK --kernels auto'\n"
+    "uses, until the machine or this program changes. NETWORK is as for train, for CIFAR's images.\n\n"
     "  --batch B          images a step (default: the preset's, else 10)\n"
     "  --threads T        team size (default: one per usable core)\n"
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
-    "  --limit SECONDS    of the whole measurement (default 120)\n";
+    "  --limit SECONDS    of the whole measurement (default 240)\n";
 
-/* Of a row that does not settle; the trial and the timing share the limit as 1 to 2. */
+/* Of a row that does not settle; the trial and the timing share the limit evenly. */
 static const double row_budget = 0.2;
 
 struct request {
@@ -39,7 +39,7 @@ static int read_request(int argc, char **argv, struct request *r)
         {"batch", required_argument, NULL, BATCH}, {"threads", required_argument, NULL, THREADS},
         {"isa", required_argument, NULL, ISA},     {"limit", required_argument, NULL, LIMIT},
         {"help", no_argument, NULL, HELP},         {0}};
-    *r = (struct request){.batch = -1, .threads = -1, .limit = 120, .isa = isa_detect()};
+    *r = (struct request){.batch = -1, .threads = -1, .limit = 240, .isa = isa_detect()};
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
         bool good = true;
         switch (c) {
@@ -87,9 +87,9 @@ static int make_plan(const struct request *r, const struct net_plan_key *key,
                               .cap = key->isa,
                               .budget = row_budget,
                               .seed = 1};
-    if (!net_times_rows(times, m, key, limit / 3, error))
+    if (!net_times_rows(times, m, key, limit / 2, error))
         return wrong_use("plan: %s", error);
-    bool verified = bench_verify(&o, m, &times->rows, progress_show, &line, error);
+    bool verified = net_times_verify(times, &o, m, progress_show, &line, error);
     progress_end(&line);
     if (!verified)
         return wrong_use("plan: %s", error);

@@ -20,7 +20,13 @@ static const enum layout layouts[] = {NCHW, NHWC, NCHW16C};
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0] };
 
 /* Variants of a call that a trial lets through to be verified and timed. */
-enum { FINALISTS = 3 };
+enum { FINALISTS = 2 };
+
+/* Calls of less than this may be faster on one thread; above, a trial of those is time lost. */
+static const double small_flops = 2e7, small_bytes = 2e6;
+
+/* Verification takes so many images of a problem; training verifies what it picked on the whole one. */
+enum { VERIFY_BATCH = 5 };
 
 /* Rungs below are there to be compared with, rungs from PEERS on are other people's. */
 enum { FIRST_RUNG = 30, PEERS = 90 };
@@ -126,8 +132,11 @@ struct plan_cost net_times_cost(void *user, int layer, enum phase phase, enum la
     struct plan_cost best = {INFINITY, NULL};
     for (int i = 0; i < t->rows.count; i++) {
         const struct bench_row *r = &t->rows.items[i];
-        if (r->state == ROW_TIMED && r->median < best.seconds && row_does(r, &is))
-            best = (struct plan_cost){r->median, r->entry};
+        if ((r->state != ROW_TIMED && r->state != ROW_GIVEN_UP) || !row_does(r, &is))
+            continue;
+        double seconds = r->state == ROW_TIMED ? r->median : t->trial[i];
+        if (seconds < best.seconds)
+            best = (struct plan_cost){seconds, r->entry};
     }
     return best;
 }
@@ -135,10 +144,23 @@ struct plan_cost net_times_cost(void *user, int layer, enum phase phase, enum la
 void net_times_free(struct net_times *t)
 {
     rows_free(&t->rows);
+    free(t->trial);
+    t->trial = NULL;
 }
 
-/* Can training use it, and might it be the fastest? Variants of a lower ISA level than the cap stay in: AVX-512 is not
- * always faster than AVX2. Those below AVX2 do not where there is more. */
+/* Does the same variant exist for AVX-512, where that can be used? */
+static bool has_wider(const struct entry *e, enum isa cap)
+{
+    char name[128];
+    const char *word = strstr(e->name, "avx2");
+    if (!word || cap < ISA_AVX512)
+        return false;
+    snprintf(name, sizeof name, "%.*savx512%s", (int)(word - e->name), e->name, word + 4);
+    return registry_find(e->op, name) != NULL;
+}
+
+/* Can training use it, and might it be the fastest? On small problems the narrower vectors of AVX2 may be, and one
+ * thread; below AVX2 nothing is where there is more. */
 static bool candidate(const struct entry *e, const struct net_op *is,
                       const struct net_plan_key *key)
 {
@@ -146,6 +168,10 @@ static bool candidate(const struct entry *e, const struct net_op *is,
         strstr(e->name, "prepacked"))
         return false;
     const struct variant *v = e->variant;
+    struct cost cost = op_find(e->op)->cost(&is->problem);
+    bool small = cost.flops_nominal < small_flops && cost.bytes < small_bytes;
+    if (!small && ((!v->parallel && key->threads > 1) || has_wider(e, key->isa)))
+        return false;
     return v->algebra != BF16_PRODUCTS && v->algebra != ONE_PASS && e->rung >= FIRST_RUNG &&
            (v->isa >= ISA_AVX2 || key->isa < ISA_AVX2) &&
            !registry_why_not_problem(e, &is->problem, is->formats);
@@ -205,23 +231,51 @@ bool net_times_rows(struct net_times *t, const struct machine *m, const struct n
     struct bench_rows tried = {0};
     bool good = all_candidates(t->text, key, &tried);
     double *seconds = calloc((size_t)tried.count + 1, sizeof *seconds);
-    if (good && seconds)
+    t->trial = calloc((size_t)tried.count + 1, sizeof *t->trial);
+    good = good && seconds && t->trial;
+    if (good)
         trial(m, tried.items, tried.count, 1, limit, seconds);
-    for (int i = 0; good && seconds && i < tried.count; i++) {
+    for (int i = 0; good && i < tried.count; i++) {
         int faster = 0;
         const struct bench_row *r = &tried.items[i];
         struct net_op is = {r->entry->op, r->problem, r->formats};
         for (int j = 0; j < tried.count; j++)
             faster += (seconds[j] < seconds[i] || (seconds[j] == seconds[i] && j < i)) &&
                       row_does(&tried.items[j], &is);
-        if (faster < FINALISTS)
+        if (faster < FINALISTS) {
+            t->trial[t->rows.count] = seconds[i];
             good = add_row(&t->rows, r->entry, &is, key->threads);
+        }
     }
-    if (!good || !seconds)
+    if (!good)
         snprintf(error, ERROR_TEXT, "out of memory for %d rows", tried.count);
-    good = good && seconds;
     free(seconds);
     rows_free(&tried);
+    return good;
+}
+
+bool net_times_verify(struct net_times *t, const struct bench_options *o, const struct machine *m,
+                      bench_progress_fn *progress, void *user, char error[ERROR_TEXT])
+{
+    struct bench_rows few = {0};
+    bool good = true;
+    for (int i = 0; good && i < t->rows.count; i++) {
+        const struct bench_row *r = &t->rows.items[i];
+        struct net_op is = {r->entry->op, r->problem, r->formats};
+        if (is.problem.kind == PROBLEM_CONV)
+            is.problem.conv.mb = min_i64(is.problem.conv.mb, VERIFY_BATCH);
+        else if (is.problem.kind == PROBLEM_BN)
+            is.problem.bn.mb = min_i64(is.problem.bn.mb, VERIFY_BATCH);
+        good = add_row(&few, r->entry, &is, r->threads);
+    }
+    if (!good)
+        snprintf(error, ERROR_TEXT, "out of memory for %d rows", t->rows.count);
+    good = good && bench_verify(o, m, &few, progress, user, error);
+    for (int i = 0; good && i < few.count; i++) {
+        t->rows.items[i].state = few.items[i].state;
+        t->rows.items[i].verdict = few.items[i].verdict;
+    }
+    rows_free(&few);
     return good;
 }
 

@@ -40,6 +40,8 @@ struct net_times {
     const struct net_text *text;
     int64_t batch;
     struct bench_rows rows;
+    double *
+        trial; /* seconds by row, from the trial: what counts where the limit left no time to do better */
     struct {
         double fwd, bwd; /* seconds */
     } pools[MAX_LAYERS][LAYOUT_COUNT];
@@ -51,6 +53,10 @@ void net_times_free(struct net_times *t);
  * fastest. Forks: call before this process enters OpenMP. False: `error` says what went wrong. */
 bool net_times_rows(struct net_times *t, const struct machine *m, const struct net_plan_key *key,
                     double limit, char error[ERROR_TEXT]);
+
+/* Verifies the rows on a few images of each problem, as bench_verify does; those that fail are never timed. */
+bool net_times_verify(struct net_times *t, const struct bench_options *o, const struct machine *m,
+                      bench_progress_fn *progress, void *user, char error[ERROR_TEXT]);
 
 /* Times the pooling layers; enters OpenMP. */
 bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT]);
