@@ -1,7 +1,7 @@
 /* The subcommands. Each reads its own options, prints, and returns the exit status:
  * 0 all good, 1 a check failed, 2 wrong use or unreadable input. argv[0] is the subcommand's name.
  *
- * One file a command, cmd_<name>.c; with main.c the only files of the harness that print and decide
+ * One file a command, cmd_<name>.c; with main.c (and progress.c) the only files of the harness that print and decide
  * the status. */
 #ifndef BATCHMARK_COMMAND_H
 #define BATCHMARK_COMMAND_H
