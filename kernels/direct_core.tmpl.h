@@ -15,6 +15,7 @@
  *
  * The including file defines TILE_PIXELS and TILE_VECTORS. */
 #include "carve.h"
+#include "lines.h"
 #include "partition.h"
 #include "vec.h"
 
@@ -247,13 +248,6 @@ static void window_pack(const struct window *w, const struct tensor *t, int64_t 
     }
 }
 
-/* Lines of memory that will be needed soon: `run` floats in each of some planes of some images. */
-struct lines {
-    const float *at;
-    int64_t images, planes, run;
-    int64_t image, plane; /* distances in floats */
-};
-
 /* Rows y0 .. y0 + rows, cut to the tensor, of some channels. */
 static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t images, int64_t c0,
                                       int64_t channels, int64_t y0, int64_t rows)
@@ -266,28 +260,6 @@ static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t
                           .run = (end - top) * t->w * p.pitch,
                           .image = p.all * p.size,
                           .plane = p.size};
-}
-
-/* Prefetches share i of n, into L2: the L1 belongs to the tiles. Spread between the tiles: rows a plane apart are
- * beyond hardware prefetchers, and all lines at once beyond the buffers for misses. */
-static inline void lines_fetch(const struct lines *s, int64_t i, int64_t n)
-{
-    int64_t each = (s->run + 30) / 16, all = s->images * s->planes * each;
-    int64_t first = all * i / n, count = all * (i + 1) / n - first;
-    if (count <= 0)
-        return;
-    int64_t line = first % each, plane = first / each % s->planes;
-    const float *image = s->at + first / each / s->planes * s->image;
-    for (; count > 0; count--) {
-        __builtin_prefetch(image + plane * s->plane + min_i64(line * 16, s->run - 1), 0, 2);
-        if (++line == each) {
-            line = 0;
-            if (++plane == s->planes) {
-                plane = 0;
-                image += s->image;
-            }
-        }
-    }
 }
 
 /* Loads `rows` rows of n <= V floats, `pitch` apart, as a V x V block (zero beyond) and transposes

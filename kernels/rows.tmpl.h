@@ -3,6 +3,7 @@
  * channels are the lanes (direct_core.tmpl.h), and every lane here. Rows that are no multiple of V are what is lost
  * instead. Tensors are read and written where they lie, without transposition. */
 #include "carve.h"
+#include "lines.h"
 #include "partition.h"
 #include "vec.h"
 
@@ -16,4 +17,12 @@ static inline int64_t part_begin(int64_t count, int64_t most, int64_t i)
 static inline int64_t row_vectors(int64_t width)
 {
     return div_up(width, V);
+}
+
+/* Whether `stride` divides at; if so, *quotient is set. Most strides are 1, and a division takes as long as a vector of
+ * products with three channels. */
+static inline bool row_divides(int64_t at, int64_t stride, int64_t *quotient)
+{
+    *quotient = stride == 1 ? at : at / stride;
+    return *quotient * stride == at;
 }

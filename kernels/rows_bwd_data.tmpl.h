@@ -33,6 +33,8 @@ struct plan {
     int64_t margin, row; /* of a row of sums: floats to the left of pixel 0, floats in all */
     float *packed, *part, *phase; /* scratch of a thread */
     struct run *runs;
+    ptrdiff_t *shift; /* [remainder of the column by the stride][kw]; how many each has */
+    int64_t *shifts;
     size_t bytes;
 };
 
@@ -75,12 +77,16 @@ static struct plan rows_plan(const struct problem *problem, void *scratch, int t
     d.part = carve(&c, d.strip * d.parts * d.width * d.row, sizeof(float));
     d.phase = carve(&c, count, sizeof(float));
     d.runs = carve(&c, p->kh, sizeof *d.runs);
+    d.shift = carve(&c, p->sw * p->kw, sizeof *d.shift);
+    d.shifts = carve(&c, p->sw, sizeof *d.shifts);
     if (scratch) {
         size_t skip = (size_t)thread * c.used;
         d.packed += skip / sizeof(float);
         d.part += skip / sizeof(float);
         d.phase += skip / sizeof(float);
         d.runs = (struct run *)((char *)d.runs + skip);
+        d.shift += skip / sizeof *d.shift;
+        d.shifts += skip / sizeof *d.shifts;
     }
     d.bytes = c.used * (size_t)(thread + 1);
     return d;
@@ -248,9 +254,9 @@ static void sum_row(const struct plan *d, const float *dy, int64_t g, int64_t pa
     const struct conv *p = d->conv;
     struct run *end = d->runs;
     for (int64_t kh = 0; kh < p->kh; kh++) {
-        int64_t at = y + p->ph - kh * (p->dh + 1);
-        if (at >= 0 && at % p->sh == 0 && at / p->sh < p->oh)
-            *end++ = (struct run){dy + at / p->sh * p->ow, packed_at(d, g, part, kh)};
+        int64_t row;
+        if (row_divides(y + p->ph - kh * (p->dh + 1), p->sh, &row) && row >= 0 && row < p->oh)
+            *end++ = (struct run){dy + row * p->ow, packed_at(d, g, part, kh)};
     }
     struct job j = {.runs = d->runs,
                     .end = end,
@@ -270,19 +276,28 @@ static void sum_row(const struct plan *d, const float *dy, int64_t g, int64_t pa
     }
 }
 
+/* Where the kw sums of a channel are that meet at columns q, q + sw, ... of diff_src; returns how many. */
+static int64_t shifts_of(const struct plan *d, int64_t q, ptrdiff_t *shift)
+{
+    const struct conv *p = d->conv;
+    int64_t n = 0, at;
+    for (int64_t kw = 0; kw < p->kw; kw++)
+        if (row_divides(q + p->pw - kw * (p->dw + 1), p->sw, &at))
+            shift[n++] = kw * d->row + d->margin + at;
+    return n;
+}
+
 /* Adds up the kw sums of one channel and row: dx[x] = sum of sums[kw][(x + pw - kw dilation) / stride]. */
 static void shift_row(const struct plan *d, const float *sums, float *dx)
 {
     const struct conv *p = d->conv;
     for (int64_t q = 0; q < min_i64(p->sw, p->iw); q++) {
-        int64_t count = div_up(p->iw - q, p->sw);
+        int64_t count = p->sw == 1 ? p->iw : div_up(p->iw - q, p->sw), n = d->shifts[q];
+        const ptrdiff_t *shift = d->shift + q * p->kw;
         for (int64_t j = 0; j < count; j += V) {
             vf s = vzero();
-            for (int64_t kw = 0; kw < p->kw; kw++) {
-                int64_t at = q + p->pw - kw * (p->dw + 1);
-                if (at % p->sw == 0)
-                    s = vadd(s, vload(sums + kw * d->row + d->margin + j + at / p->sw));
-            }
+            for (int64_t i = 0; i < n; i++)
+                s = vadd(s, vload(sums + shift[i] + j));
             if (p->sw > 1)
                 vstore(d->phase + j, s);
             else if (count - j >= V)
@@ -296,7 +311,34 @@ static void shift_row(const struct plan *d, const float *sums, float *dx)
     }
 }
 
-/* Tiles: (group, image, strip). */
+/* The rows of diff_dst that rows y0 to y0 + rows of diff_src read first. */
+static struct lines lines_of(const struct plan *d, const float *dy, int64_t y0, int64_t rows)
+{
+    const struct conv *p = d->conv;
+    int64_t first = max_i64(y0 + p->ph - (p->kh - 1) * (p->dh + 1), 0) / p->sh;
+    int64_t end = min_i64((y0 + rows - 1 + p->ph) / p->sh + 1, p->oh);
+    first = min_i64(first, end);
+    return (struct lines){.at = dy + first * p->ow,
+                          .images = 1,
+                          .planes = d->outputs,
+                          .run = (end - first) * p->ow,
+                          .plane = p->oh * p->ow};
+}
+
+/* Tile i: (group, image, strip). */
+struct place {
+    int64_t g, n, y0, rows;
+};
+
+static struct place place_of(const struct plan *d, int64_t i)
+{
+    const struct conv *p = d->conv;
+    struct place at = {.g = i / d->strips / p->mb, .n = i / d->strips % p->mb};
+    at.y0 = i % d->strips * d->strip;
+    at.rows = min_i64(d->strip, p->ih - at.y0);
+    return at;
+}
+
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
     struct plan d = rows_plan(a->problem, a->scratch, thread);
@@ -305,14 +347,21 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
     pack_weights(&d, a->t[WEIGHTS]);
     for (int64_t i = 0; i < d.strip * all; i++) /* the margins stay zero */
         d.part[i] = 0;
+    for (int64_t q = 0; q < p->sw; q++)
+        d.shifts[q] = shifts_of(&d, q, d.shift + q * p->kw);
     for (int64_t i = first; i < last; i++) {
-        int64_t strip = i % d.strips, n = i / d.strips % p->mb, g = i / d.strips / p->mb;
-        int64_t y0 = strip * d.strip, rows = min_i64(d.strip, p->ih - y0);
-        const float *dy = a->t[DIFF_DST] + (n * p->oc + g * d.outputs) * p->oh * p->ow;
-        float *dx = a->t[DIFF_SRC] + (n * p->ic + g * d.inputs) * p->ih * p->iw + y0 * p->iw;
-        for (int64_t part = 0; part < d.parts; part++)
-            for (int64_t y = 0; y < rows; y++)
-                sum_row(&d, dy, g, part, y0 + y, d.part + y * all + part * d.width * d.row);
+        struct place at = place_of(&d, i), next = place_of(&d, min_i64(i + 1, last - 1));
+        int64_t size = p->oh * p->ow, rows = at.rows, calls = d.parts * rows;
+        const float *dy = a->t[DIFF_DST] + (at.n * p->oc + at.g * d.outputs) * size;
+        float *dx = a->t[DIFF_SRC] + ((at.n * p->ic + at.g * d.inputs) * p->ih + at.y0) * p->iw;
+        struct lines soon = lines_of(
+            &d, a->t[DIFF_DST] + (next.n * p->oc + next.g * d.outputs) * size, next.y0, next.rows);
+        for (int64_t part = 0; part < d.parts; part++) {
+            for (int64_t y = 0; y < rows; y++) {
+                sum_row(&d, dy, at.g, part, at.y0 + y, d.part + y * all + part * d.width * d.row);
+                lines_fetch(&soon, part * rows + y, calls);
+            }
+        }
         for (int64_t c = 0; c < d.inputs; c++)
             for (int64_t y = 0; y < rows; y++)
                 shift_row(&d, d.part + y * all + c * p->kw * d.row, dx + (c * p->ih + y) * p->iw);

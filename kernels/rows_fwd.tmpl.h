@@ -265,10 +265,17 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
             int64_t k = part_begin(d.outputs, TILE_OUTPUTS, b + 1) - o;
             j.bias = a->t[BIAS] ? a->t[BIAS] + g * d.outputs + o : zeros;
             j.w = d.packed + (g * d.outputs + o) * d.steps;
+            /* Stores wait for lines that are not there yet. */
+            struct lines soon = {.at = dst + (o + k) * j.plane,
+                                 .images = 1,
+                                 .planes = min_i64(k, d.outputs - o - k),
+                                 .run = rows * p->ow,
+                                 .plane = j.plane};
             for (int64_t v = 0; v < count; v += TILE_VECTORS) {
                 j.at = d.at + v;
                 j.to = d.to + v;
                 hot_rows[k - 1](&j);
+                lines_fetch(&soon, v / TILE_VECTORS, div_up(count, TILE_VECTORS));
             }
             for (int64_t v = 0; v < count + TILE_VECTORS; v++)
                 d.to[v] += k * j.plane;

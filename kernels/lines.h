@@ -1,0 +1,36 @@
+/* Lines of memory that will be needed soon, asked for between the tiles of what is computed now. */
+#ifndef BATCHMARK_LINES_H
+#define BATCHMARK_LINES_H
+
+#include "kernel.h"
+
+/* `run` floats in each of some planes of some images. */
+struct lines {
+    const float *at;
+    int64_t images, planes, run;
+    int64_t image, plane; /* distances in floats */
+};
+
+/* Prefetches share i of n, into L2: the L1 belongs to the tiles. Spread between the tiles: rows a plane apart are
+ * beyond hardware prefetchers, and all lines at once beyond the buffers for misses. */
+static inline void lines_fetch(const struct lines *s, int64_t i, int64_t n)
+{
+    int64_t each = (s->run + 30) / 16, all = s->images * s->planes * each;
+    int64_t first = all * i / n, count = all * (i + 1) / n - first;
+    if (count <= 0)
+        return;
+    int64_t line = first % each, plane = first / each % s->planes;
+    const float *image = s->at + first / each / s->planes * s->image;
+    for (; count > 0; count--) {
+        __builtin_prefetch(image + plane * s->plane + min_i64(line * 16, s->run - 1), 0, 2);
+        if (++line == each) {
+            line = 0;
+            if (++plane == s->planes) {
+                plane = 0;
+                image += s->image;
+            }
+        }
+    }
+}
+
+#endif
