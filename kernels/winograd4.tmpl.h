@@ -22,10 +22,11 @@ struct w4_tensor {
     int64_t c, h, w;
 };
 
-/* m[r][j] (+)= sum over i of a[r a_row + i a_step] b[i][j], r < rows, j < k vectors. */
+/* m[r][j] (+)= sum over i of a[r a_row + i a_step] b[i][j], r < rows, j < k vectors. Meanwhile rows * n floats at `next`,
+ * which the next call will read, are fetched to L1. */
 static inline __attribute__((always_inline)) void
 w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, int64_t a_row,
-           int64_t a_step, const float *b, int64_t b_row, int64_t n)
+           int64_t a_step, const float *b, int64_t b_row, int64_t n, const float *next)
 {
     vf sum[W4_MAX_ROWS][W4_MAX_VECTORS];
     const float *at[W4_MAX_ROWS];
@@ -52,6 +53,7 @@ w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, i
             if (j < k)
                 row[j] = vload(b + j * V);
         b += b_row;
+        __builtin_prefetch(next + i * rows);
 #pragma GCC unroll 6
         for (int r = 0; r < W4_MAX_ROWS; r++) {
             if (r >= rows)
@@ -415,6 +417,62 @@ static inline struct w4_part w4_part_at(const struct w4_grid *g, int64_t row, in
     struct w4_part p = {.image = row / g->rows, .first = row % g->rows};
     p.count = min_i64(g->rows - p.first, end - row);
     return p;
+}
+
+/* Lines of memory that will be needed soon: `run` floats in each of some planes of some images, distances in floats,
+ * and how far they are fetched. */
+struct w4_lines {
+    const float *at;
+    int64_t images, planes, run, image, plane;
+    int64_t i, p, r;
+};
+
+static inline int64_t w4_lines_count(const struct w4_lines *l)
+{
+    return l->images * l->planes * div_up(l->run, 16);
+}
+
+/* Fetches the next n to L2: the L1 belongs to the register tile. */
+static inline void w4_fetch(struct w4_lines *l, int64_t n)
+{
+    for (; n > 0 && l->i < l->images; n--) {
+        __builtin_prefetch(l->at + l->i * l->image + l->p * l->plane + l->r, 0, 2);
+        l->r += 16;
+        if (l->r < l->run)
+            continue;
+        l->r = 0;
+        if (++l->p < l->planes)
+            continue;
+        l->p = 0;
+        l->i++;
+    }
+}
+
+/* Channels c .. c + channels of a block; whole images where it has more than one. */
+static inline struct w4_lines w4_lines_of(const struct w4_grid *g, const struct w4_tensor *t,
+                                          struct w4_rows rows, int64_t c, int64_t channels)
+{
+    if (rows.first >= rows.end || channels <= 0 || (t->layout == NHWC && channels < t->c))
+        return (struct w4_lines){.images = 0};
+    const int64_t n = rows.first / g->rows, last = (rows.end - 1) / g->rows;
+    const int64_t y = n == last ? min_i64(rows.first % g->rows * W4_TILE, t->h) : 0;
+    const int64_t end = n == last ? min_i64(((rows.end - 1) % g->rows + 1) * W4_TILE, t->h) : t->h;
+    struct w4_lines l = {.images = last - n + 1, .planes = channels, .plane = t->h * t->w};
+    int64_t pixel = 1, all = t->c;
+    if (t->layout == NHWC) {
+        l.planes = all = 1;
+        pixel = t->c;
+    } else if (t->layout == NCHW16C) {
+        l.planes = div_up(channels, 16);
+        all = div_up(t->c, 16);
+        c /= 16;
+        pixel = 16;
+    }
+    l.plane *= pixel;
+    l.image = all * l.plane;
+    l.run = (end - y) * t->w * pixel;
+    l.at = t->data + n * l.image + c * l.plane + y * t->w * pixel;
+    return l.run > 0 ? l : (struct w4_lines){.images = 0};
 }
 
 /* Floats of the window of the longest part, patches of `size` pixels. */

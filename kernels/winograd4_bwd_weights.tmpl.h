@@ -119,32 +119,33 @@ static double w4_flops(const struct problem *problem)
 }
 
 static __attribute__((noinline)) void hot_w4_1(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
-    w4_product(W4_ROWS, 1, m, V, add, a, 1, pitch, b, V, n);
+    w4_product(W4_ROWS, 1, m, V, add, a, 1, pitch, b, V, n, next);
 }
 
 static __attribute__((noinline)) void hot_w4_2(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
-    w4_product(W4_ROWS, 2, m, 2 * V, add, a, 1, pitch, b, 2 * V, n);
+    w4_product(W4_ROWS, 2, m, 2 * V, add, a, 1, pitch, b, 2 * V, n, next);
 }
 
 static __attribute__((noinline)) void hot_w4_3(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
     const int k = W4_VECTORS < 3 ? 1 : 3;
-    w4_product(W4_ROWS, k, m, k * V, add, a, 1, pitch, b, k * V, n);
+    w4_product(W4_ROWS, k, m, k * V, add, a, 1, pitch, b, k * V, n, next);
 }
 
 static __attribute__((noinline)) void hot_w4_4(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
     const int k = W4_VECTORS < 4 ? 1 : 4;
-    w4_product(W4_ROWS, k, m, k * V, add, a, 1, pitch, b, k * V, n);
+    w4_product(W4_ROWS, k, m, k * V, add, a, 1, pitch, b, k * V, n, next);
 }
 
-typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n);
+typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n,
+                    const float *next);
 
 static inline w4_hot *w4_hot_of(int64_t k)
 {
@@ -204,7 +205,7 @@ static void w4_task(const struct w4_plan *d, int64_t group, int64_t block, int64
             for (int64_t i = 0; i < inputs; i += W4_ROWS)
                 hot(d->m + point * m_point + i * k * V, b > begin,
                     v + point * d->each * d->block + i, d->block, dy + point * d->each * k * V,
-                    tiles);
+                    tiles, d->m + point * m_point + (i + W4_ROWS) * k * V);
         for (int64_t j = 0; j < k; j++)
             for (int64_t t = 0; t < tiles; t++)
                 bias[j] = vadd(bias[j], vload(dy + ((W4_SUM_POINT * d->each + t) * k + j) * V));

@@ -15,25 +15,22 @@
  * A group is the tiles of one register tile: what a transform writes or reads of it lies together, in few pages. */
 #include "winograd4.tmpl.h"
 
-/* What V and M of a block may take: with the U of one panel of 64 channels they stay in an L2 of 1 MiB. */
-#ifndef W4_BLOCK_BYTES
-#define W4_BLOCK_BYTES (896 << 10)
-#endif
 enum {
+    /* What V and M of a block may take next to U, all in an L2 of 1 to 2 MiB, and where U is too large for that: its way
+     * from beyond the L2 is then paid by more tiles. */
+    W4_BLOCK_BYTES = 600 << 10,
+    W4_BLOCK_BYTES_MOST = 1200 << 10,
+    W4_SMALL_BYTES = 1 << 20,
     W4_TILES_MIN = 24,
     W4_TILES_MAX = 96,
     /* Inputs of a chunk: 16 KiB of U for a point and a panel of 64 outputs stay in L1. */
-    W4_INPUTS = 64
+    W4_INPUTS = 64,
+    /* Floats between the points of U: they must not begin a multiple of 4 KiB apart, in the same sets of the L1. */
+    W4_SKEW = 16,
+    /* U that is rather made again than read from beyond the L2, and the V there may be in that case. */
+    W4_FRESH_BYTES = 4 << 20,
+    W4_FRESH_V_BYTES = 64 << 20
 };
-/* U that is rather made again than read from beyond the L2, the tiles of a block that pay for making it, and the V
- * there may be in that case. */
-#ifndef W4_FRESH_BYTES
-#define W4_FRESH_BYTES (4 << 20)
-#endif
-#ifndef W4_FRESH_TILES
-#define W4_FRESH_TILES 128
-#endif
-#define W4_FRESH_V_BYTES (64 << 20)
 
 struct w4_pass {
     struct w4_tensor in, out;
@@ -74,22 +71,22 @@ static struct w4_data w4_plan(const struct problem *problem, struct formats f, f
     d.chunks = div_up(s->inputs, d.chunk);
     const int64_t padded = d.chunks * d.chunk, each = W4_POINTS * (int64_t)sizeof(float);
     const int64_t tiles = p->mb * div_up(s->out.h, W4_TILE) * div_up(s->out.w, W4_TILE);
-    d.fresh = each * padded * d.vectors * V > W4_FRESH_BYTES &&
-              each * padded * p->g * tiles <= W4_FRESH_V_BYTES;
-    const int64_t wanted =
-        d.fresh ? W4_FRESH_TILES
-                : max_i64(W4_BLOCK_BYTES / (each * (padded + d.lanes)), W4_TILES_MIN);
-    d.grid =
-        w4_grid_make(p->mb, s->out.h, s->out.w, min_i64(wanted, d.fresh ? wanted : W4_TILES_MAX),
-                     d.fresh ? 1 : 16, W4_ROWS);
+    const int64_t u_bytes = each * padded * d.vectors * V;
+    d.fresh = u_bytes > W4_FRESH_BYTES && each * padded * p->g * tiles <= W4_FRESH_V_BYTES;
+    int64_t wanted = (u_bytes > W4_SMALL_BYTES ? W4_BLOCK_BYTES_MOST : W4_BLOCK_BYTES) /
+                     (each * (padded + d.lanes));
+    wanted = d.fresh ? W4_TILES_MAX : min_i64(max_i64(wanted, W4_TILES_MIN), W4_TILES_MAX);
+    d.grid = w4_grid_make(p->mb, s->out.h, s->out.w, wanted, d.fresh ? 1 : 16, W4_ROWS);
     d.groups = d.grid.whole / W4_ROWS;
     d.v_block = W4_POINTS * d.grid.whole * padded;
 
     struct w4_carver c = {.base = scratch};
-    d.u = w4_carve(&c, d.fresh ? 0 : p->g * d.vectors * V * W4_POINTS * padded);
+    d.u = w4_carve(&c, d.fresh ? 0
+                               : p->g * d.chunks * W4_POINTS *
+                                     (d.vectors * V * d.chunk + d.panels * W4_SKEW));
     d.v = w4_carve(&c, d.fresh ? p->g * d.grid.blocks * d.v_block : 0);
     const int64_t shared = c.used;
-    float *u = w4_carve(&c, d.fresh ? W4_POINTS * d.chunk * d.lanes : 0);
+    float *u = w4_carve(&c, d.fresh ? W4_POINTS * (d.chunk * d.lanes + W4_SKEW) : 0);
     float *v = w4_carve(&c, d.fresh ? 0 : d.v_block);
     d.m = w4_carve(&c, W4_POINTS * d.grid.whole * d.lanes);
     d.window = w4_carve(&c, w4_window_floats(&d.grid, W4_PATCH));
@@ -125,10 +122,18 @@ static double w4_flops(const struct problem *problem)
                 9 * 14 * inputs * outputs);
 }
 
-/* U of a panel, which begins with vector `start`. */
-static inline float *w4_u(const struct w4_data *d, int64_t group, int64_t start)
+/* From point to point of a chunk of U with k vectors. */
+static inline int64_t w4_u_point(const struct w4_data *d, int64_t k)
 {
-    return d->u + (group * d->vectors + start) * V * W4_POINTS * d->chunks * d->chunk;
+    return d->chunk * k * V + W4_SKEW;
+}
+
+/* U of a panel. */
+static inline float *w4_u(const struct w4_data *d, int64_t group, int64_t panel)
+{
+    const int64_t before = group * d->vectors + w4_panel(d->vectors, d->panels, panel);
+    return d->u +
+           d->chunks * W4_POINTS * (before * V * d->chunk + (group * d->panels + panel) * W4_SKEW);
 }
 
 /* Transforms the weights of vector v of the outputs and inputs c .. c + n, to out[point][input][k]: a point is `point`
@@ -165,41 +170,42 @@ static void w4_weights(const struct args *a, int64_t first, int64_t last, int th
         const int64_t group = i / d.vectors, v = i % d.vectors;
         const int64_t panel = (d.panels * (v + 1) - 1) / d.vectors;
         const int64_t start = w4_panel(d.vectors, d.panels, panel);
-        const int64_t k = (w4_panel(d.vectors, d.panels, panel + 1) - start) * V;
-        float *u = w4_u(&d, group, start) + (v - start) * V;
-        for (int64_t c = 0; c < d.pass.inputs; c += d.chunk)
-            w4_kernels(&d, group, v, c, min_i64(d.chunk, d.pass.inputs - c), u + c * W4_POINTS * k,
-                       k, d.chunk * k);
+        const int64_t k = w4_panel(d.vectors, d.panels, panel + 1) - start;
+        const int64_t point = w4_u_point(&d, k);
+        float *u = w4_u(&d, group, panel) + (v - start) * V;
+        for (int64_t c = 0; c < d.pass.inputs; c += d.chunk, u += W4_POINTS * point)
+            w4_kernels(&d, group, v, c, min_i64(d.chunk, d.pass.inputs - c), u, k * V, point);
     }
 }
 
 static __attribute__((noinline)) void hot_w4_1(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
-    w4_product(W4_ROWS, 1, m, V, add, a, pitch, 1, b, V, n);
+    w4_product(W4_ROWS, 1, m, V, add, a, pitch, 1, b, V, n, next);
 }
 
 static __attribute__((noinline)) void hot_w4_2(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
-    w4_product(W4_ROWS, 2, m, 2 * V, add, a, pitch, 1, b, 2 * V, n);
+    w4_product(W4_ROWS, 2, m, 2 * V, add, a, pitch, 1, b, 2 * V, n, next);
 }
 
 static __attribute__((noinline)) void hot_w4_3(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
     const int k = W4_VECTORS < 3 ? 1 : 3;
-    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n);
+    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n, next);
 }
 
 static __attribute__((noinline)) void hot_w4_4(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n)
+                                               const float *b, int64_t n, const float *next)
 {
     const int k = W4_VECTORS < 4 ? 1 : 4;
-    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n);
+    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n, next);
 }
 
-typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n);
+typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n,
+                    const float *next);
 
 static inline w4_hot *w4_hot_of(int64_t k)
 {
@@ -309,25 +315,61 @@ static void w4_inputs(const struct w4_data *d, int64_t group, struct w4_rows row
             vstore(out + t * d->chunk, vzero());
 }
 
-/* One panel of outputs of one block: the 36 products and the results. */
+/* The weights of panel `panel` and the chunk of inputs from c on. */
+static inline struct w4_lines w4_weights_lines(const struct w4_data *d, int64_t group,
+                                               int64_t panel, int64_t c)
+{
+    const struct w4_pass *s = &d->pass;
+    const int64_t first = w4_panel(d->vectors, d->panels, panel) * V;
+    const int64_t end = min_i64(w4_panel(d->vectors, d->panels, panel + 1) * V, s->outputs);
+    const int64_t inputs = min_i64(s->inputs - c, d->chunk), outputs = end - first;
+    struct w4_lines l = {
+        .images = inputs > 0, .planes = outputs, .run = inputs * 9, .plane = s->output};
+    if (s->input != 9) {
+        l.planes = inputs;
+        l.run = outputs * 9;
+        l.plane = s->input;
+    }
+    l.at = s->weights + group * s->group + first * s->output + c * s->input;
+    return l;
+}
+
+/* One panel of outputs of one block: the 36 products and the results. Meanwhile the next weights and the lines the
+ * results will go to are fetched to L2. */
 static void w4_multiply(const struct w4_data *d, int64_t group, struct w4_rows rows, const float *v,
                         int64_t panel)
 {
+    const int64_t inputs = d->pass.inputs;
     const int64_t groups = div_up((rows.end - rows.first) * d->grid.cols, W4_ROWS);
     const int64_t start = w4_panel(d->vectors, d->panels, panel);
     const int64_t k = w4_panel(d->vectors, d->panels, panel + 1) - start;
-    const int64_t v_point = W4_ROWS * d->chunk, u_point = d->chunk * k * V,
+    const int64_t v_point = W4_ROWS * d->chunk, u_point = w4_u_point(d, k),
                   m_point = W4_ROWS * k * V;
-    const float *u = d->fresh ? d->u : w4_u(d, group, start);
+    const int64_t calls = groups * W4_POINTS;
+    const float *u = d->fresh ? d->u : w4_u(d, group, panel);
     w4_hot *hot = w4_hot_of(k);
-    for (int64_t c = 0; c < d->pass.inputs; c += d->chunk) {
-        const int64_t n = min_i64(d->chunk, d->pass.inputs - c);
+    struct w4_lines out =
+        w4_lines_of(&d->grid, &d->pass.out, rows, group * d->pass.outputs + start * V,
+                    min_i64(k * V, d->pass.outputs - start * V));
+    const int64_t each_out = div_up(w4_lines_count(&out), calls * d->chunks);
+    for (int64_t c = 0; c < inputs; c += d->chunk) {
+        const int64_t n = min_i64(d->chunk, inputs - c);
         for (int64_t j = 0; d->fresh && j < k; j++)
             w4_kernels(d, group, start + j, c, n, d->u + j * V, k * V, u_point);
-        for (int64_t point = 0; point < W4_POINTS; point++)
-            for (int64_t i = 0; i < groups; i++)
-                hot(d->m + (i * W4_POINTS + point) * m_point, c > 0,
-                    v + (i * W4_POINTS + point) * v_point, d->chunk, u + point * u_point, n);
+        struct w4_lines weights = {.images = 0};
+        if (d->fresh)
+            weights = w4_weights_lines(d, group, panel, c + d->chunk < inputs ? c + d->chunk : 0);
+        const int64_t each_weights = div_up(w4_lines_count(&weights), calls);
+        for (int64_t point = 0; point < W4_POINTS; point++) {
+            for (int64_t i = 0; i < groups; i++) {
+                const float *from = v + (i * W4_POINTS + point) * v_point;
+                hot(d->m + (i * W4_POINTS + point) * m_point, c > 0, from, d->chunk,
+                    u + point * u_point, n,
+                    i + 1 < groups ? from + W4_POINTS * v_point : v + (point + 1) * v_point);
+                w4_fetch(&out, each_out);
+                w4_fetch(&weights, each_weights);
+            }
+        }
         v += d->groups * W4_POINTS * v_point;
         u += d->fresh ? 0 : W4_POINTS * u_point;
     }
