@@ -1,4 +1,5 @@
-/* peak_fma/avx512bf16_omp: 512-bit dot products of pairs of bfloat16, 16 float32 sums, every core of the team runs its share of the tiles.
+/* peak_fma/avx512bf16_omp: 512-bit dot products of pairs of bfloat16, 16 float32 sums, every core of the team runs its
+ * share of the tiles.
  * Limited by the ports that do them alone. */
 /* As many chains as for float32: 6 cycles of latency at two a cycle need 12. */
 #define CHAINS 16
