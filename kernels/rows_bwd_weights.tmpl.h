@@ -37,6 +37,8 @@ struct plan {
     float *sums,
         *bias; /* scratch, shared: [chunk][group][oc][tap][V], blocked as tiles are; [chunk][oc][V] */
     float *input, *gradient; /* scratch of a thread; gradient: NULL where rows are multiples of V */
+    ptrdiff_t *tap;          /* where the copy for each tap begins */
+    int64_t *part, *block;   /* where each begins */
     size_t bytes;
 };
 
@@ -67,10 +69,16 @@ static struct plan rows_plan(const struct problem *problem, void *scratch, int t
     d.input = carve(&c, d.inputs * p->kw * d.copy, sizeof(float));
     bool whole = p->ow % V == 0;
     d.gradient = carve(&c, whole ? 0 : d.outputs * d.strip * d.pitch, sizeof(float));
+    d.tap = carve(&c, d.taps, sizeof *d.tap);
+    d.part = carve(&c, d.parts + 1, sizeof *d.part);
+    d.block = carve(&c, d.blocks + 1, sizeof *d.block);
     size_t own = c.used - shared;
     if (scratch) {
         d.input += (size_t)thread * own / sizeof(float);
         d.gradient = whole ? NULL : d.gradient + (size_t)thread * own / sizeof(float);
+        d.tap += (size_t)thread * own / sizeof *d.tap;
+        d.part += (size_t)thread * own / sizeof *d.part;
+        d.block += (size_t)thread * own / sizeof *d.block;
     }
     d.bytes = shared + own * (size_t)(thread + 1);
     return d;
@@ -286,23 +294,37 @@ static void accumulate_strip(const struct plan *d, const float *dy, int64_t rows
     int64_t tiles = d->parts * d->blocks;
     /* What fits L1 is the inner loop's: all of the copy, or the rows of diff_dst of a few outputs. */
     bool small = d->inputs * p->kw * d->copy <= COPY_FLOATS;
-    for (int64_t i = 0; i < tiles; i++) {
-        int64_t part = small ? i % d->parts : i / d->blocks,
-                b = small ? i / d->parts : i % d->blocks;
-        int64_t t0 = part_begin(d->taps, TILE_TAPS, part);
-        j.taps = part_begin(d->taps, TILE_TAPS, part + 1) - t0;
-        for (int64_t t = 0; t < j.taps; t++) {
-            int64_t kw = (t0 + t) % p->kw, kh = (t0 + t) / p->kw % p->kh,
-                    c = (t0 + t) / p->kw / p->kh;
-            j.x[t] = d->input + (c * p->kw + kw) * d->copy + kh * (p->dh + 1) * d->pitch;
-        }
-        int64_t o = part_begin(d->outputs, TILE_OUTPUTS, b);
-        int64_t k = part_begin(d->outputs, TILE_OUTPUTS, b + 1) - o;
+    for (int64_t i = 0, part = 0, b = 0; i < tiles; i++) {
+        int64_t t0 = d->part[part], o = d->block[b], k = d->block[b + 1] - o;
+        j.taps = d->part[part + 1] - t0;
+        for (int64_t t = 0; t < j.taps; t++)
+            j.x[t] = d->input + d->tap[t0 + t];
         j.dy = dy + o * j.plane;
         j.sums = sums + (o * d->taps + t0 * k) * V;
         hot_rows[k - 1](&j);
         lines_fetch(soon, i, tiles);
+        if (small && ++part == d->parts) {
+            part = 0;
+            b++;
+        } else if (!small && ++b == d->blocks) {
+            b = 0;
+            part++;
+        }
     }
+}
+
+static void fill_tables(const struct plan *d)
+{
+    const struct conv *p = d->conv;
+    int64_t i = 0;
+    for (int64_t c = 0; c < d->inputs; c++)
+        for (int64_t y = 0; y < p->kh; y++)
+            for (int64_t x = 0; x < p->kw; x++)
+                d->tap[i++] = (c * p->kw + x) * d->copy + y * (p->dh + 1) * d->pitch;
+    for (i = 0; i <= d->parts; i++)
+        d->part[i] = part_begin(d->taps, TILE_TAPS, i);
+    for (i = 0; i <= d->blocks; i++)
+        d->block[i] = part_begin(d->outputs, TILE_OUTPUTS, i);
 }
 
 /* Tiles: chunks. */
@@ -311,6 +333,7 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
     struct plan d = rows_plan(a->problem, a->scratch, thread);
     const struct conv *p = d.conv;
     int64_t all = p->mb * d.strips, plane = p->oh * p->ow;
+    fill_tables(&d);
     for (int64_t chunk = first; chunk < last; chunk++) {
         int64_t begin = all * chunk / d.chunks, end = all * (chunk + 1) / d.chunks;
         for (int64_t i = begin; i < end; i++) {
