@@ -2,10 +2,10 @@
  * input channels, where direct_neon_omp leaves most lanes of ic empty. Rows of diff_dst are read where they lie and summed
  * unshifted for each (ic, kw). Layout nchw; blocking: rows_bwd_data.tmpl.h. Limited by the FMA ports where rows are
  * multiples of V. Same bits for any team: strips follow from the problem. */
-/* At most 24 sums, 3 vectors of diff_dst and the weights a compiler loads ahead fit 32 registers. */
-#define TILE_SUMS_1 24
-#define TILE_SUMS_2 12
-#define TILE_SUMS_3 8
+/* At most 21 sums, 3 vectors of diff_dst and the weights a compiler loads ahead fit 32 registers. */
+#define TILE_SUMS_1 21
+#define TILE_SUMS_2 9
+#define TILE_SUMS_3 6
 #include "rows_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_rows_neon_omp = {

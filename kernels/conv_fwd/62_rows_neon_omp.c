@@ -2,8 +2,8 @@
  * input channels, where direct_neon_omp spends as long on packing and transposing as on products: here dst is written
  * from registers. Layout nchw; blocking: rows_fwd.tmpl.h. Limited by the FMA ports where rows are multiples of V, by
  * stores (one vector for ic kh kw products) at 1 input channel. Same bits for any team: strips follow from the problem. */
-/* 20 sums, 4 vectors of pixels and the weights a compiler loads ahead fit 32 registers. */
-#define TILE_OUTPUTS 5
+/* 16 sums, 4 vectors of pixels and the weights a compiler loads ahead fit 32 registers. */
+#define TILE_OUTPUTS 4
 #define TILE_VECTORS 4
 #include "rows_fwd.tmpl.h"
 
