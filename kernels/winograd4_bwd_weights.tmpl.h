@@ -21,7 +21,7 @@ enum {
     W4_TILES = 48,
     /* Tasks that keep a large machine busy, and blocks a chunk must have to pay for its transform. */
     W4_TASKS = 16,
-    W4_CHUNK_BLOCKS = 4,
+    W4_CHUNK_BLOCKS = 2,
     W4_SUM_POINT = 7
 };
 #define W4_SHARED_BYTES (64 << 20)
@@ -73,7 +73,9 @@ static struct w4_plan w4_plan(const struct problem *problem, struct formats f, f
     d.grid = w4_grid_make(p->mb, p->oh, p->ow, W4_TILES, 1, 1);
     d.each = d.grid.tiles | 1;
     const int64_t pairs = p->g * d.blocks * d.panels;
-    d.chunks = max_i64(min_i64(div_up(W4_TASKS, pairs), d.grid.blocks / W4_CHUNK_BLOCKS), 1);
+    d.chunks = min_i64(div_up(W4_TASKS, pairs), d.grid.blocks / W4_CHUNK_BLOCKS);
+    /* Few chunks are dealt evenly if there is an even number of them. */
+    d.chunks = max_i64(d.chunks - d.chunks % 2, 1);
     const int64_t all_v = p->g * d.blocks * d.grid.blocks * w4_v_block(&d);
     const int64_t all_d = p->g * d.panels * d.grid.blocks * w4_d_block(&d);
     d.shared =

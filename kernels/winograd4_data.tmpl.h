@@ -15,8 +15,8 @@
  * A group is the tiles of one register tile: what a transform writes or reads of it lies together, in few pages.
  *
  * Bound: a quarter of the direct kernels' FMAs. On top come the transforms, (216 ic + 146 oc) / (72 ic oc) of that or 8 % at
- * 64 channels, and V and M, each written to L2 and read back: 36 vectors a tile where the image has 16. On two cores of
- * a Sapphire Rapids about 42 % of the FMA peak is left at 64 channels, the rest is waiting for L2:
+ * 64 channels, and V and M, each written to L2 and read back: 36 vectors a tile where the image has 16. Waiting
+ * for L2 is what is lost most; how near it comes:
  *   batchmark bench conv_fwd/winograd4_avx512_omp --problem mb16ic64ih56oc64kh3ph1 --threads 2    (pct_peak) */
 #include "winograd4.tmpl.h"
 
