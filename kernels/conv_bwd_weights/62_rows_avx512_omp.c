@@ -1,6 +1,7 @@
 /* conv_bwd_weights/rows_avx512_omp: pixels of a row in the lanes, dot products of rows; chunks of rows dealt to threads. For
  * few input channels, where direct_avx512_omp spends as long on transposing diff_dst as on products: here it is read where
- * it lies. Layout nchw; blocking: rows_bwd_weights.tmpl.h. Limited by the FMA ports where rows are multiples of V. Same
+ * it lies. Layout nchw; blocking: rows_bwd_weights.tmpl.h. Limited by its sums, V floats a
+ * weight, loaded and stored once a strip: where outputs fill vectors direct_avx512_omp can be faster, as on a 7x7 stem. Same
  * bits for any team: chunks follow from the problem. */
 /* 24 sums, 4 vectors of diff_dst and 1 of src fit 32 registers; 10 loads feed 24 FMAs. */
 #define TILE_TAPS 6

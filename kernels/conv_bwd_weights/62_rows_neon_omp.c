@@ -1,6 +1,7 @@
 /* conv_bwd_weights/rows_neon_omp: pixels of a row in the lanes, dot products of rows; chunks of rows dealt to threads. For
  * few input channels, where direct_neon_omp spends as long on transposing diff_dst as on products: here it is read where
- * it lies. Layout nchw; blocking: rows_bwd_weights.tmpl.h. Limited by the FMA ports where rows are multiples of V. Same
+ * it lies. Layout nchw; blocking: rows_bwd_weights.tmpl.h. Limited by its sums, V floats a
+ * weight, loaded and stored once a strip: where outputs fill vectors direct_neon_omp can be faster, as on a 7x7 stem. Same
  * bits for any team: chunks follow from the problem. */
 /* 20 sums, 4 vectors of diff_dst and those of src a compiler loads ahead fit 32 registers. */
 #define TILE_TAPS 5
