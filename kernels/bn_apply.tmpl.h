@@ -6,9 +6,6 @@
 
 /* The constants of a panel, in this order. */
 enum { MEANS, SCALES, SHIFTS, APPLY_ARRAYS };
-/* Rows of columns taken together: their constants are loaded once. */
-enum { APPLY_ROWS = 2 };
-
 static inline vf apply(vf x, vf mean, vf scale, vf shift)
 {
     vf y = vfma(vsub(x, mean), scale, shift);
@@ -19,6 +16,7 @@ static inline void apply_runs(const float *restrict x, float *restrict y, const 
                               const float *restrict k, int64_t width, bool stream)
 {
     vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
+    int64_t ahead = walk_ahead(b);
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
@@ -27,8 +25,11 @@ static inline void apply_runs(const float *restrict x, float *restrict y, const 
             i += head;
         }
         for (; i + UNROLL * V <= end; i += UNROLL * V)
-            for (int64_t u = 0; u < UNROLL * V; u += V)
+            for (int64_t u = 0; u < UNROLL * V; u += V) {
+                if (!stream)
+                    ask(y + i + ahead, u);
                 store_part(y + i + u, apply(vload(x + i + u), m, s, t), V, stream);
+            }
         for (; i + V <= end; i += V)
             store_part(y + i, apply(vload(x + i), m, s, t), V, stream);
         if (i < end)
@@ -48,89 +49,149 @@ hot_stream_runs(const float *x, float *y, const struct bn_block *b, const float 
     apply_runs(x, y, b, k, width, true);
 }
 
-static inline void apply_column(const float *x, float *y, int64_t stride, int64_t rows,
-                                const float *k, int64_t width, int64_t n, bool stream)
+static inline void apply_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
+                               int64_t vectors, int64_t n, bool stream)
 {
-    vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
-    store_part(y, apply(load_part(x, n), m, s, t), n, stream);
-    if (rows == APPLY_ROWS)
-        store_part(y + stride, apply(load_part(x + stride, n), m, s, t), n, stream);
+    const float *x = w->x + at, *k = w->k + j;
+    float *y = w->y + at;
+    int64_t stride = w->stride;
+    vf m[2], s[2], t[2];
+    VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        m[u] = vload(k + MEANS * w->width + u * V);
+        s[u] = vload(k + SCALES * w->width + u * V);
+        t[u] = vload(k + SHIFTS * w->width + u * V);
+    }
+    for (int64_t r = 0; r < rows; r++, x += stride, y += stride)
+        VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        if (!stream)
+            ask(y + w->ahead, u * V);
+        store_part(y + u * V, apply(load_part(x + u * V, n), m[u], s[u], t[u]), n, stream);
+    }
 }
 
-/* APPLY_ROWS rows or one. A function of their own: with the loops around it x86 runs out of pointers. */
-static __attribute__((noinline)) void hot_apply_rows(const float *restrict x, float *restrict y,
-                                                     int64_t stride, int64_t columns,
-                                                     const float *restrict k, int64_t width)
+static __attribute__((noinline)) void hot_apply_2(const struct walk *w, int64_t at, int64_t j,
+                                                  int64_t rows)
 {
-    int64_t j = 0;
-    for (; j + V <= columns; j += V)
-        apply_column(x + j, y + j, stride, APPLY_ROWS, k + j, width, V, false);
-    if (j < columns)
-        apply_column(x + j, y + j, stride, APPLY_ROWS, k + j, width, columns - j, false);
+    apply_strip(w, at, j, rows, 2, V, false);
 }
 
-static __attribute__((noinline)) void hot_apply_row(const float *restrict x, float *restrict y,
-                                                    int64_t columns, const float *restrict k,
-                                                    int64_t width)
+static __attribute__((noinline)) void hot_apply_1(const struct walk *w, int64_t at, int64_t j,
+                                                  int64_t rows)
 {
-    int64_t j = 0;
-    for (; j + V <= columns; j += V)
-        apply_column(x + j, y + j, 0, 1, k + j, width, V, false);
-    if (j < columns)
-        apply_column(x + j, y + j, 0, 1, k + j, width, columns - j, false);
+    apply_strip(w, at, j, rows, 1, V, false);
 }
 
-/* One row past the cache; whole vectors only. */
-static __attribute__((noinline)) void hot_stream_row(const float *restrict x, float *restrict y,
-                                                     int64_t columns, const float *restrict k,
-                                                     int64_t width)
+static __attribute__((noinline)) void hot_apply_edge(const struct walk *w, int64_t at, int64_t j,
+                                                     int64_t rows, int64_t n)
 {
-    for (int64_t j = 0; j < columns; j += V)
-        apply_column(x + j, y + j, 0, 1, k + j, width, V, true);
+    apply_strip(w, at, j, rows, 1, n, false);
 }
 
-static void apply_columns(const float *x, float *y, const struct bn_block *b, const float *k,
-                          int64_t width, bool stream)
+static __attribute__((noinline)) void hot_stream_2(const struct walk *w, int64_t at, int64_t j,
+                                                   int64_t rows)
 {
-    for (int64_t o = 0; o < b->outer; o++) {
-        int64_t at = o * b->outer_stride, r = 0;
-        for (; stream && r < b->inner; r++, at += b->inner_stride)
-            hot_stream_row(x + at, y + at, b->columns, k, width);
-        for (; r + APPLY_ROWS <= b->inner; r += APPLY_ROWS, at += APPLY_ROWS * b->inner_stride)
-            hot_apply_rows(x + at, y + at, b->inner_stride, b->columns, k, width);
-        if (r < b->inner)
-            hot_apply_row(x + at, y + at, b->columns, k, width);
+    apply_strip(w, at, j, rows, 2, V, true);
+}
+
+static __attribute__((noinline)) void hot_stream_1(const struct walk *w, int64_t at, int64_t j,
+                                                   int64_t rows)
+{
+    apply_strip(w, at, j, rows, 1, V, true);
+}
+
+static void apply_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
+                         int64_t n)
+{
+    if (vectors == 0)
+        hot_apply_edge(w, at, j, rows, n);
+    else if (vectors == 2)
+        (w->stream ? hot_stream_2 : hot_apply_2)(w, at, j, rows);
+    else
+        (w->stream ? hot_stream_1 : hot_apply_1)(w, at, j, rows);
+}
+
+/* Past the cache, rows that lie behind each other or one of them: n floats from the panel's first column on, whole
+ * aligned vectors whatever the number of columns. Their constants repeat every `columns` floats. */
+static __attribute__((noinline)) void hot_stream_rows(const struct walk *w, int64_t at, int64_t n,
+                                                      int64_t columns)
+{
+    const float *restrict x = w->x + at, *means = w->k + MEANS * w->width,
+                          *scales = w->k + SCALES * w->width;
+    const float *shifts = w->k + SHIFTS * w->width;
+    float *restrict y = w->y + at;
+    int64_t i = floats_to_aligned(y, n), j = i;
+    vstore_n(y, apply(vload_n(x, i), vload(means), vload(scales), vload(shifts)), i);
+    for (; i + V <= n; i += V) {
+        __builtin_prefetch(x + i + 1024);
+        j = j >= columns ? j - columns : j;
+        vstream(y + i, apply(vload(x + i), vload(means + j), vload(scales + j), vload(shifts + j)));
+        j += V;
+    }
+    j = j >= columns ? j - columns : j;
+    if (i < n)
+        vstore_n(y + i,
+                 apply(vload_n(x + i, n - i), vload_n(means + j, n - i), vload_n(scales + j, n - i),
+                       vload_n(shifts + j, n - i)),
+                 n - i);
+}
+
+static void apply_columns(const struct bn_view *v, const struct bn_block *b, const struct walk *w)
+{
+    if (w->stream && !columns_aligned(w->y, b)) {
+        int64_t n = v->wraps ? b->inner * b->columns : b->columns;
+        for (int64_t at = 0; at < b->inner * b->inner_stride; at += v->wraps ? n : b->inner_stride)
+            hot_stream_rows(w, at, n, b->columns);
+    } else {
+        walk_strips(b, 2, apply_strips, w);
     }
 }
 
 static void apply_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
 {
     struct bn_block b = bn_block_of(v, panel, chunk);
-    const float *x = a->t[SRC] + b.offset, *k = bn_constants(a, v, APPLY_ARRAYS, panel);
-    float *y = a->t[DST] + b.offset;
-    bool stream = STREAM && bn_streams(a);
+    bool stream = STREAM && bn_streams(a) && (v->runs || b.columns >= V);
+    struct walk w = {.x = a->t[SRC] + b.offset,
+                     .y = a->t[DST] + b.offset,
+                     .width = v->width,
+                     .stream = stream,
+                     .k = bn_constants(a, v, APPLY_ARRAYS, panel),
+                     .stride = b.inner_stride,
+                     .ahead = walk_ahead(&b)};
     if (v->runs)
-        (stream ? hot_stream_runs : hot_apply_runs)(x, y, &b, k, v->width);
+        (stream ? hot_stream_runs : hot_apply_runs)(w.x, w.y, &b, w.k, v->width);
     else
-        apply_columns(x, y, &b, k, v->width, stream && columns_aligned(y, &b));
-    if (stream)
-        vfence();
+        apply_columns(v, &b, &w);
 }
 
-/* Sets the constants of a channel from its mean and variance. The shift makes up for the rounding
- * of the mean. */
-static void set_constants(const struct args *a, const struct bn_view *v, float *k, int64_t first,
-                          int64_t channel, double mean, double variance)
+/* Sets the constants of a panel from its channels' means and variances. The shift makes up for the rounding
+ * of the mean. Lanes beyond the channels stay zero, and so do their results. */
+static void set_constants(const struct args *a, const struct bn_view *v, int64_t panel,
+                          int64_t channels, const double *restrict mean,
+                          const double *restrict variance)
 {
-    int64_t c = first + channel;
-    float rounded = (float)mean, scale = 0, shift = 0;
-    if (c < v->channels) {
-        double gamma = a->t[GAMMA] ? a->t[GAMMA][c] : 1, beta = a->t[BETA] ? a->t[BETA][c] : 0;
-        double exact = gamma / __builtin_sqrt(variance + a->problem->eps);
-        scale = (float)exact;
-        shift = (float)(beta + (rounded == mean ? 0 : (rounded - mean) * exact));
+    float *k = bn_constants(a, v, APPLY_ARRAYS, panel);
+    float means[WIDE], scales[WIDE], shifts[WIDE];
+    const float *gamma = a->t[GAMMA], *beta = a->t[BETA];
+    int64_t first = panel * v->panel_channels;
+    double eps = a->problem->eps;
+    for (int64_t c = 0; c < channels; c++) {
+        scales[c] = gamma ? gamma[first + c] : 1;
+        shifts[c] = beta ? beta[first + c] : 0;
     }
-    bn_spread(v, k + MEANS * v->width, channel, rounded);
-    bn_spread(v, k + SCALES * v->width, channel, scale);
-    bn_spread(v, k + SHIFTS * v->width, channel, shift);
+#pragma omp simd
+    for (int64_t c = 0; c < channels; c++) {
+        float rounded = (float)mean[c];
+        double exact = (double)scales[c] / __builtin_sqrt(variance[c] + eps);
+        double rest = ((double)rounded - mean[c]) * exact;
+        means[c] = rounded;
+        scales[c] = (float)exact;
+        shifts[c] = (float)((double)shifts[c] + ((double)rounded == mean[c] ? 0 : rest));
+    }
+    for (int64_t i = 0; i < APPLY_ARRAYS * v->width; i++)
+        k[i] = 0;
+    spread(v, k + MEANS * v->width, means, channels);
+    spread(v, k + SCALES * v->width, scales, channels);
+    spread(v, k + SHIFTS * v->width, shifts, channels);
 }

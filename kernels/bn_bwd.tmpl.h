@@ -17,21 +17,25 @@ static inline vf masked(vf dy, vf centred, vf scale, vf shift)
     return RELU ? vkeep_positive(vfma(centred, scale, shift), dy) : dy;
 }
 
-/* The sums of one panel's columns; for runs in element 0. */
-struct sums {
-    float dy[WIDE], dot[WIDE]; /* sum dy, sum dy (x - mean) */
-};
+/* Sums over one panel's columns, from acc on: of dy, and WIDE further on of dy (x - mean). For runs in element 0. */
+enum { SUM_ARRAYS = 2 };
 
+/* Lines are asked for ahead: the hardware's prefetchers stop where a run ends. */
 static __attribute__((noinline)) void
 hot_sums_runs(const float *restrict x, const float *restrict dy, const struct bn_block *b,
-              const float *restrict k, int64_t width, struct sums *restrict acc)
+              const float *restrict k, int64_t width, float *restrict acc)
 {
     const float *mean = k + MEANS * width;
     vf m = vload(mean), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
     vf b0 = vzero(), b1 = vzero(), g0 = vzero(), g1 = vzero();
+    int64_t ahead = walk_ahead(b);
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t i = o * b->outer_stride, end = i + b->inner;
         for (; i + 2 * V <= end; i += 2 * V) {
+            for (int64_t line = 0; line < 2 * V; line += 16) {
+                __builtin_prefetch(x + i + ahead + line);
+                __builtin_prefetch(dy + i + ahead + line);
+            }
             vf c0 = vsub(vload(x + i), m), c1 = vsub(vload(x + i + V), m);
             vf d0 = masked(vload(dy + i), c0, s, t), d1 = masked(vload(dy + i + V), c1, s, t);
             b0 = vadd(b0, d0);
@@ -52,70 +56,85 @@ hot_sums_runs(const float *restrict x, const float *restrict dy, const struct bn
             g1 = vfma(d, c, g1);
         }
     }
-    acc->dy[0] = vsum(vadd(b0, b1));
-    acc->dot[0] = vsum(vadd(g0, g1));
+    acc[0] = vsum(vadd(b0, b1));
+    acc[WIDE] = vsum(vadd(g0, g1));
 }
 
-/* ROWS or 1 rows of n <= V columns. */
-static inline void sums_column(const float *x, const float *dy, int64_t stride, int64_t rows,
-                               const float *k, int64_t width, float *acc_dy, float *acc_dot,
-                               int64_t n)
+/* Vectors of a strip: sums of two vectors, or of one in two rows, and their constants stay within 16 registers. */
+enum { STRIP = 2 };
+
+static inline void sums_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
+                              int vectors, int64_t n)
 {
-    vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
-    vf sum = vload(acc_dy), dot = vload(acc_dot), part = vzero(), part_dot = vzero();
-    for (int64_t r = 0; r < rows; r++) {
-        vf c = vsub(load_part(x + r * stride, n), m),
-           d = masked(load_part(dy + r * stride, n), c, s, t);
-        part = vadd(part, d);
-        part_dot = vfma(d, c, part_dot);
+    const float *x = w->x + at, *dy = w->dy + at, *k = w->k + j;
+    float *acc = w->acc + j;
+    int64_t stride = w->stride, ahead = w->ahead, step = STRIP / vectors;
+    vf sum[STRIP], dot[STRIP], m[STRIP], s[STRIP], t[STRIP];
+    VEC_UNROLL
+    for (int u = 0; u < STRIP; u++) {
+        sum[u] = u < vectors ? vload(acc + u * V) : vzero();
+        dot[u] = u < vectors ? vload(acc + WIDE + u * V) : vzero();
+        m[u] = vload(k + MEANS * w->width + u % vectors * V);
+        s[u] = vload(k + SCALES * w->width + u % vectors * V);
+        t[u] = vload(k + SHIFTS * w->width + u % vectors * V);
     }
-    vstore(acc_dy, vadd(sum, part));
-    vstore(acc_dot, vadd(dot, part_dot));
-}
-
-/* The columns beyond the last whole vector: what stays the same from row to row, so that the call
- * passes nothing on the stack. */
-struct edge {
-    int64_t stride, width, columns;
-    const float *k;
-    float *dy, *dot;
-};
-
-static __attribute__((noinline)) void edge_sums_columns(const float *restrict x,
-                                                        const float *restrict dy, int64_t rows,
-                                                        const struct edge *e)
-{
-    sums_column(x, dy, e->stride, rows, e->k, e->width, e->dy, e->dot, e->columns);
-}
-
-static __attribute__((noinline)) void
-hot_sums_columns(const float *restrict x, const float *restrict dy, const struct bn_block *b,
-                 const float *restrict k, int64_t width, struct sums *restrict acc)
-{
-    int64_t stride = b->inner_stride, columns = b->columns, whole = columns / V * V;
-    struct edge edge = {stride,    width,           columns - whole,
-                        k + whole, acc->dy + whole, acc->dot + whole};
-    for (int64_t o = 0; o < b->outer; o++) {
-        int64_t at = o * b->outer_stride, r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS, at += ROWS * stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                sums_column(x + at + j, dy + at + j, stride, ROWS, k + j, width, acc->dy + j,
-                            acc->dot + j, V);
-            if (whole < columns)
-                edge_sums_columns(x + at + whole, dy + at + whole, ROWS, &edge);
-        }
-        for (; r < b->inner; r++, at += stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                sums_column(x + at + j, dy + at + j, stride, 1, k + j, width, acc->dy + j,
-                            acc->dot + j, V);
-            if (whole < columns)
-                edge_sums_columns(x + at + whole, dy + at + whole, 1, &edge);
-        }
+    for (; rows >= step; rows -= step)
+        VEC_UNROLL
+    for (int i = 0; i < STRIP; i += vectors, x += stride, dy += stride)
+        VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        ask(x + ahead, u * V);
+        ask(dy + ahead, u * V);
+        vf c = vsub(load_part(x + u * V, n), m[u]),
+           d = masked(load_part(dy + u * V, n), c, s[u], t[u]);
+        sum[i + u] = vadd(sum[i + u], d);
+        dot[i + u] = vfma(d, c, dot[i + u]);
+    }
+    for (; rows > 0; rows--, x += stride, dy += stride)
+        VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        vf c = vsub(load_part(x + u * V, n), m[u]),
+           d = masked(load_part(dy + u * V, n), c, s[u], t[u]);
+        sum[u] = vadd(sum[u], d);
+        dot[u] = vfma(d, c, dot[u]);
+    }
+    if (vectors == 1) {
+        sum[0] = vadd(sum[0], sum[1]);
+        dot[0] = vadd(dot[0], dot[1]);
+    }
+    VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        vstore(acc + u * V, sum[u]);
+        vstore(acc + WIDE + u * V, dot[u]);
     }
 }
 
-/* Two rows at a time: five constants and two rows leave a few of 16 registers. */
-enum { GRADIENT_ROWS = 2 };
+static __attribute__((noinline)) void hot_sums_2(const struct walk *w, int64_t at, int64_t j,
+                                                 int64_t rows)
+{
+    sums_strip(w, at, j, rows, 2, V);
+}
+
+static __attribute__((noinline)) void hot_sums_1(const struct walk *w, int64_t at, int64_t j,
+                                                 int64_t rows)
+{
+    sums_strip(w, at, j, rows, 1, V);
+}
+
+static __attribute__((noinline)) void hot_sums_edge(const struct walk *w, int64_t at, int64_t j,
+                                                    int64_t rows, int64_t n)
+{
+    sums_strip(w, at, j, rows, 1, n);
+}
+
+static void sums_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
+                        int64_t n)
+{
+    if (vectors == 0)
+        hot_sums_edge(w, at, j, rows, n);
+    else
+        (vectors == 2 ? hot_sums_2 : hot_sums_1)(w, at, j, rows);
+}
 
 struct gradient {
     vf mean, scale, slope, offset, shift;
@@ -143,6 +162,7 @@ static inline void gradient_runs(const float *restrict x, const float *restrict 
                                  const float *restrict k, int64_t width, bool stream)
 {
     struct gradient g = load_gradient(k, width);
+    int64_t ahead = walk_ahead(b);
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
@@ -151,6 +171,8 @@ static inline void gradient_runs(const float *restrict x, const float *restrict 
             i += head;
         }
         for (; i + 2 * V <= end; i += 2 * V) {
+            for (int64_t u = 0; u < 2 * V && !stream; u += V)
+                ask(dx + i + ahead, u);
             store_part(dx + i, gradient(vload(x + i), vload(dy + i), &g), V, stream);
             store_part(dx + i + V, gradient(vload(x + i + V), vload(dy + i + V), &g), V, stream);
         }
@@ -178,142 +200,200 @@ static __attribute__((noinline)) void hot_gradient_stream_runs(const float *x, c
     gradient_runs(x, dy, dx, b, k, width, true);
 }
 
-static inline void gradient_column(const float *x, const float *dy, float *dx, int64_t stride,
-                                   int64_t rows, const float *k, int64_t width, int64_t n,
-                                   bool stream)
+static inline void gradient_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
+                                  int vectors, int64_t n, bool stream)
 {
-    struct gradient g = load_gradient(k, width);
-    store_part(dx, gradient(load_part(x, n), load_part(dy, n), &g), n, stream);
-    if (rows == GRADIENT_ROWS)
-        store_part(dx + stride, gradient(load_part(x + stride, n), load_part(dy + stride, n), &g),
+    const float *x = w->x + at, *dy = w->dy + at;
+    float *dx = w->y + at;
+    int64_t stride = w->stride;
+    struct gradient g[STRIP];
+    VEC_UNROLL
+    for (int u = 0; u < vectors; u++)
+        g[u] = load_gradient(w->k + j + u * V, w->width);
+    for (int64_t r = 0; r < rows; r++, x += stride, dy += stride, dx += stride)
+        VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        if (!stream)
+            ask(dx + w->ahead, u * V);
+        store_part(dx + u * V, gradient(load_part(x + u * V, n), load_part(dy + u * V, n), &g[u]),
                    n, stream);
-}
-
-/* GRADIENT_ROWS rows or one. A function of their own: with the loops around it x86 runs out of pointers. */
-static __attribute__((noinline)) void
-hot_gradient_rows(const float *restrict x, const float *restrict dy, float *restrict dx,
-                  int64_t stride, int64_t columns, const float *restrict k, int64_t width)
-{
-    int64_t j = 0;
-    for (; j + V <= columns; j += V)
-        gradient_column(x + j, dy + j, dx + j, stride, GRADIENT_ROWS, k + j, width, V, false);
-    if (j < columns)
-        gradient_column(x + j, dy + j, dx + j, stride, GRADIENT_ROWS, k + j, width, columns - j,
-                        false);
-}
-
-static __attribute__((noinline)) void hot_gradient_row(const float *restrict x,
-                                                       const float *restrict dy, float *restrict dx,
-                                                       int64_t columns, const float *restrict k,
-                                                       int64_t width)
-{
-    int64_t j = 0;
-    for (; j + V <= columns; j += V)
-        gradient_column(x + j, dy + j, dx + j, 0, 1, k + j, width, V, false);
-    if (j < columns)
-        gradient_column(x + j, dy + j, dx + j, 0, 1, k + j, width, columns - j, false);
-}
-
-/* One row past the cache; whole vectors only. */
-static __attribute__((noinline)) void
-hot_gradient_stream_row(const float *restrict x, const float *restrict dy, float *restrict dx,
-                        int64_t columns, const float *restrict k, int64_t width)
-{
-    for (int64_t j = 0; j < columns; j += V)
-        gradient_column(x + j, dy + j, dx + j, 0, 1, k + j, width, V, true);
-}
-
-static void gradient_columns(const float *x, const float *dy, float *dx, const struct bn_block *b,
-                             const float *k, int64_t width, bool stream)
-{
-    for (int64_t o = 0; o < b->outer; o++) {
-        int64_t at = o * b->outer_stride, r = 0;
-        for (; stream && r < b->inner; r++, at += b->inner_stride)
-            hot_gradient_stream_row(x + at, dy + at, dx + at, b->columns, k, width);
-        for (; r + GRADIENT_ROWS <= b->inner;
-             r += GRADIENT_ROWS, at += GRADIENT_ROWS * b->inner_stride)
-            hot_gradient_rows(x + at, dy + at, dx + at, b->inner_stride, b->columns, k, width);
-        if (r < b->inner)
-            hot_gradient_row(x + at, dy + at, dx + at, b->columns, k, width);
     }
 }
 
-static double rstd_of(const struct args *a, int64_t c)
+static __attribute__((noinline)) void hot_gradient_2(const struct walk *w, int64_t at, int64_t j,
+                                                     int64_t rows)
 {
-    return 1 / __builtin_sqrt((double)a->t[VARIANCE][c] + a->problem->eps);
+    gradient_strip(w, at, j, rows, 2, V, false);
+}
+
+static __attribute__((noinline)) void hot_gradient_1(const struct walk *w, int64_t at, int64_t j,
+                                                     int64_t rows)
+{
+    gradient_strip(w, at, j, rows, 1, V, false);
+}
+
+static __attribute__((noinline)) void hot_gradient_edge(const struct walk *w, int64_t at, int64_t j,
+                                                        int64_t rows, int64_t n)
+{
+    gradient_strip(w, at, j, rows, 1, n, false);
+}
+
+static __attribute__((noinline)) void hot_stream_2(const struct walk *w, int64_t at, int64_t j,
+                                                   int64_t rows)
+{
+    gradient_strip(w, at, j, rows, 2, V, true);
+}
+
+static __attribute__((noinline)) void hot_stream_1(const struct walk *w, int64_t at, int64_t j,
+                                                   int64_t rows)
+{
+    gradient_strip(w, at, j, rows, 1, V, true);
+}
+
+static void gradient_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows,
+                            int64_t vectors, int64_t n)
+{
+    if (vectors == 0)
+        hot_gradient_edge(w, at, j, rows, n);
+    else if (vectors == 2)
+        (w->stream ? hot_stream_2 : hot_gradient_2)(w, at, j, rows);
+    else
+        (w->stream ? hot_stream_1 : hot_gradient_1)(w, at, j, rows);
+}
+
+/* Past the cache, rows that lie behind each other or one of them: n floats from the panel's first column on, whole
+ * aligned vectors whatever the number of columns. Their constants repeat every `columns` floats. */
+static __attribute__((noinline)) void hot_stream_rows(const struct walk *w, int64_t at, int64_t n,
+                                                      int64_t columns)
+{
+    const float *restrict x = w->x + at, *restrict dy = w->dy + at;
+    float *restrict dx = w->y + at;
+    int64_t i = floats_to_aligned(dx, n), j = i;
+    struct gradient g = load_gradient(w->k, w->width);
+    vstore_n(dx, gradient(vload_n(x, i), vload_n(dy, i), &g), i);
+    for (; i + V <= n; i += V, j += V) {
+        __builtin_prefetch(x + i + 1024);
+        __builtin_prefetch(dy + i + 1024);
+        j = j >= columns ? j - columns : j;
+        g = load_gradient(w->k + j, w->width);
+        vstream(dx + i, gradient(vload(x + i), vload(dy + i), &g));
+    }
+    if (i < n) {
+        j = j >= columns ? j - columns : j;
+        g = load_gradient(w->k + j, w->width);
+        vstore_n(dx + i, gradient(vload_n(x + i, n - i), vload_n(dy + i, n - i), &g), n - i);
+    }
+}
+
+static void gradient_columns(const struct bn_view *v, const struct bn_block *b,
+                             const struct walk *w)
+{
+    if (w->stream && !columns_aligned(w->y, b)) {
+        int64_t n = v->wraps ? b->inner * b->columns : b->columns;
+        for (int64_t at = 0; at < b->inner * b->inner_stride; at += v->wraps ? n : b->inner_stride)
+            hot_stream_rows(w, at, n, b->columns);
+    } else {
+        walk_strips(b, STRIP, gradient_strips, w);
+    }
 }
 
 /* The constants known before the sums. Lanes beyond the channels stay zero, and so does their dx.
  */
 static void start_panel(const struct args *a, const struct bn_view *v, int64_t panel)
 {
-    float *k = bn_constants(a, v, BWD_ARRAYS, panel);
+    float *k = bn_constants(a, v, BWD_ARRAYS, panel), values[WIDE];
+    int64_t first = panel * v->panel_channels,
+            channels = min_i64(v->panel_channels, v->channels - first);
+    const float *gamma = a->t[GAMMA], *beta = a->t[BETA], *variance = a->t[VARIANCE] + first;
+    double eps = a->problem->eps;
     for (int64_t i = 0; i < BWD_ARRAYS * v->width; i++)
         k[i] = 0;
-    int64_t first = panel * v->panel_channels;
-    for (int64_t c = 0; c < v->panel_channels && first + c < v->channels; c++) {
-        double gamma = a->t[GAMMA] ? a->t[GAMMA][first + c] : 1;
-        bn_spread(v, k + MEANS * v->width, c, a->t[MEAN][first + c]);
-        bn_spread(v, k + SCALES * v->width, c, (float)(gamma * rstd_of(a, first + c)));
-        if (RELU)
-            bn_spread(v, k + SHIFTS * v->width, c, a->t[BETA] ? a->t[BETA][first + c] : 0);
-    }
+    spread(v, k + MEANS * v->width, a->t[MEAN] + first, channels);
+    for (int64_t c = 0; c < channels; c++)
+        values[c] = gamma ? gamma[first + c] : 1;
+#pragma omp simd
+    for (int64_t c = 0; c < channels; c++)
+        values[c] = (float)((double)values[c] / __builtin_sqrt((double)variance[c] + eps));
+    spread(v, k + SCALES * v->width, values, channels);
+    if (RELU && beta)
+        spread(v, k + SHIFTS * v->width, beta + first, channels);
 }
 
 static void sums_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
 {
-    _Alignas(64) struct sums acc = {0};
+    _Alignas(64) float acc[SUM_ARRAYS * WIDE];
     struct bn_block b = bn_block_of(v, panel, chunk);
-    const float *x = a->t[SRC] + b.offset, *dy = a->t[DIFF_DST] + b.offset;
-    double *partial = bn_partials(a, v, BWD_ARRAYS, panel, chunk);
-    (v->runs ? hot_sums_runs : hot_sums_columns)(x, dy, &b, bn_constants(a, v, BWD_ARRAYS, panel),
-                                                 v->width, &acc);
-    for (int64_t c = 0; c < b.channels; c++) {
-        double sum = 0, dot = 0;
-        for (int64_t j = c * v->fold; j < (c + 1) * v->fold; j++) {
-            sum += (double)acc.dy[j];
-            dot += (double)acc.dot[j];
-        }
-        partial[2 * c] = sum;
-        partial[2 * c + 1] = dot;
-    }
+    struct walk w = {.x = a->t[SRC] + b.offset,
+                     .dy = a->t[DIFF_DST] + b.offset,
+                     .acc = acc,
+                     .width = v->width,
+                     .k = bn_constants(a, v, BWD_ARRAYS, panel),
+                     .stride = b.inner_stride,
+                     .ahead = walk_ahead(&b)};
+    double *sum = bn_partials(a, v, BWD_ARRAYS, panel, chunk), *dot = sum + v->panel_channels;
+    for (int64_t j = 0; j < div_up(b.columns, PAD) * PAD; j++)
+        acc[j] = acc[WIDE + j] = 0;
+    if (v->runs)
+        hot_sums_runs(w.x, w.dy, &b, w.k, v->width, acc);
+    else
+        walk_strips(&b, STRIP, sums_strips, &w);
+    fold_sums(acc, sum, b.channels, v->fold);
+    fold_sums(acc + WIDE, dot, b.channels, v->fold);
 }
 
 /* Adds up the chunks of a panel, in their order, and sets what the dx pass needs. */
 static void finish_panel(const struct args *a, const struct bn_view *v, int64_t panel)
 {
-    float *k = bn_constants(a, v, BWD_ARRAYS, panel);
-    int64_t first = panel * v->panel_channels;
-    double n = (double)(v->outer * v->inner * v->fold);
-    for (int64_t c = 0; c < v->panel_channels && first + c < v->channels; c++) {
-        double sum = 0, dot = 0, rstd = rstd_of(a, first + c);
-        for (int64_t i = 0; i < v->chunks; i++) {
-            const double *partial = bn_partials(a, v, BWD_ARRAYS, panel, i) + 2 * c;
-            sum += partial[0];
-            dot += partial[1];
-        }
-        a->t[DIFF_BETA][first + c] = (float)sum;
-        a->t[DIFF_GAMMA][first + c] = (float)(dot * rstd);
-        double scale = (a->t[GAMMA] ? (double)a->t[GAMMA][first + c] : 1) * rstd;
-        bn_spread(v, k + SLOPES * v->width, c, (float)(-scale * rstd * rstd * dot / n));
-        bn_spread(v, k + OFFSETS * v->width, c, (float)(-scale * sum / n));
+    float *k = bn_constants(a, v, BWD_ARRAYS, panel), slopes[WIDE], offsets[WIDE];
+    double sum[WIDE], dot[WIDE], n = (double)(v->outer * v->inner * v->fold), eps = a->problem->eps;
+    int64_t first = panel * v->panel_channels,
+            channels = min_i64(v->panel_channels, v->channels - first);
+    const float *gamma = a->t[GAMMA], *variance = a->t[VARIANCE] + first;
+    for (int64_t c = 0; c < channels; c++) {
+        sum[c] = dot[c] = 0;
+        slopes[c] = gamma ? gamma[first + c] : 1;
     }
+    for (int64_t i = 0; i < v->chunks; i++) {
+        const double *part = bn_partials(a, v, BWD_ARRAYS, panel, i),
+                     *part_dot = part + v->panel_channels;
+        for (int64_t c = 0; c < channels; c++) {
+            sum[c] += part[c];
+            dot[c] += part_dot[c];
+        }
+    }
+#pragma omp simd
+    for (int64_t c = 0; c < channels; c++) {
+        double rstd = 1 / __builtin_sqrt((double)variance[c] + eps),
+               scale = (double)slopes[c] * rstd / n;
+        slopes[c] = (float)(-scale * rstd * rstd * dot[c]);
+        offsets[c] = (float)(-scale * sum[c]);
+        dot[c] *= rstd;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        a->t[DIFF_BETA][first + c] = (float)sum[c];
+        a->t[DIFF_GAMMA][first + c] = (float)dot[c];
+    }
+    spread(v, k + SLOPES * v->width, slopes, channels);
+    spread(v, k + OFFSETS * v->width, offsets, channels);
 }
 
 static void gradient_block(const struct args *a, const struct bn_view *v, int64_t panel,
                            int64_t chunk)
 {
     struct bn_block b = bn_block_of(v, panel, chunk);
-    const float *x = a->t[SRC] + b.offset, *dy = a->t[DIFF_DST] + b.offset;
-    const float *k = bn_constants(a, v, BWD_ARRAYS, panel);
-    float *dx = a->t[DIFF_SRC] + b.offset;
-    bool stream = STREAM && bn_streams(a);
+    bool stream = STREAM && bn_streams(a) && (v->runs || b.columns >= V);
+    struct walk w = {.x = a->t[SRC] + b.offset,
+                     .dy = a->t[DIFF_DST] + b.offset,
+                     .y = a->t[DIFF_SRC] + b.offset,
+                     .k = bn_constants(a, v, BWD_ARRAYS, panel),
+                     .width = v->width,
+                     .stride = b.inner_stride,
+                     .ahead = walk_ahead(&b),
+                     .stream = stream};
     if (v->runs)
-        (stream ? hot_gradient_stream_runs : hot_gradient_runs)(x, dy, dx, &b, k, v->width);
+        (stream ? hot_gradient_stream_runs : hot_gradient_runs)(w.x, w.dy, w.y, &b, w.k, v->width);
     else
-        gradient_columns(x, dy, dx, &b, k, v->width, stream && columns_aligned(dx, &b));
-    if (stream)
-        vfence();
+        gradient_columns(v, &b, &w);
 }
 
 /* x and dy of a chunk together stay within it. */
@@ -335,38 +415,30 @@ static void whole_panels(const struct args *a, int64_t first, int64_t last, int 
         for (int64_t chunk = v.chunks; chunk-- > 0;)
             gradient_block(a, &v, panel, chunk);
     }
+    vfence();
 }
 
-static void start_panels(const struct args *a, int64_t first, int64_t last, int thread)
+/* Groups of panels by the whole team: each thread takes the same tiles for sums and results, the latter backwards. */
+static void shared_panels(const struct args *a, int thread, int team)
 {
-    (void)thread;
     struct bn_view v = view(a->problem, a->formats.src);
-    for (int64_t panel = first; panel < last; panel++)
-        start_panel(a, &v, panel);
-}
-
-static void sums_tiles(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    struct bn_view v = view(a->problem, a->formats.src);
-    for (int64_t i = first; i < last; i++)
-        sums_block(a, &v, i % v.panels, i / v.panels);
-}
-
-static void finish_panels(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    struct bn_view v = view(a->problem, a->formats.src);
-    for (int64_t panel = first; panel < last; panel++)
-        finish_panel(a, &v, panel);
-}
-
-static void gradient_tiles(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    struct bn_view v = view(a->problem, a->formats.src);
-    for (int64_t i = last; i-- > first;)
-        gradient_block(a, &v, i % v.panels, i / v.panels);
+    int64_t group = bn_group(a, &v, SCHEDULE, 2);
+    for (int64_t i = v.panels * thread / team; i < v.panels * (thread + 1) / team; i++)
+        start_panel(a, &v, i);
+    team_wait();
+    for (int64_t p = 0; p < v.panels; p += group) {
+        int64_t n = min_i64(group, v.panels - p), tiles = n * v.chunks;
+        int64_t first = tiles * thread / team, last = tiles * (thread + 1) / team;
+        for (int64_t i = first; i < last; i++)
+            sums_block(a, &v, p + i % n, i / n);
+        team_wait();
+        for (int64_t i = n * thread / team; i < n * (thread + 1) / team; i++)
+            finish_panel(a, &v, p + i);
+        team_wait();
+        for (int64_t i = last; i-- > first;)
+            gradient_block(a, &v, p + i % n, i / n);
+    }
+    vfence();
 }
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)
@@ -380,12 +452,8 @@ static void run(const struct args *caller)
 {
     struct args a = bn_team(caller);
     struct bn_view v = view(a.problem, a.formats.src);
-    if (bn_by_panel(&a, &v, SCHEDULE)) {
+    if (bn_by_panel(&a, &v, SCHEDULE, 2))
         run_tiles(&a, v.panels, whole_panels);
-    } else {
-        start_panels(&a, 0, v.panels, 0);
-        run_tiles(&a, v.panels * v.chunks, sums_tiles);
-        run_tiles(&a, v.panels, finish_panels);
-        run_tiles(&a, v.panels * v.chunks, gradient_tiles);
-    }
+    else
+        run_team(&a, v.panels * v.chunks, shared_panels);
 }

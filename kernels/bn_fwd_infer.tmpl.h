@@ -6,14 +6,15 @@
 
 static void constants_of_panels(const struct args *a, const struct bn_view *v)
 {
+    double mean[WIDE], variance[WIDE];
     for (int64_t panel = 0; panel < v->panels; panel++) {
-        float *k = bn_constants(a, v, APPLY_ARRAYS, panel);
-        for (int64_t i = 0; i < APPLY_ARRAYS * v->width; i++)
-            k[i] = 0;
-        int64_t first = panel * v->panel_channels;
-        for (int64_t c = 0; c < v->panel_channels && first + c < v->channels; c++)
-            set_constants(a, v, k, first, c, (double)a->t[MEAN][first + c],
-                          (double)a->t[VARIANCE][first + c]);
+        int64_t first = panel * v->panel_channels,
+                channels = min_i64(v->panel_channels, v->channels - first);
+        for (int64_t c = 0; c < channels; c++) {
+            mean[c] = (double)a->t[MEAN][first + c];
+            variance[c] = (double)a->t[VARIANCE][first + c];
+        }
+        set_constants(a, v, panel, channels, mean, variance);
     }
 }
 
@@ -23,6 +24,7 @@ static void apply_tiles(const struct args *a, int64_t first, int64_t last, int t
     struct bn_view v = bn_view_of(&a->problem->bn, a->formats.src, IMAGE_CHUNKS);
     for (int64_t i = first; i < last; i++)
         apply_block(a, &v, i % v.panels, i / v.panels);
+    vfence();
 }
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)

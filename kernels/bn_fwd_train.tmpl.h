@@ -10,11 +10,11 @@
 #include "bn_vec.h"
 
 /* acc[j] = sum over rows of x[j] - k[j]. The first pass is the one that waits for memory, and the
- * hardware's prefetchers stop where a run ends (a 32x32 image is a page): the run after next is
- * asked for here. */
+ * hardware's prefetchers stop where a run ends (a 32x32 image is a page): lines are asked for ahead. */
 static __attribute__((noinline)) void hot_sum_runs(const float *restrict x,
                                                    const struct bn_block *b,
-                                                   const float *restrict k, float *restrict acc)
+                                                   const float *restrict k, float *restrict acc,
+                                                   int64_t ahead)
 {
     vf kv = vload(k), s0 = vzero(), s1 = vzero(), s2 = vzero(), s3 = vzero();
     int64_t n = b->inner;
@@ -22,7 +22,7 @@ static __attribute__((noinline)) void hot_sum_runs(const float *restrict x,
         int64_t i = 0;
         for (; i + UNROLL * V <= n; i += UNROLL * V) {
             for (int64_t line = 0; line < UNROLL * V; line += 16)
-                __builtin_prefetch(x + 2 * b->outer_stride + i + line);
+                __builtin_prefetch(x + i + ahead + line);
             s0 = vadd(s0, vsub(vload(x + i), kv));
             s1 = vadd(s1, vsub(vload(x + i + V), kv));
             s2 = vadd(s2, vsub(vload(x + i + 2 * V), kv));
@@ -66,94 +66,116 @@ static __attribute__((noinline)) void hot_squares_runs(const float *restrict x,
     acc[0] = vsum(vadd(vadd(s0, s1), vadd(s2, s3)));
 }
 
-static inline void sum_columns(const float *x, int64_t stride, int64_t rows, const float *k,
-                               float *acc, int64_t n)
+/* Strips of the two loops: rows are dealt to STRIP / vectors sums in turn, so that additions never wait for each
+ * other. */
+enum { STRIP = 4 };
+
+/* The sum with one vector more: of x - k, or its squares. */
+static inline vf add_difference(vf sum, const float *x, const float *k, int64_t n, bool squares)
 {
-    vf kv = vload(k), s = vsub(load_part(x, n), kv);
-    if (rows == ROWS) {
-        s = vadd(s, vsub(load_part(x + stride, n), kv));
-        s = vadd(s, vadd(vsub(load_part(x + 2 * stride, n), kv),
-                         vsub(load_part(x + 3 * stride, n), kv)));
+    vf d = vsub(load_part(x, n), vload(k));
+    return squares ? vfma(d, d, sum) : vadd(sum, d);
+}
+
+static inline void stats_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
+                               int vectors, int64_t n, bool squares)
+{
+    const float *x = w->x + at, *k = w->k + j;
+    float *acc = w->acc + j;
+    int64_t stride = w->stride, ahead = w->ahead, step = STRIP / vectors;
+    vf s[STRIP];
+    VEC_UNROLL
+    for (int u = 0; u < STRIP; u++)
+        s[u] = u < vectors ? vload(acc + u * V) : vzero();
+    for (; rows >= step; rows -= step)
+        VEC_UNROLL
+    for (int i = 0; i < STRIP; i += vectors, x += stride)
+        VEC_UNROLL
+    for (int u = 0; u < vectors; u++) {
+        if (!squares)
+            ask(x + ahead, u * V);
+        s[i + u] = add_difference(s[i + u], x + u * V, k + u * V, n, squares);
     }
-    vstore(acc, vadd(vload(acc), s));
+    for (; rows > 0; rows--, x += stride)
+        VEC_UNROLL
+    for (int u = 0; u < vectors; u++)
+        s[u] = add_difference(s[u], x + u * V, k + u * V, n, squares);
+    VEC_UNROLL
+    for (int d = STRIP / 2; d >= vectors; d /= 2)
+        VEC_UNROLL
+    for (int u = 0; u < d; u++)
+        s[u] = vadd(s[u], s[u + d]);
+    VEC_UNROLL
+    for (int u = 0; u < vectors; u++)
+        vstore(acc + u * V, s[u]);
 }
 
-/* The columns beyond the last whole vector. */
-static __attribute__((noinline)) void edge_sum_columns(const float *restrict x, int64_t stride,
-                                                       int64_t rows, const float *restrict k,
-                                                       float *restrict acc, int64_t n)
+static __attribute__((noinline)) void hot_sum_4(const struct walk *w, int64_t at, int64_t j,
+                                                int64_t rows)
 {
-    sum_columns(x, stride, rows, k, acc, n);
+    stats_strip(w, at, j, rows, 4, V, false);
 }
 
-static __attribute__((noinline)) void hot_sum_columns(const float *restrict x,
-                                                      const struct bn_block *b,
-                                                      const float *restrict k, float *restrict acc)
+static __attribute__((noinline)) void hot_sum_2(const struct walk *w, int64_t at, int64_t j,
+                                                int64_t rows)
 {
-    int64_t stride = b->inner_stride, width = b->columns, whole = width / V * V;
-    for (int64_t o = 0; o < b->outer; o++) {
-        const float *row = x + o * b->outer_stride;
-        int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS, row += ROWS * stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                sum_columns(row + j, stride, ROWS, k + j, acc + j, V);
-            if (whole < width)
-                edge_sum_columns(row + whole, stride, ROWS, k + whole, acc + whole, width - whole);
-        }
-        for (; r < b->inner; r++, row += stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                sum_columns(row + j, stride, 1, k + j, acc + j, V);
-            if (whole < width)
-                edge_sum_columns(row + whole, stride, 1, k + whole, acc + whole, width - whole);
-        }
-    }
+    stats_strip(w, at, j, rows, 2, V, false);
 }
 
-static inline void squares_columns(const float *x, int64_t stride, int64_t rows,
-                                   const float *centre, float *acc, int64_t n)
+static __attribute__((noinline)) void hot_sum_1(const struct walk *w, int64_t at, int64_t j,
+                                                int64_t rows)
 {
-    vf c = vload(centre), d = vsub(load_part(x, n), c), s = vmul(d, d);
-    if (rows == ROWS) {
-        vf d1 = vsub(load_part(x + stride, n), c), d2 = vsub(load_part(x + 2 * stride, n), c);
-        vf d3 = vsub(load_part(x + 3 * stride, n), c);
-        s = vadd(vfma(d1, d1, s), vfma(d3, d3, vmul(d2, d2)));
-    }
-    vstore(acc, vadd(vload(acc), s));
+    stats_strip(w, at, j, rows, 1, V, false);
 }
 
-/* The columns beyond the last whole vector. */
-static __attribute__((noinline)) void edge_squares_columns(const float *restrict x, int64_t stride,
-                                                           int64_t rows,
-                                                           const float *restrict centre,
-                                                           float *restrict acc, int64_t n)
+static __attribute__((noinline)) void hot_sum_edge(const struct walk *w, int64_t at, int64_t j,
+                                                   int64_t rows, int64_t n)
 {
-    squares_columns(x, stride, rows, centre, acc, n);
+    stats_strip(w, at, j, rows, 1, n, false);
 }
 
-static __attribute__((noinline)) void hot_squares_columns(const float *restrict x,
-                                                          const struct bn_block *b,
-                                                          const float *restrict centre,
-                                                          float *restrict acc)
+static void sum_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
+                       int64_t n)
 {
-    int64_t stride = b->inner_stride, width = b->columns, whole = width / V * V;
-    for (int64_t o = 0; o < b->outer; o++) {
-        const float *row = x + o * b->outer_stride;
-        int64_t r = 0;
-        for (; r + ROWS <= b->inner; r += ROWS, row += ROWS * stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                squares_columns(row + j, stride, ROWS, centre + j, acc + j, V);
-            if (whole < width)
-                edge_squares_columns(row + whole, stride, ROWS, centre + whole, acc + whole,
-                                     width - whole);
-        }
-        for (; r < b->inner; r++, row += stride) {
-            for (int64_t j = 0; j < whole; j += V)
-                squares_columns(row + j, stride, 1, centre + j, acc + j, V);
-            if (whole < width)
-                edge_squares_columns(row + whole, stride, 1, centre + whole, acc + whole,
-                                     width - whole);
-        }
-    }
+    if (vectors == 0)
+        hot_sum_edge(w, at, j, rows, n);
+    else
+        (vectors == 4 ? hot_sum_4 : vectors == 2 ? hot_sum_2 : hot_sum_1)(w, at, j, rows);
+}
+
+static __attribute__((noinline)) void hot_squares_4(const struct walk *w, int64_t at, int64_t j,
+                                                    int64_t rows)
+{
+    stats_strip(w, at, j, rows, 4, V, true);
+}
+
+static __attribute__((noinline)) void hot_squares_2(const struct walk *w, int64_t at, int64_t j,
+                                                    int64_t rows)
+{
+    stats_strip(w, at, j, rows, 2, V, true);
+}
+
+static __attribute__((noinline)) void hot_squares_1(const struct walk *w, int64_t at, int64_t j,
+                                                    int64_t rows)
+{
+    stats_strip(w, at, j, rows, 1, V, true);
+}
+
+static __attribute__((noinline)) void hot_squares_edge(const struct walk *w, int64_t at, int64_t j,
+                                                       int64_t rows, int64_t n)
+{
+    stats_strip(w, at, j, rows, 1, n, true);
+}
+
+static void squares_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows,
+                           int64_t vectors, int64_t n)
+{
+    if (vectors == 0)
+        hot_squares_edge(w, at, j, rows, n);
+    else
+        (vectors == 4   ? hot_squares_4
+         : vectors == 2 ? hot_squares_2
+                        : hot_squares_1)(w, at, j, rows);
 }
 
 #include "bn_apply.tmpl.h"
@@ -173,71 +195,93 @@ static float centre_near(double k, double off)
 /* Mean and squared differences of every channel of the block, into its partials. */
 static void stats_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
 {
-    _Alignas(64) float k[WIDE] = {0}, acc[WIDE] = {0}, centre[WIDE] = {0};
+    _Alignas(64) float k[WIDE + PAD], acc[WIDE];
+    float near[WIDE];
     struct bn_block b = bn_block_of(v, panel, chunk);
     const float *x = a->t[SRC] + b.offset;
-    double count = (double)bn_block_count(v, &b), rows = (double)(b.outer * b.inner);
-    double *partial = bn_partials(a, v, APPLY_ARRAYS, panel, chunk);
-    for (int64_t j = 0; j < (v->runs ? PAD : b.columns); j++) {
-        float first = x[v->runs ? 0 : j];
-        k[j] = first - first == 0 ? first : 0; /* of inf and NaN no differences */
+    double count = (double)bn_block_count(v, &b);
+    double *mean = bn_partials(a, v, APPLY_ARRAYS, panel, chunk), *m2 = mean + v->panel_channels;
+    struct walk w = {.x = x, .k = k, .acc = acc, .stride = b.inner_stride, .ahead = walk_ahead(&b)};
+    int64_t width = div_up(v->runs ? PAD : b.columns, PAD) * PAD;
+    for (int64_t j = b.columns / PAD * PAD; j < width; j++)
+        k[j] = 0;
+    for (int64_t c = 0; c < b.channels; c++) {
+        float first = x[c * v->fold];
+        near[c] = first - first == 0 ? first : 0; /* of inf and NaN no differences */
     }
-    (v->runs ? hot_sum_runs : hot_sum_columns)(x, &b, k, acc);
+    spread(v, k, near, b.channels);
+    for (int64_t j = 0; j < width; j++)
+        acc[j] = 0;
     if (v->runs)
-        rows = count;
+        hot_sum_runs(x, &b, k, acc, w.ahead);
+    else
+        walk_strips(&b, STRIP, sum_strips, &w);
+    fold_sums(acc, m2, b.channels, v->fold);
     for (int64_t c = 0; c < b.channels; c++) {
-        double sum = 0;
-        for (int64_t j = c * v->fold; j < (c + 1) * v->fold; j++) {
-            sum += rows * (double)k[j] + (double)acc[j];
-            acc[j] = 0;
-        }
-        partial[2 * c] = sum / count;
-        double mean = partial[2 * c], near_k = (double)k[v->runs ? 0 : c * v->fold];
-        bn_spread(v, centre, c, v->chunks == 1 ? (float)mean : centre_near(near_k, mean - near_k));
+        double off = m2[c] / count;
+        mean[c] = (double)near[c] + off;
+        near[c] = v->chunks == 1 ? (float)mean[c] : centre_near((double)near[c], off);
     }
-    (v->runs ? hot_squares_runs : hot_squares_columns)(x, &b, centre, acc);
+    spread(v, k, near, b.channels);
+    for (int64_t j = 0; j < width; j++)
+        acc[j] = 0;
+    if (v->runs)
+        hot_squares_runs(x, &b, k, acc);
+    else
+        walk_strips(&b, STRIP, squares_strips, &w);
+    fold_sums(acc, m2, b.channels, v->fold);
     for (int64_t c = 0; c < b.channels; c++) {
-        double off = partial[2 * c] - (double)centre[v->runs ? 0 : c * v->fold], sum = 0;
-        for (int64_t j = c * v->fold; j < (c + 1) * v->fold; j++)
-            sum += (double)acc[j];
-        partial[2 * c + 1] = sum - count * off * off;
+        double off = mean[c] - (double)near[c];
+        m2[c] -= count * off * off;
     }
 }
 
 /* Merges the chunks of a panel and sets what the apply pass needs. */
 static void finish_panel(const struct args *a, const struct bn_view *v, int64_t panel)
 {
-    float *k = bn_constants(a, v, APPLY_ARRAYS, panel);
-    for (int64_t i = 0; i < APPLY_ARRAYS * v->width; i++)
-        k[i] = 0;
-    int64_t channels = bn_block_of(v, panel, 0).channels, first = panel * v->panel_channels;
-    double n = (double)(v->outer * v->inner * v->fold);
-    for (int64_t c = 0; c < channels; c++) {
-        double sum = 0, m2 = 0;
-        for (int64_t i = 0; i < v->chunks; i++) {
-            struct bn_block b = bn_block_of(v, panel, i);
-            sum += (double)bn_block_count(v, &b) * bn_partials(a, v, APPLY_ARRAYS, panel, i)[2 * c];
-        }
-        double mean = v->chunks == 1 ? bn_partials(a, v, APPLY_ARRAYS, panel, 0)[2 * c] : sum / n;
-        for (int64_t i = 0; i < v->chunks; i++) {
-            struct bn_block b = bn_block_of(v, panel, i);
-            const double *partial = bn_partials(a, v, APPLY_ARRAYS, panel, i) + 2 * c;
-            double off = v->chunks == 1 ? 0 : partial[0] - mean;
-            m2 += partial[1] + (double)bn_block_count(v, &b) * off * off;
-        }
-        double variance = m2 < 0 ? 0 : m2 / n;
-        set_constants(a, v, k, first, c, mean, variance);
-        if (first + c < v->channels) {
-            a->t[MEAN][first + c] = (float)mean;
-            a->t[VARIANCE][first + c] = (float)variance;
+    double mean[WIDE], variance[WIDE], n = (double)(v->outer * v->inner * v->fold);
+    int64_t first = panel * v->panel_channels,
+            channels = min_i64(v->panel_channels, v->channels - first);
+    for (int64_t c = 0; c < channels; c++)
+        mean[c] = variance[c] = 0;
+    for (int64_t i = 0; i < v->chunks; i++) {
+        struct bn_block b = bn_block_of(v, panel, i);
+        const double *part = bn_partials(a, v, APPLY_ARRAYS, panel, i);
+        double share = v->chunks == 1 ? 1 : (double)bn_block_count(v, &b);
+        for (int64_t c = 0; c < channels; c++)
+            mean[c] += share * part[c];
+    }
+    for (int64_t c = 0; c < channels && v->chunks > 1; c++)
+        mean[c] /= n;
+    for (int64_t i = 0; i < v->chunks; i++) {
+        struct bn_block b = bn_block_of(v, panel, i);
+        const double *part = bn_partials(a, v, APPLY_ARRAYS, panel, i),
+                     *m2 = part + v->panel_channels;
+        double count = v->chunks == 1 ? 0 : (double)bn_block_count(v, &b);
+        for (int64_t c = 0; c < channels; c++) {
+            double off = part[c] - mean[c];
+            variance[c] += m2[c] + count * off * off;
         }
     }
+    for (int64_t c = 0; c < channels; c++) {
+        variance[c] = (variance[c] < 0 ? 0 : variance[c]) / n;
+        a->t[MEAN][first + c] = (float)mean[c];
+        a->t[VARIANCE][first + c] = (float)variance[c];
+    }
+    set_constants(a, v, panel, channels, mean, variance);
+}
+
+/* A chunk of a run stays in L1 for its second pass, one of columns in L2: its shares are taken column by column. */
+static struct bn_view view(const struct problem *p, enum layout layout)
+{
+    struct bn_view v = bn_view_of(&p->bn, layout, CHUNK_FLOATS);
+    return v.runs ? bn_view_of(&p->bn, layout, NEAR_FLOATS) : v;
 }
 
 static void whole_panels(const struct args *a, int64_t first, int64_t last, int thread)
 {
     (void)thread;
-    struct bn_view v = bn_view_of(&a->problem->bn, a->formats.src, CHUNK_FLOATS);
+    struct bn_view v = view(a->problem, a->formats.src);
     for (int64_t panel = first; panel < last; panel++) {
         for (int64_t chunk = 0; chunk < v.chunks; chunk++)
             stats_block(a, &v, panel, chunk);
@@ -246,48 +290,42 @@ static void whole_panels(const struct args *a, int64_t first, int64_t last, int 
         for (int64_t chunk = v.chunks; chunk-- > 0;)
             apply_block(a, &v, panel, chunk);
     }
+    vfence();
 }
 
-static void stats_tiles(const struct args *a, int64_t first, int64_t last, int thread)
+/* Groups of panels by the whole team: each thread takes the same tiles for sums and results, the latter backwards. */
+static void shared_panels(const struct args *a, int thread, int team)
 {
-    (void)thread;
-    struct bn_view v = bn_view_of(&a->problem->bn, a->formats.src, CHUNK_FLOATS);
-    for (int64_t i = first; i < last; i++)
-        stats_block(a, &v, i % v.panels, i / v.panels);
-}
-
-static void finish_panels(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    struct bn_view v = bn_view_of(&a->problem->bn, a->formats.src, CHUNK_FLOATS);
-    for (int64_t panel = first; panel < last; panel++)
-        finish_panel(a, &v, panel);
-}
-
-static void apply_tiles(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    struct bn_view v = bn_view_of(&a->problem->bn, a->formats.src, CHUNK_FLOATS);
-    for (int64_t i = last; i-- > first;)
-        apply_block(a, &v, i % v.panels, i / v.panels);
+    struct bn_view v = view(a->problem, a->formats.src);
+    int64_t group = bn_group(a, &v, SCHEDULE, 1);
+    for (int64_t p = 0; p < v.panels; p += group) {
+        int64_t n = min_i64(group, v.panels - p), tiles = n * v.chunks;
+        int64_t first = tiles * thread / team, last = tiles * (thread + 1) / team;
+        for (int64_t i = first; i < last; i++)
+            stats_block(a, &v, p + i % n, i / n);
+        team_wait();
+        for (int64_t i = n * thread / team; i < n * (thread + 1) / team; i++)
+            finish_panel(a, &v, p + i);
+        team_wait();
+        for (int64_t i = last; i-- > first;)
+            apply_block(a, &v, p + i % n, i / n);
+    }
+    vfence();
 }
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)
 {
     (void)h;
-    struct bn_view v = bn_view_of(&p->bn, f.src, CHUNK_FLOATS);
+    struct bn_view v = view(p, f.src);
     return bn_scratch_bytes(&v, APPLY_ARRAYS, true);
 }
 
 static void run(const struct args *caller)
 {
     struct args a = bn_team(caller);
-    struct bn_view v = bn_view_of(&a.problem->bn, a.formats.src, CHUNK_FLOATS);
-    if (bn_by_panel(&a, &v, SCHEDULE)) {
+    struct bn_view v = view(a.problem, a.formats.src);
+    if (bn_by_panel(&a, &v, SCHEDULE, 1))
         run_tiles(&a, v.panels, whole_panels);
-    } else {
-        run_tiles(&a, v.panels * v.chunks, stats_tiles);
-        run_tiles(&a, v.panels, finish_panels);
-        run_tiles(&a, v.panels * v.chunks, apply_tiles);
-    }
+    else
+        run_team(&a, v.panels * v.chunks, shared_panels);
 }

@@ -25,9 +25,9 @@
 enum { CHUNK_FLOATS = 64 * 1024 };
 /* Runs shorter than this spend their time on loop ends; columns have none. */
 enum { RUN_MIN = 65 };
-/* Columns of a panel: narrow when all rows fit one chunk (so that panels suffice to share the
- * work), else wide (long pieces of each row, less partial sums). */
-enum { NARROW = CHUNK_FLOATS / 512, WIDE = 512 };
+/* Columns of a panel: as many as keep its rows within NEAR_FLOATS (L1, so that all passes but the first find them
+ * there), at least NARROW (pieces of rows of a few lines), at most WIDE. */
+enum { NARROW = 128, WIDE = 512, NEAR_FLOATS = 6 * 1024 };
 /* Floats of a panel's arrays of per-column constants are a multiple of this, the rest being zero;
  * runs have their constant 16 times. */
 enum { PAD = 16 };
@@ -35,7 +35,8 @@ enum { PAD = 16 };
 enum { TEAM_FLOATS = 32 * 1024 };
 
 struct bn_view {
-    bool runs;
+    bool runs,
+        wraps; /* wraps: rows follow each other in memory, and constants repeat for PAD columns more */
     int64_t panels, panel_channels, channels; /* `channels` without padding */
     int64_t columns, fold;                    /* columns in all; columns of a channel; runs: 1 */
     int64_t width; /* floats of an array over a panel's columns, a multiple of PAD */
@@ -67,6 +68,12 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
         v.outer_stride = v.columns * hw;
         v.inner = hw;
         v.inner_stride = 16;
+        if (hw == 1) { /* rows are samples */
+            v.inner = p->mb;
+            v.inner_stride = v.columns;
+            v.outer = 1;
+            v.outer_stride = 0;
+        }
     } else if (layout == NCHW && hw >= RUN_MIN) {
         v.runs = true;
         v.columns = p->ic;
@@ -81,7 +88,9 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
         v.columns = p->ic * v.fold;
         v.inner = layout == NCHW ? p->mb : p->mb * hw;
         v.inner_stride = v.columns;
-        int64_t most = v.inner <= CHUNK_FLOATS / NARROW ? NARROW : WIDE;
+        int64_t most = v.inner > CHUNK_FLOATS / NARROW
+                           ? WIDE
+                           : min_i64(WIDE, max_i64(NARROW, NEAR_FLOATS / v.inner));
         int64_t panels = div_up(p->ic, max_i64(1, most / v.fold));
         v.panel_channels = div_up(p->ic, panels);
         if (v.fold == 1 && panels > 1)
@@ -90,7 +99,8 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
     }
     v.panels = div_up(v.columns, v.panel_channels * v.fold);
     int64_t columns = v.panel_channels * v.fold;
-    v.width = div_up(columns, PAD) * PAD;
+    v.wraps = v.fold == 1 && v.panels == 1 && layout != NCHW16C && columns >= PAD;
+    v.width = div_up(columns + (v.wraps ? PAD : 0), PAD) * PAD;
     int64_t rows =
         max_i64(1, (chunk_floats == IMAGE_CHUNKS ? CHUNK_FLOATS : chunk_floats) / columns);
     v.chunk_inner = min_i64(rows, v.inner);
@@ -123,8 +133,8 @@ static inline int64_t bn_block_count(const struct bn_view *v, const struct bn_bl
     return b->outer * b->inner * v->fold;
 }
 
-/* Scratch: for each panel ARRAYS arrays of constants over its columns, then for each tile two
- * doubles a channel: its share of the two sums. */
+/* Scratch: for each panel ARRAYS arrays of constants over its columns, then for each tile two arrays of
+ * panel_channels doubles: its shares of the two sums. */
 static inline float *bn_constants(const struct args *a, const struct bn_view *v, int arrays,
                                   int64_t panel)
 {
@@ -146,14 +156,6 @@ static inline size_t bn_scratch_bytes(const struct bn_view *v, int arrays, bool 
     return bytes;
 }
 
-/* Sets the constant of one channel in an array over the panel's columns. */
-static inline void bn_spread(const struct bn_view *v, float *array, int64_t channel, float value)
-{
-    int64_t first = v->runs ? 0 : channel * v->fold, n = v->runs ? PAD : v->fold;
-    for (int64_t i = 0; i < n; i++)
-        array[first + i] = value;
-}
-
 /* How tiles are handed out. */
 enum bn_schedule {
     BY_PANEL, /* a thread does a whole panel: sums, constants, result, while it is in its cache */
@@ -162,16 +164,33 @@ enum bn_schedule {
     BY_SIZE  /* BY_PANEL where that keeps all threads busy, else BY_TILE */
 };
 
+static inline size_t bn_panel_bytes(const struct bn_view *v, int tensors)
+{
+    return (size_t)(tensors * v->panel_channels * v->fold * v->outer * v->inner) * sizeof(float);
+}
+
+/* `tensors`: how many of them the passes read. */
 static inline bool bn_by_panel(const struct args *a, const struct bn_view *v,
-                               enum bn_schedule schedule)
+                               enum bn_schedule schedule, int tensors)
 {
     if (schedule != BY_SIZE || a->hints.threads == 1)
         return schedule != BY_TILE;
     int64_t rounds = div_up(v->panels, a->hints.threads);
-    size_t panel = (size_t)(v->panel_channels * v->fold * v->outer * v->inner) * sizeof(float);
-    /* At most one panel in five of the last thread's share is missing, and columns (of which a
-     * panel sees pieces of rows only) come from the cache. */
-    return rounds * a->hints.threads * 4 <= v->panels * 5 && (v->runs || panel <= a->hints.l2);
+    /* At most one panel in five of the last thread's share is missing, and the panel stays in the thread's L2. */
+    return rounds * a->hints.threads * 4 <= v->panels * 5 &&
+           bn_panel_bytes(v, tensors) <= a->hints.l2 / 4 * 3;
+}
+
+/* How many panels the team takes at a time, tile by tile: what its L2s hold, so that the second pass does not read
+ * memory again; one where they hold none, for then the last-level cache may; all where the tensor is not much larger
+ * than that or the schedule leaves no choice. */
+static inline int64_t bn_group(const struct args *a, const struct bn_view *v,
+                               enum bn_schedule schedule, int tensors)
+{
+    size_t own = a->hints.l2 / 4 * 3 * (size_t)a->hints.threads, panel = bn_panel_bytes(v, tensors);
+    if (schedule != BY_SIZE || panel * (size_t)v->panels <= 2 * own)
+        return v->panels;
+    return max_i64(1, (int64_t)(own / panel));
 }
 
 /* The args with a team of one where the tensor is too small for more. */

@@ -11,9 +11,6 @@
 /* Vectors in flight in the loops over runs: covers the latency of the additions, and with the
  * constants stays within 16 registers. */
 enum { UNROLL = 4 };
-/* Rows taken together in the loops over columns: a sum is loaded and stored once for all of them.
- */
-enum { ROWS = 4 };
 
 /* Loads the first n floats, 0 < n <= V. With n = V known to the compiler it is a plain load. */
 static inline vf load_part(const float *p, int64_t n)
@@ -42,6 +39,108 @@ static inline bool columns_aligned(const float *p, const struct bn_block *b)
 {
     return (uintptr_t)p % (V * sizeof(float)) == 0 && b->columns % V == 0 &&
            b->inner_stride % V == 0 && b->outer_stride % V == 0;
+}
+
+/* Asks for the lines of the vector at p, once a line. */
+static inline void ask(const float *p, int64_t column)
+{
+    if (column % 16 == 0)
+        __builtin_prefetch(p + column);
+}
+
+/* Rows of columns are walked in strips of a few vectors, whose sums or constants stay in registers from row to row.
+ * Where a panel is wider than a strip, ROW_GROUP rows are done at a time: the strips beside it find their lines near. */
+enum { ROW_GROUP = 16 };
+
+/* What stays the same during a walk. Constants are `width` apart, sums WIDE. */
+struct walk {
+    const float *x, *dy, *k;
+    float *y, *acc;
+    int64_t width, stride, ahead;
+    bool stream;
+};
+
+/* `rows` rows from offset `at`, at column `j` of the panel; `vectors` of them, or 0: the `n` < V columns of the edge. */
+typedef void strip_fn(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
+                      int64_t n);
+
+static inline void walk_strips(const struct bn_block *b, int64_t most, strip_fn *fn,
+                               const struct walk *w)
+{
+    int64_t whole = b->columns / V * V, edge = b->columns - whole;
+    int64_t group = b->columns <= most * V && edge == 0 ? b->inner : ROW_GROUP;
+    for (int64_t o = 0; o < b->outer; o++)
+        for (int64_t r = 0; r < b->inner; r += group) {
+            int64_t at = o * b->outer_stride + r * b->inner_stride,
+                    rows = min_i64(group, b->inner - r);
+            for (int64_t j = 0, vectors = most; j < whole; j += vectors * V) {
+                while (vectors * V > whole - j)
+                    vectors /= 2;
+                fn(w, at + j, j, rows, vectors, V);
+            }
+            if (edge)
+                fn(w, at + whole, whole, rows, 0, edge);
+        }
+}
+
+/* How far ahead of itself a walk through memory asks for lines, in floats: two images of its channels where these are
+ * short (what follows an image in memory is not its channel's); two pages; the panel beside this one where its rows are
+ * few. */
+static inline int64_t walk_ahead(const struct bn_block *b)
+{
+    bool narrow = b->outer > 1 || b->outer_stride > 0;
+    if (narrow && b->inner * (b->inner_stride == 1 ? 1 : b->columns) <= 4096)
+        return 2 * b->outer_stride;
+    if (narrow || b->columns == b->inner_stride)
+        return 2048;
+    return b->inner <= NARROW ? b->columns : ROW_GROUP * b->inner_stride;
+}
+
+/* Adds up the float sums of each channel's `fold` columns: neighbours while they pair, then what is left. */
+static inline void fold_sums(float *acc, double *restrict sums, int64_t channels, int64_t fold)
+{
+    for (; fold % 2 == 0; fold /= 2)
+#pragma omp simd
+        for (int64_t i = 0; i < channels * fold / 2; i++)
+            acc[i] = acc[2 * i] + acc[2 * i + 1];
+    for (int64_t c = 0; c < channels; c++, acc += fold) {
+        int64_t i = 0;
+        double sum = 0;
+        if (fold >= V && V > 1) {
+            vf s = vload(acc);
+            for (i = V; i + V <= fold; i += V)
+                s = vadd(s, vload(acc + i));
+            sum = (double)vsum(s);
+        }
+        for (; i < fold; i++)
+            sum += (double)acc[i];
+        sums[c] = sum;
+    }
+}
+
+/* Sets the constants of the panel's channels in an array over its columns. */
+static inline void spread(const struct bn_view *v, float *restrict array,
+                          const float *restrict values, int64_t channels)
+{
+    int64_t fold = v->runs ? PAD : v->fold;
+    if (fold == 1) {
+        for (int64_t c = 0; c < channels; c++)
+            array[c] = values[c];
+        for (int64_t i = 0; v->wraps && i < PAD; i++)
+            array[channels + i] = array[i];
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        vf value = vset1(values[c]);
+        int64_t i = c * fold, end = i + fold;
+        for (; i + V <= end || (i < end && i + V <= v->width); i += V)
+            vstore(array + i,
+                   value); /* what it writes beyond the channel the next one overwrites */
+        if (i < end)
+            vstore_n(array + i, value, end - i);
+    }
+    for (int64_t i = channels * fold; i < v->width; i++)
+        array[i] = 0;
 }
 
 #endif

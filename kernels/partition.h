@@ -31,6 +31,33 @@ static inline void run_tiles(const struct args *a, int64_t tiles, tile_fn *fn)
     fn(a, 0, tiles, 0);
 }
 
+/* What one thread of a team does; `team` is the number of threads that came. */
+typedef void team_fn(const struct args *a, int thread, int team);
+
+/* One parallel region for work of several stages, with team_wait() between them: a wait costs a third of a region. At
+ * most `most` threads. */
+static inline void run_team(const struct args *a, int64_t most, team_fn *fn)
+{
+#ifdef _OPENMP
+    int team = (int)min_i64(a->hints.threads, most);
+    if (team > 1) {
+#pragma omp parallel num_threads(team)
+        fn(a, omp_get_thread_num(), omp_get_num_threads());
+        return;
+    }
+#endif
+    (void)most;
+    fn(a, 0, 1);
+}
+
+/* Returns when the whole team has come here. */
+static inline void team_wait(void)
+{
+#ifdef _OPENMP
+#pragma omp barrier
+#endif
+}
+
 /* Two grids, one after the other, in one parallel region: a barrier costs less than a second region. */
 static inline void run_tiles_twice(const struct args *a, int64_t tiles, tile_fn *fn, int64_t then,
                                    tile_fn *last)
