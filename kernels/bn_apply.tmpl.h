@@ -49,8 +49,10 @@ hot_stream_runs(const float *x, float *y, const struct bn_block *b, const float 
     apply_runs(x, y, b, k, width, true);
 }
 
-static inline void apply_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
-                               int64_t vectors, int64_t n, bool stream)
+static inline __attribute__((always_inline)) void apply_strip(const struct walk *w, int64_t at,
+                                                              int64_t j, int64_t rows,
+                                                              int64_t vectors, int64_t n,
+                                                              bool stream)
 {
     const float *x = w->x + at, *k = w->k + j;
     float *y = w->y + at;

@@ -63,8 +63,8 @@ hot_sums_runs(const float *restrict x, const float *restrict dy, const struct bn
 /* Vectors of a strip: sums of two vectors, or of one in two rows, and their constants stay within 16 registers. */
 enum { STRIP = 2 };
 
-static inline void sums_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
-                              int vectors, int64_t n)
+static inline __attribute__((always_inline)) void
+sums_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows, int vectors, int64_t n)
 {
     const float *x = w->x + at, *dy = w->dy + at, *k = w->k + j;
     float *acc = w->acc + j;
@@ -200,8 +200,10 @@ static __attribute__((noinline)) void hot_gradient_stream_runs(const float *x, c
     gradient_runs(x, dy, dx, b, k, width, true);
 }
 
-static inline void gradient_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
-                                  int vectors, int64_t n, bool stream)
+static inline __attribute__((always_inline)) void gradient_strip(const struct walk *w, int64_t at,
+                                                                 int64_t j, int64_t rows,
+                                                                 int vectors, int64_t n,
+                                                                 bool stream)
 {
     const float *x = w->x + at, *dy = w->dy + at;
     float *dx = w->y + at;

@@ -77,8 +77,9 @@ static inline vf add_difference(vf sum, const float *x, const float *k, int64_t 
     return squares ? vfma(d, d, sum) : vadd(sum, d);
 }
 
-static inline void stats_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows,
-                               int vectors, int64_t n, bool squares)
+static inline __attribute__((always_inline)) void stats_strip(const struct walk *w, int64_t at,
+                                                              int64_t j, int64_t rows, int vectors,
+                                                              int64_t n, bool squares)
 {
     const float *x = w->x + at, *k = w->k + j;
     float *acc = w->acc + j;
