@@ -83,9 +83,12 @@ static inline void walk_strips(const struct bn_block *b, int64_t most, strip_fn 
         }
 }
 
+enum { MANY_PANELS = 32 };
+
 /* How far ahead of itself a walk through memory asks for lines, in floats: two images of its channels where these are
  * short (what follows an image in memory is not its channel's); two pages; the panel beside this one where its rows are
- * few. */
+ * few. With few panels that is soon another thread's, who is writing it: they share the line back and forth, and two
+ * threads are slower than one. */
 static inline int64_t walk_ahead(const struct bn_block *b)
 {
     bool narrow = b->outer > 1 || b->outer_stride > 0;
@@ -93,7 +96,9 @@ static inline int64_t walk_ahead(const struct bn_block *b)
         return 2 * b->outer_stride;
     if (narrow || b->columns == b->inner_stride)
         return 2048;
-    return b->inner <= NARROW ? b->columns : ROW_GROUP * b->inner_stride;
+    if (b->inner > NARROW)
+        return ROW_GROUP * b->inner_stride;
+    return b->inner_stride >= MANY_PANELS * b->columns ? b->columns : 0;
 }
 
 /* Adds up the float sums of each channel's `fold` columns: neighbours while they pair, then what is left. */
