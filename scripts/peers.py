@@ -15,10 +15,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from results import CEILINGS, ResultsError, load
+from results import CEILINGS, PEER_RUNG, ResultsError, load
 from summary import duration
 
-PEER_RUNG = 90
 # Below this we are behind, above it level or ahead: what two equal sides measure on a quiet machine.
 LEVEL = 0.95
 PLAIN = "nchw"

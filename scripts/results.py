@@ -196,6 +196,15 @@ def best(rows):
     return min(rows, key=lambda r: r.seconds) if rows else None
 
 
+# Rungs from here on are other libraries, there to be compared with.
+PEER_RUNG = 90
+
+
+def ours(rows):
+    """The rows that are not a peer's."""
+    return [r for r in rows if (r.rung or 0) < PEER_RUNG]
+
+
 def by_problem(rows):
     """{problem: rows}, in the order of the file."""
     groups = {}

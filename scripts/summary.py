@@ -3,13 +3,13 @@
 
     scripts/summary.py [FOLDER]      a folder with bench.json; the newest under results/ where none is given
 
-One block an operation: the fastest variant on each problem, then the ladder on the problem that was measured with
+One block an operation: our fastest variant on each problem, then the ladder on the problem that was measured with
 the most variants. A row marked * varied by more than 5 % between repetitions: do not rely on it.
 """
 
 import sys
 
-from results import CEILINGS, ResultsError, best, by_problem, ladder, load, telling_problem
+from results import CEILINGS, ResultsError, best, by_problem, ladder, load, ours, telling_problem
 
 
 def duration(seconds):
@@ -59,7 +59,7 @@ FIGURES = ["threads", "time ", "GFLOP/s", "GB/s", "% peak", "% copy", "over naiv
 def op_block(run, op):
     """The lines about one operation."""
     rows = run.of(op)
-    winners = [best(group) for group in by_problem(rows).values()]
+    winners = [best(ours(group)) for group in by_problem(rows).values()]
     lines = table(
         ["problem", "fastest variant", "layout", *FIGURES],
         [[r.problem, r.variant, f"{r.layout} {r.cache}", *figures(r)] for r in winners if r],
@@ -114,7 +114,7 @@ def training_block(run):
 
 def sentence(run, op, what):
     """One sentence about the best row of an operation, by what it is judged by."""
-    rows = [best(group) for group in by_problem(run.of(op)).values()]
+    rows = [best(ours(group)) for group in by_problem(run.of(op)).values()]
     rows = [r for r in rows if r]
     key = "pct_peak" if rows and rows[0].is_compute else "pct_copy"
     judged = [r for r in rows if r.get(key) is not None] or [r for r in rows if r.rate]
