@@ -1,6 +1,10 @@
-/* bn_fwd_train/twopass_neon_omp: the better of omp_channels and omp_tiles for the size: panels
- * while they keep the team busy, else tiles; no team for small tensors. Limit: memory bandwidth
- * beyond the caches, L2 bandwidth within. */
+/* bn_fwd_train/twopass_neon_omp: whole panels of channels by thread while they keep the team busy and stay in a
+ * thread's L2 (no barrier); larger ones tile by tile, as many panels at a time as the team's L2s
+ * hold, so that the second pass finds them there; no team for small tensors. Results far larger
+ * than the caches are written past them (unless they are read soon), which saves reading the
+ * lines they overwrite. Limit: memory bandwidth beyond the caches (the sums of the next panel do
+ * not yet overlap with the results of this one: about two thirds of a copy's), L2 bandwidth
+ * within. */
 #include "bn_tiles.h"
 
 static const bool RELU = false, STREAM = true;
