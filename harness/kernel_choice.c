@@ -100,7 +100,7 @@ static double work(const char *op, const struct problem *p)
 
 /* Why this entry is not to be used, or NULL. The default keeps to full float32 accuracy and our own kernels. */
 static const char *refused(const struct entry *e, enum isa cap, const struct problem *p,
-                           struct formats f, bool by_default)
+                           struct formats f, bool by_default, const char *pattern)
 {
     const char *why = registry_why_not(e, cap);
     if (why)
@@ -110,8 +110,10 @@ static const char *refused(const struct entry *e, enum isa cap, const struct pro
     if (e->variant->peer)
         return "it belongs to another library, which converts its operands before training changes them";
     enum algebra algebra = e->variant->algebra;
-    if (by_default && (algebra == BF16_PRODUCTS || algebra == ONE_PASS || algebra == WINOGRAD_F2 ||
-                       algebra == WINOGRAD_F4))
+    /* Not by a glob for something else either: three digits are a decision. */
+    if (algebra == BF16_PRODUCTS && !strstr(pattern, "bf16"))
+        return "it rounds its inputs to bfloat16: used only where --kernels says bf16";
+    if (by_default && (algebra == ONE_PASS || algebra == WINOGRAD_F2 || algebra == WINOGRAD_F4))
         return "used only where --kernels names it";
     return registry_why_not_problem(e, p, f);
 }
@@ -146,7 +148,7 @@ const struct entry *kernel_choose(const char *choice, enum isa cap, int threads,
             const struct entry *e = &registry[i];
             if (strcmp(e->op, op) || fnmatch(c.pattern, e->name, 0))
                 continue;
-            const char *why = refused(e, cap, p, f, !named);
+            const char *why = refused(e, cap, p, f, !named, c.pattern);
             if (!why && better(e, best, parallel))
                 best = e;
             size_t used = strlen(reasons);

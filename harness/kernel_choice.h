@@ -6,8 +6,9 @@
  *
  * For an operation the patterns that name it are tried in order; the first with a variant that can do the problem on
  * this CPU decides, and of several such variants: OpenMP or one thread as the work is worth it, then the highest ISA
- * level, then the highest rung. The choice depends on nothing else, so a run can be repeated bit by bit. An
- * operation that no pattern names follows the default order. Nothing fits: an error, never another variant. */
+ * level, then the highest rung. A bfloat16 variant is taken only by a pattern that says bf16. The choice depends on
+ * nothing else, so a run can be repeated bit by bit. An operation that no pattern names follows the default order.
+ * Nothing fits: an error, never another variant. */
 #ifndef BATCHMARK_KERNEL_CHOICE_H
 #define BATCHMARK_KERNEL_CHOICE_H
 

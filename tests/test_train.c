@@ -679,6 +679,14 @@ static void kernel_choice_order(void **state)
         assert_non_null(e);
         assert_string_equal(e->name, cases[i].name);
     }
+    /* bfloat16 has to be asked for. */
+    if (isa_detect() >= ISA_AVX512BF16) {
+        const struct entry *e[2] = {
+            kernel_choose("direct_*", ISA_AVX512BF16, 2, "conv_fwd", &p, f, error),
+            kernel_choose("direct_*bf16*", ISA_AVX512BF16, 2, "conv_fwd", &p, f, error)};
+        assert_true(e[0] && e[0]->variant->algebra == SUM_OF_PRODUCTS);
+        assert_true(e[1] && e[1]->variant->algebra == BF16_PRODUCTS);
+    }
     /* An operation that is not named follows the default; one that is never falls back. */
     assert_non_null(kernel_choose("bn_*=ref", ISA_BASE, 1, "conv_fwd", &p, f, error));
     assert_null(kernel_choose("conv_fwd=naive_avx2", ISA_BASE, 1, "conv_fwd", &p, f, error));
