@@ -39,23 +39,24 @@ void rows_free(struct bench_rows *rows)
     *rows = (struct bench_rows){0};
 }
 
-static void rows_add(struct bench_rows *rows, const struct entry *e, const struct problem *p,
-                     struct formats f, bool cold, int threads)
+bool rows_add(struct bench_rows *rows, const struct entry *e, const struct problem *p,
+              struct formats f, bool cold, int threads)
 {
     struct bench_row row;
     row_init(&row, e, p, f, cold, threads);
     for (int i = 0; i < rows->count; i++)
         if (!strcmp(rows->items[i].name, row.name))
-            return;
+            return true;
     if (rows->count == rows->room) {
         int room = rows->room ? 2 * rows->room : 256;
         struct bench_row *items = realloc(rows->items, (size_t)room * sizeof *items);
         if (!items)
-            return;
+            return false;
         rows->items = items;
         rows->room = room;
     }
     rows->items[rows->count++] = row;
+    return true;
 }
 
 bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,

@@ -36,6 +36,9 @@ struct bench_rows {
     int count, room;
 };
 void rows_free(struct bench_rows *rows);
+/* Adds a row unless one of that name is there. False: out of memory. */
+bool rows_add(struct bench_rows *rows, const struct entry *e, const struct problem *p,
+              struct formats f, bool cold, int threads);
 
 /* Reads "1,2,max" into options->threads. False: `error` says what is wrong. */
 bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { SCHEMA = 1 };
 
@@ -28,8 +27,8 @@ static const double small_flops = 2e7, small_bytes = 2e6;
 /* Verification takes so many images of a problem; training verifies what it picked on the whole one. */
 enum { VERIFY_BATCH = 5 };
 
-/* Rungs below are there to be compared with, rungs from PEERS on are other people's. */
-enum { FIRST_RUNG = 30, PEERS = 90 };
+/* Rungs below are there to be compared with. */
+enum { FIRST_RUNG = 30 };
 
 /* The path */
 
@@ -164,7 +163,7 @@ static bool has_wider(const struct entry *e, enum isa cap)
 static bool candidate(const struct entry *e, const struct net_op *is,
                       const struct net_plan_key *key)
 {
-    if (strcmp(e->op, is->op) || registry_why_not(e, key->isa) || e->rung >= PEERS ||
+    if (strcmp(e->op, is->op) || registry_why_not(e, key->isa) || e->variant->peer ||
         strstr(e->name, "prepacked"))
         return false;
     const struct variant *v = e->variant;
@@ -180,17 +179,7 @@ static bool candidate(const struct entry *e, const struct net_op *is,
 static bool add_row(struct bench_rows *rows, const struct entry *e, const struct net_op *is,
                     int threads)
 {
-    if (rows->count == rows->room) {
-        int room = rows->room ? 2 * rows->room : 256;
-        struct bench_row *more = realloc(rows->items, (size_t)room * sizeof *more);
-        if (!more)
-            return false;
-        rows->items = more;
-        rows->room = room;
-    }
-    row_init(&rows->items[rows->count++], e, &is->problem, is->formats, false,
-             e->variant->parallel ? threads : 1);
-    return true;
+    return rows_add(rows, e, &is->problem, is->formats, false, e->variant->parallel ? threads : 1);
 }
 
 static bool add_candidates(struct bench_rows *rows, const struct net_op *is,
@@ -279,12 +268,6 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
     return good;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT])
 {
     enum { RUNS = 9 };
@@ -316,10 +299,8 @@ bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT])
                          layer_names[l->kind], i);
                 return false;
             }
-            qsort(fwd, RUNS, sizeof *fwd, by_value);
-            qsort(bwd, RUNS, sizeof *bwd, by_value);
-            t->pools[i][layouts[k]].fwd = fwd[RUNS / 2];
-            t->pools[i][layouts[k]].bwd = bwd[RUNS / 2];
+            t->pools[i][layouts[k]].fwd = stat_median(fwd, RUNS);
+            t->pools[i][layouts[k]].bwd = stat_median(bwd, RUNS);
         }
     }
     return true;
@@ -393,18 +374,6 @@ static json_t *rows_json(const struct bench_rows *rows)
     return out;
 }
 
-/* mkdir -p of the folder a path lies in. */
-static bool make_folder(const char *path)
-{
-    char part[PLAN_PATH];
-    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return false;
-    }
-    return true;
-}
-
 bool net_plan_save(const char *path, const struct machine *m, const struct net_plan_key *key,
                    const struct net_plan *plan, const struct net_times *times, double seconds,
                    double seconds_nchw, char error[ERROR_TEXT])
@@ -424,7 +393,9 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
         return false;
     }
     struct piece piece = {text, strlen(text)};
-    bool good = make_folder(path);
+    char folder[PLAN_PATH];
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    bool good = folder_make(folder, NULL);
     if (!good)
         snprintf(error, ERROR_TEXT, "%s: cannot make its folder: %s", path, strerror(errno));
     good = good && whole_file_write(path, &piece, 1, error);

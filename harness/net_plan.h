@@ -65,7 +65,7 @@ bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT]);
 #define PLAN_PATH 512
 void net_plan_path(const struct machine *m, const struct net_plan_key *key, char path[PLAN_PATH]);
 
-/* Writes the file, whole or not at all, and makes its folder. */
+/* Writes the file, whole or not at all, and makes its folder; `path` is one of net_plan_path's. */
 bool net_plan_save(const char *path, const struct machine *m, const struct net_plan_key *key,
                    const struct net_plan *plan, const struct net_times *times, double seconds,
                    double seconds_nchw, char error[ERROR_TEXT]);

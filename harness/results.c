@@ -32,27 +32,6 @@ __attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], c
 
 /* The folder */
 
-/* mkdir -p. */
-static bool make_folders(const char *path, bool *created)
-{
-    char part[RESULTS_PATH];
-    *created = false;
-    for (size_t i = 1; i <= strlen(path); i++) {
-        if (path[i] && path[i] != '/')
-            continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        *created = !mkdir(part, 0777);
-        if (!*created && errno != EEXIST)
-            return false;
-    }
-    struct stat s;
-    if (stat(path, &s) || !S_ISDIR(s.st_mode)) {
-        errno = ENOTDIR;
-        return false;
-    }
-    return true;
-}
-
 /* Room for the files: a probe of their size, synced, because a full disk may show only then. */
 static bool has_room(const char *folder)
 {
@@ -89,7 +68,7 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
                  build_dirty ? "-dirty" : "");
         snprintf(r->latest, sizeof r->latest, "results/%s/latest", m->slug);
     }
-    if (!make_folders(r->folder, &r->created))
+    if (!folder_make(r->folder, &r->created))
         return fail(error, "cannot make the results folder %s: %s; name another with --out",
                     r->folder, strerror(errno));
     if (!has_room(r->folder)) {

@@ -139,3 +139,30 @@ bool whole_file_write(const char *path, const struct piece *pieces, int count,
     sync_folder(path);
     return true;
 }
+
+bool folder_make(const char *path, bool *created)
+{
+    char part[PATH_MAX];
+    bool made = false;
+    size_t length = strlen(path);
+    if (length >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] && path[i] != '/')
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)i, path);
+        made = !mkdir(part, 0777);
+        if (!made && errno != EEXIST)
+            return false;
+    }
+    struct stat s;
+    if (stat(path, &s) || !S_ISDIR(s.st_mode)) {
+        errno = ENOTDIR;
+        return false;
+    }
+    if (created)
+        *created = made;
+    return true;
+}

@@ -23,4 +23,8 @@ bool whole_file_possible(const char *path, char error[ERROR_TEXT]);
 bool whole_file_write(const char *path, const struct piece *pieces, int count,
                       char error[ERROR_TEXT]);
 
+/* mkdir -p: makes the folder `path` and those above it. *created, unless NULL: it did not exist before. False: errno
+ * says why. */
+bool folder_make(const char *path, bool *created);
+
 #endif

@@ -2,9 +2,9 @@
  * thread's L2 (no barrier); larger ones tile by tile, as many panels at a time as the team's L2s
  * hold, so that the second pass finds them there; no team for small tensors. Results far larger
  * than the caches are written past them (unless they are read soon), which saves reading the
- * lines they overwrite. Limit: memory bandwidth beyond the caches (the sums of the next panel do
- * not yet overlap with the results of this one: about two thirds of a copy's), L2 bandwidth
- * within. */
+ * lines they overwrite. Limit: memory bandwidth beyond the caches, which reading and writing in turn
+ * do not exhaust (the sums of the next panel do not overlap with the results of this one); L2
+ * bandwidth within. */
 #include "bn_tiles.h"
 
 static const bool RELU = false, STREAM = true;
