@@ -12,7 +12,8 @@ static const char help[] =
     "Lists the variants as the folders of kernels/ have them: rung, operation/name, ISA level, "
     "layouts.\n"
     "PATTERN: comma-separated globs over OP/VARIANT, or over either alone ('conv_*', '*_omp', "
-    "'gemm/naive').\n"
+    "'gemm/naive'); a glob after !\n"
+    "excludes ('conv_*,!*winograd*').\n"
     "  --why        show what cannot run on this machine too, each with its reason\n"
     "  --isa LEVEL  as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --json       one JSON array\n";

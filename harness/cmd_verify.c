@@ -21,7 +21,7 @@ static const char help[] =
     "usage: batchmark verify [PATTERN] [OPTIONS]\n\n"
     "Holds every variant to the float64 references. PATTERN: comma-separated globs over "
     "OP/VARIANT, or over either alone\n"
-    "('conv_*', '*_omp', 'gemm/naive').\n"
+    "('conv_*', '*_omp', 'gemm/naive'); a glob after ! excludes ('conv_*,!*winograd*').\n"
     "  --set S        problems of a set (smoke, tails, ladder, seeds, resnet50, vgg) or of a file;\n"
     "                 default smoke\n"
     "  --problem P    one problem, as in mb2ic3ih8oc5kh3ph1\n"

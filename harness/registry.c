@@ -25,16 +25,19 @@ bool registry_match(const struct entry *e, const char *pattern)
         return true;
     char full[128];
     snprintf(full, sizeof full, "%s/%s", e->op, e->name);
+    bool wanted = *pattern == '!'; /* a pattern that only excludes begins with everything */
     while (*pattern) {
+        bool excludes = *pattern == '!';
+        pattern += excludes;
         char glob[128];
         size_t length = strcspn(pattern, ",");
         snprintf(glob, sizeof glob, "%.*s", (int)length, pattern);
         pattern += length + (pattern[length] == ',');
         if (strchr(glob, '/') ? !fnmatch(glob, full, 0)
                               : !fnmatch(glob, e->op, 0) || !fnmatch(glob, e->name, 0))
-            return true;
+            wanted = !excludes;
     }
-    return false;
+    return wanted;
 }
 
 /* isa_detect, once: cpuid leaves a virtual machine each time. */

@@ -22,7 +22,7 @@ extern const int registry_count;
 const struct entry *registry_find(const char *op, const char *name);
 
 /* Does the entry match a pattern of comma-separated globs over "op/name"? A glob without a slash matches the
- * op or the name. NULL or "" matches all. */
+ * op or the name; one that begins with ! takes out what it matches of those before it. NULL or "" matches all. */
 bool registry_match(const struct entry *e, const char *pattern);
 
 /* Why the entry cannot run here: foreign architecture, a peer that was not there to build with, or an ISA level above

@@ -201,7 +201,19 @@ def test_run_unknown_variant(name, folder):
     refused(*call, says="batchmark list", folder=folder)
 
 
-@pytest.mark.parametrize("pattern", ["nosuch", "nosuch/*", "copy/nosuch", "x" * 5000], ids=range(4))
+def test_pattern_that_excludes():
+    """A glob after ! takes out what it matches of those before it, alone of all."""
+
+    def names(*pattern):
+        return {(row["op"], row["variant"]) for row in json.loads(batchmark("list", *pattern, "--json").stdout)}
+
+    gemm = names("gemm")
+    assert names("gemm,!naive*") == {row for row in gemm if not row[1].startswith("naive")} < gemm
+    assert names("!conv_*,!bn_*") == {row for row in names() if not row[0].startswith(("conv_", "bn_"))}
+    assert names("gemm,!gemm,naive") == {row for row in names() if row[1] == "naive"}
+
+
+@pytest.mark.parametrize("pattern", ["nosuch", "!*", "nosuch/*", "copy/nosuch", "x" * 5000], ids=range(5))
 @pytest.mark.parametrize("command", ["list", "verify", "bench"])
 def test_pattern_that_matches_nothing(command, pattern, folder):
     """A pattern without a variant is no success."""
