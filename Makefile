@@ -155,6 +155,13 @@ peers:
 	$(parallel) $(batchmark)
 	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/peers.sh
 
+.PHONY: scaling
+## scaling: our fastest kernels on one thread and on more, and what that gains (SET=seeds LIMIT=seconds THREADS=1,max)
+scaling: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),seeds)
+scaling: build
+	$(Q)$(batchmark) bench --plan scaling --set $(SET) $(if $(THREADS),--threads $(THREADS)) $(if $(LIMIT),--limit $(LIMIT))
+	$(Q)$(PYTHON) -B scripts/scaling.py
+
 .PHONY: neon
 ## neon: cross-build for AArch64 and verify it under emulation
 neon:

@@ -99,7 +99,7 @@ static void judge(struct bench_row *row, const struct verdict *v)
 static int64_t sample_size(const struct bench_options *o, const struct bench_row *r)
 {
     int64_t usual = verify_sample_size(r->op, &r->problem);
-    return o->full || usual == 0 ? usual : max_i64(QUICK_COORDINATES, usual / 8);
+    return o->plan == PLAN_FULL || usual == 0 ? usual : max_i64(QUICK_COORDINATES, usual / 8);
 }
 
 bool bench_verify(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
@@ -396,21 +396,23 @@ static void time_group(const struct bench_options *o, const struct machine *m,
             rows[i].state = ROW_GIVEN_UP;
     }
     /* A run with a limit would rather measure all of its rows shortly than half of them well. */
-    double repetition = o->full ? REPETITION_FULL : REPETITION_QUICK;
+    double repetition = o->plan == PLAN_FULL ? REPETITION_FULL : REPETITION_QUICK;
+    /* Rows that are there to be divided by one another are measured equally often. */
+    bool in_turn = o->plan == PLAN_PEERS || o->plan == PLAN_SCALING;
     repetition = fmax(REPETITION_LEAST, fmin(repetition, budget / (REPETITIONS_QUICK + 1)));
     for (int round = 0;; round++) {
         int todo = 0;
-        bool again = round == 0 || (o->peers && another_round(runners, open, budget));
+        bool again = round == 0 || (in_turn && another_round(runners, open, budget));
         for (int i = 0; i < open; i++) {
             struct runner *r = &runners[i];
             if (!r->ready || rows[i].state == ROW_GIVEN_UP)
                 continue;
-            int repetitions = r->call > SLOW_CALL ? REPETITIONS_SLOW
-                              : o->full           ? REPETITIONS_FULL
-                                                  : REPETITIONS_QUICK;
+            int repetitions = r->call > SLOW_CALL    ? REPETITIONS_SLOW
+                              : o->plan == PLAN_FULL ? REPETITIONS_FULL
+                                                     : REPETITIONS_QUICK;
             double iterations = fmax(1, ceil(repetition / fmax(r->call, 1e-9)));
             double cost = repetitions * (iterations + r->warm_up) * r->call;
-            if (o->peers ? !again : round > 0 && (rows[i].cv < CV_GOOD || r->spent + cost > budget))
+            if (in_turn ? !again : round > 0 && (rows[i].cv < CV_GOOD || r->spent + cost > budget))
                 continue;
             r->spent += cost;
             of[todo] = r;
@@ -430,8 +432,8 @@ static void time_group(const struct bench_options *o, const struct machine *m,
         gbench_run(cases, todo);
         for (int k = 0; k < todo; k++) {
             if (cases[k].sample_count > 0)
-                (o->peers ? row_add_round : row_take_round)(of[k]->row, cases[k].samples,
-                                                            cases[k].sample_count);
+                (in_turn ? row_add_round : row_take_round)(of[k]->row, cases[k].samples,
+                                                           cases[k].sample_count);
             else if (of[k]->row->state != ROW_TIMED)
                 of[k]->row->state = ROW_GIVEN_UP;
         }

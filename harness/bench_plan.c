@@ -59,6 +59,8 @@ bool rows_add(struct bench_rows *rows, const struct entry *e, const struct probl
     return true;
 }
 
+const char *const plan_names[] = {"quick", "full", "peers", "scaling", NULL};
+
 bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,
                    char error[ERROR_TEXT])
 {
@@ -148,7 +150,7 @@ static void add_ladder(struct bench_rows *rows, const struct bench_options *o,
         bool ceiling =
             !strcmp(e->op, "copy") || !strcmp(e->op, "triad") || !strcmp(e->op, "peak_fma");
         /* The reference is slow by design, and no figure of it tells anything: only when there is time. */
-        bool hurried = !o->full && e->rung == 0 && o->limit > 0;
+        bool hurried = o->plan != PLAN_FULL && e->rung == 0 && o->limit > 0;
         if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
             !registry_why_not(e, o->cap) && (with_ceilings || !ceiling) && !hurried)
             add_variant(rows, o, e, p, breadth);
@@ -318,6 +320,19 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
 
 static int by_group(const void *x, const void *y);
 
+/* The fastest rows of a set, on teams of every size. */
+static void add_scaling(struct bench_rows *rows, const struct bench_options *o,
+                        const struct machine *m, const struct problem_set *set)
+{
+    add_fastest(rows, o, m, set);
+    int count = rows->count; /* rows_add moves the array */
+    for (int i = 0; i < count; i++) {
+        struct bench_row row = rows->items[i];
+        for (int t = 0; t < o->thread_counts && row.entry->variant->parallel; t++)
+            rows_add(rows, row.entry, &row.problem, row.formats, row.cold, o->threads[t]);
+    }
+}
+
 /* Is there a peer to compare with? */
 static bool has_peer(const struct op *op, const struct bench_options *o)
 {
@@ -446,7 +461,7 @@ static void add_beyond_cache(struct bench_rows *rows, const struct bench_options
     if (!beyond_cache(m, &p))
         return;
     one.items[0].problem = p;
-    if (o->full)
+    if (o->plan == PLAN_FULL)
         add_ladder(rows, o, &p, ALL_ROWS, false);
     else
         add_fastest(rows, o, m, &one);
@@ -569,13 +584,14 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
                  o->pattern);
         return false;
     }
-    if (o->peers) {
+    if (o->plan == PLAN_PEERS || o->plan == PLAN_SCALING) {
         struct named_problem one;
         if (o->problem && !problem_parse_any(o->problem, &one, error))
             return false;
         if (!o->problem && !problem_set_load(o->set ? o->set : "seeds", &set, error))
             return false;
-        add_peers(rows, o, m, o->problem ? &(struct problem_set){.items = &one, .count = 1} : &set);
+        (o->plan == PLAN_PEERS ? add_peers : add_scaling)(
+            rows, o, m, o->problem ? &(struct problem_set){.items = &one, .count = 1} : &set);
         problem_set_free(&set);
     } else if (o->problem) {
         struct named_problem one;
@@ -583,16 +599,17 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
             return false;
         add_ladder(rows, o, &one.problem, ALL_ROWS, true);
     } else {
-        const char *name = o->set ? o->set : o->full ? "seeds" : "ladder";
-        enum breadth breadth = o->set || o->full ? ALL_ROWS : ONE_ROW;
+        const char *name = o->set ? o->set : o->plan == PLAN_FULL ? "seeds" : "ladder";
+        enum breadth breadth = o->set || o->plan == PLAN_FULL ? ALL_ROWS : ONE_ROW;
         if (!problem_set_load(name, &set, error))
             return false;
         for (int i = 0; i < set.count; i++)
             add_ladder(rows, o, &set.items[i].problem, breadth, o->set != NULL);
         problem_set_free(&set);
     }
-    if (!o->problem && !o->set && !o->peers) {
-        if (!o->full) {
+    bool whole = o->plan == PLAN_QUICK || o->plan == PLAN_FULL;
+    if (!o->problem && !o->set && whole) {
+        if (o->plan == PLAN_QUICK) {
             if (!problem_set_load("seeds", &set, error))
                 return false;
             add_fastest(rows, o, m, &set);

@@ -4,8 +4,8 @@
  * Otherwise plan `quick` takes the whole ladder on the set `ladder`, each variant in its first layout on the
  * largest team, batch normalization beyond the last-level cache, and the fastest variants, found by a short
  * unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of `seeds`; plan `peers` the
- * peers of rung 9x and our fastest variants, found likewise, on a set (`seeds`) or problem. The ceilings
- * the counters need are added to any plan: the FMA peak of each ISA and thread count, and copies at each
+ * peers of rung 9x and our fastest variants, found likewise, on a set (`seeds`) or problem; plan `scaling` our fastest
+ * variants on teams of every size asked for, on the same. The ceilings the counters need are added to any plan: the FMA peak of each ISA and thread count, and copies at each
  * footprint and cache state. */
 #ifndef BATCHMARK_BENCH_PLAN_H
 #define BATCHMARK_BENCH_PLAN_H
@@ -23,8 +23,7 @@ struct bench_options {
     int thread_counts;
     bool warm, cold;
     enum isa cap;
-    bool full;  /* plan full */
-    bool peers; /* plan peers; neither: plan quick */
+    enum plan { PLAN_QUICK, PLAN_FULL, PLAN_PEERS, PLAN_SCALING } plan;
     double
         budget;   /* seconds of timing a row may use; at least one round is done whatever it says */
     double limit; /* seconds the whole run should take, 0 = none: budgets shrink to fit */
@@ -39,6 +38,8 @@ void rows_free(struct bench_rows *rows);
 /* Adds a row unless one of that name is there. False: out of memory. */
 bool rows_add(struct bench_rows *rows, const struct entry *e, const struct problem *p,
               struct formats f, bool cold, int threads);
+
+extern const char *const plan_names[]; /* by enum plan, then NULL */
 
 /* Reads "1,2,max" into options->threads. False: `error` says what is wrong. */
 bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,

@@ -23,9 +23,10 @@ static const char help[] =
     "  --file F           ... of a file, one problem a line\n"
     "  --problem P        one problem: mb80ic60ih32oc60kh3ph1, mb80ic60ih32, 64x784:784x256, "
     "iter1000\n"
-    "  --plan quick|full|peers  what is timed where no problem is named (quick): quick is the whole ladder on the\n"
-    "                     set ladder and the fastest variants on seeds; full the ladder on all of seeds; peers the\n"
-    "                     other libraries found here beside our fastest, on seeds or on what is named\n"
+    "  --plan PLAN        what is timed where no problem is named (quick): quick is the whole ladder on the set\n"
+    "                     ladder and the fastest variants on seeds; full the ladder on all of seeds; peers the\n"
+    "                     other libraries found here beside our fastest, on seeds or on what is named; scaling\n"
+    "                     our fastest on one thread and on more, on the same\n"
     "  --threads L        team sizes, one thread a core (1,max; plan peers: max, the last of a list)\n"
     "  --cache L          warm, cold or warm,cold (warm)\n"
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
@@ -231,10 +232,12 @@ static int read_request(int argc, char **argv, struct request *q)
             break;
         case PROBLEM: o->problem = optarg; break;
         case PLAN:
-            if (strcmp(optarg, "quick") && strcmp(optarg, "full") && strcmp(optarg, "peers"))
-                return wrong_use("bench: --plan '%.40s': say quick, full or peers", optarg);
-            o->full = !strcmp(optarg, "full");
-            o->peers = !strcmp(optarg, "peers");
+            o->plan = PLAN_QUICK;
+            while (plan_names[o->plan] && strcmp(optarg, plan_names[o->plan]))
+                o->plan++;
+            if (!plan_names[o->plan])
+                return wrong_use("bench: --plan '%.40s': say quick, full, peers or scaling",
+                                 optarg);
             break;
         case THREADS: q->threads = optarg; break;
         case CACHE:
@@ -271,10 +274,10 @@ static int read_request(int argc, char **argv, struct request *q)
         return wrong_use("bench: --problem or a set, not both");
     o->pattern = argv[optind];
     if (!q->threads)
-        q->threads = o->peers ? "max" : "1,max";
+        q->threads = o->plan == PLAN_PEERS ? "max" : "1,max";
     if (o->budget == 0)
-        o->budget = o->full ? 3 : 0.3;
-    if (o->limit == 0 && !o->full && !o->peers && !o->set && !o->problem)
+        o->budget = o->plan == PLAN_FULL ? 3 : 0.3;
+    if (o->limit == 0 && o->plan == PLAN_QUICK && !o->set && !o->problem)
         o->limit = 205;
     return -1;
 }

@@ -286,7 +286,7 @@ static json_t *context(const struct machine *m, const struct run_facts *facts)
     set_text(c, "openmp_runtime", runtime);
     set_whole(c, "openmp_version", _OPENMP);
     set_whole(c, "seed", (int64_t)facts->options->seed);
-    set_text(c, "plan", facts->options->full ? "full" : facts->options->peers ? "peers" : "quick");
+    set_text(c, "plan", plan_names[facts->options->plan]);
     set_text(c, "set", facts->options->set);
     json_object_set_new(c, "peers", peers_json());
     json_object_set_new(c, "command", command_line(facts));

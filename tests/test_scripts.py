@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import peers  # noqa: E402
 import results  # noqa: E402
+import scaling  # noqa: E402
 import summary  # noqa: E402
 
 
@@ -144,7 +145,7 @@ def test_damaged_results_are_one_line_and_status_2(script, text, tmp_path):
     assert "bench.json" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["summary.py", "plots.py", "peers.py"])
+@pytest.mark.parametrize("script", ["summary.py", "plots.py", "peers.py", "scaling.py"])
 def test_missing_results_say_what_to_do(script, tmp_path):
     done = call(script, tmp_path / "none")
     assert done.returncode == 2
@@ -238,6 +239,27 @@ def test_comparison_is_printed_and_written(tmp_path):
         assert "oneDNN 2.6.3" in text and "set seeds" in text
         assert "onednn_winograd nchw16c (fail)" in text
         assert "behind the best peer (ratio below 0.95): 1 of 3 rows" in text
+
+
+def test_scaling_divides_one_thread_by_more(tmp_path):
+    rows = [
+        ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw/warm/t1", 60, 4000, "pass"),
+        ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw/warm/t2", 60, 2500, "pass"),
+        ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw/warm/t4", 60, 1001, "pass"),
+        ("conv_fwd/direct_avx512_omp/mb1ic16ih8oc16kh3ph1/nchw16c/warm/t2", 60, 1, "pass"),
+        ("peak_fma/avx512/iter300/flat/warm/t1", 40, 1, "pass"),
+        ("peak_fma/avx512/iter300/flat/warm/t2", 40, 1, "pass"),
+    ]
+    found = scaling.pairs(peer_run(tmp_path, rows))
+    assert list(found) == ["conv_fwd"]
+    assert [round(scaling.efficiency(*pair), 3) for pair in found["conv_fwd"]] == [0.8, 0.999]
+    assert [round(row[0], 3) for row in scaling.short_of_goal(found)] == [0.8]
+    done = call("scaling.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "over 1 ms, and not bound by memory, below 92.5 %: 1 rows" in done.stdout
+    peer_run(tmp_path, rows[:1])
+    refused = call("scaling.py", tmp_path)
+    assert refused.returncode == 2 and "make scaling" in refused.stderr
 
 
 def test_a_run_without_peers_is_refused(tmp_path):

@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""Says what threads gain in a run that timed the same rows on one thread and on more (batchmark bench --plan scaling).
+
+    scripts/scaling.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
+
+The speedup is the median time on one thread over that on N, the efficiency the speedup over N. Prints the rows of each
+operation, then geometric means, and the rows that take over a millisecond and gain less than 92.5 % of N: those whose
+bytes alone take half of that time at the measured copy bandwidth wait for memory, which a second core does not double,
+and stand apart. A mark * says that the repetitions varied by more than 5 %; one thread and N were timed in turn.
+"""
+
+import sys
+
+from peers import context_lines, geometric_mean, text_table
+from results import CEILINGS, ResultsError, load
+from summary import duration
+
+GOAL = 0.925
+# Below this a row is overhead of starting a team and meeting at its end.
+LONG = 1e-3
+# From this share of the copy bandwidth on a row is bound by memory.
+MEMORY_BOUND = 50
+
+HEADER = ["layer", "ours", "threads", "one", "time", "speedup", "efficiency"]
+
+
+def pairs(run):
+    """{op: [(row on one thread, the same on more)]} of the rows timed both ways."""
+    alone = {}
+    found = {}
+    for row in run.rows:
+        if row.threads == 1:
+            alone[row.name.rpartition("/")[0]] = row
+    for row in run.rows:
+        one = alone.get(row.name.rpartition("/")[0])
+        if one and row.threads > 1 and row.op not in CEILINGS:
+            found.setdefault(row.op, []).append((one, row))
+    return found
+
+
+def speedup(one, many):
+    """The time on one thread over that on more."""
+    return one.seconds / many.seconds
+
+
+def efficiency(one, many):
+    """The share of N times one thread that N threads reach."""
+    return speedup(one, many) / many.threads
+
+
+def waits_for_memory(row):
+    """Do its bytes alone take much of its time?"""
+    return (row.get("pct_copy") or 0) >= MEMORY_BOUND
+
+
+def line(one, many):
+    """A row of the table."""
+    times = [duration(r.seconds) + ("*" if r.unstable else " ") for r in (one, many)]
+    figures = [f"{speedup(one, many):.2f}", f"{100 * efficiency(one, many):.0f} %"]
+    return [many.problem, f"{many.variant} {many.layout}", str(many.threads), *times, *figures]
+
+
+def short_of_goal(found):
+    """[(efficiency, one, many)] of the long rows below GOAL, worst first."""
+    rows = [(efficiency(one, many), one, many) for group in found.values() for one, many in group]
+    return sorted((r for r in rows if r[0] < GOAL and r[2].seconds > LONG), key=lambda r: r[0])
+
+
+def closing(found):
+    """Means, and the rows that gain too little."""
+    lines = ["geometric means of the efficiency:"]
+    for op, group in found.items():
+        for name, kept in (("all rows", group), ("over 1 ms", [p for p in group if p[1].seconds > LONG])):
+            mean = geometric_mean([efficiency(*pair) for pair in kept])
+            if mean:
+                lines.append(f"  {op:17} {100 * mean:4.0f} %  {name} ({len(kept)})")
+    for waiting, what in ((False, "and not bound by memory"), (True, "bound by memory")):
+        rows = [r for r in short_of_goal(found) if waits_for_memory(r[2]) == waiting]
+        lines += ["", f"over 1 ms, {what}, below {100 * GOAL:.1f} %: {len(rows)} rows"]
+        lines += [f"  {100 * value:.0f} %  {many.name}" for value, _, many in rows]
+    return lines
+
+
+def report(run):
+    """Everything, as lines."""
+    found = pairs(run)
+    if not found:
+        raise ResultsError(f"{run.folder}: no row was timed on one thread and on more; run make scaling")
+    lines = context_lines(run) + [""]
+    for op, group in found.items():
+        lines += [op, *text_table(HEADER, [line(one, many) for one, many in group]), ""]
+    return lines + closing(found)
+
+
+def main():
+    """Reports on the runs the command line names."""
+    if any(a.startswith("-") for a in sys.argv[1:]):
+        print(__doc__.strip())
+        return 0 if sys.argv[1] in ("-h", "--help") else 2
+    try:
+        for folder in sys.argv[1:] or [None]:
+            print("\n".join(report(load(folder))))
+    except ResultsError as error:
+        print(f"scaling.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
