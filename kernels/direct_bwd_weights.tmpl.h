@@ -13,6 +13,58 @@
  * from the problem alone, hence the same bits for any number of threads. */
 #include "direct_core.tmpl.h"
 
+/* One function per number of vectors, so that 6 or 100 channels do not pay for lanes they lack. They stand alone
+ * (noinline) so that their code can be found and checked for spills. */
+typedef void tile_of_vectors(float *out, float *start, int64_t start_step, const float *x,
+                             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n);
+
+static inline __attribute__((always_inline)) void tile_at(int k, float *out, float *start,
+                                                          int64_t start_step, const float *x,
+                                                          const ptrdiff_t *at, const float *w,
+                                                          const ptrdiff_t *step, int64_t n)
+{
+    tile(TILE_PIXELS, k, (struct tile_rows){.at = out, .step = k * V},
+         (struct tile_rows){.at = start, .step = start_step}, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_1(float *out, float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_at(1, out, start, start_step, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_2(float *out, float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_at(2, out, start, start_step, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_3(float *out, float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_at(TILE_VECTORS < 3 ? 1 : 3, out, start, start_step, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void hot_tile_4(float *out, float *start, int64_t start_step,
+                                                 const float *x, const ptrdiff_t *at,
+                                                 const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_at(TILE_VECTORS < 4 ? 1 : 4, out, start, start_step, x, at, w, step, n);
+}
+
+/* 1 <= vectors <= TILE_VECTORS */
+static inline tile_of_vectors *hot_tile(int64_t vectors)
+{
+    if (TILE_VECTORS >= 4 && vectors == 4)
+        return hot_tile_4;
+    if (TILE_VECTORS >= 3 && vectors == 3)
+        return hot_tile_3;
+    return vectors == 2 ? hot_tile_2 : hot_tile_1;
+}
+
 /* Pixels of a unit: its diff_dst, 64 KiB at 64 lanes, streams from L2 with every tile of weights, which is then long
  * enough to hide loading and storing its sums. */
 #define UNIT_PIXELS 256

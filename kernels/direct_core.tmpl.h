@@ -32,10 +32,27 @@ struct tensor {
     int64_t c, h, w;
 };
 
-/* The tile. `w` has n rows of k vectors; the sums start from `start` (rows start_step floats apart,
- * 0 = the same row for all) and go to rows of k vectors at `out`. */
-static inline __attribute__((always_inline)) void tile(int k, float *out, const float *start,
-                                                       int64_t start_step, const float *x,
+/* Where the rows of a tile's sums lie: row p, p < pixels, begins `row[p]` floats and its vector j another `lane[j]` floats
+ * after `at`. Without `row` and `lane` they are `step` floats apart (0 = the same row for all), vectors side by side. */
+struct tile_rows {
+    float *at;
+    int64_t step;
+    const ptrdiff_t *row, *lane;
+};
+
+static inline __attribute__((always_inline)) float *tile_row(const struct tile_rows *t, int p)
+{
+    return t->at + (t->row ? t->row[p] : p * t->step);
+}
+
+static inline __attribute__((always_inline)) ptrdiff_t tile_lane(const struct tile_rows *t, int j)
+{
+    return t->lane ? t->lane[j] : j * V;
+}
+
+/* The tile: `pixels` by k vectors. `w` has n rows of k vectors; the sums begin as `from` has them and go to `to`. */
+static inline __attribute__((always_inline)) void tile(int pixels, int k, struct tile_rows to,
+                                                       struct tile_rows from, const float *x,
                                                        const ptrdiff_t *at, const float *w,
                                                        const ptrdiff_t *step, int64_t n)
 {
@@ -43,11 +60,14 @@ static inline __attribute__((always_inline)) void tile(int k, float *out, const 
     vf sum[MAX_PIXELS][MAX_VECTORS];
 #pragma GCC unroll 8
     for (int p = 0; p < MAX_PIXELS; p++) {
-        pixel[p] = x + at[p < TILE_PIXELS ? p : 0];
+        if (p >= pixels)
+            break;
+        pixel[p] = x + at[p];
+        const float *start = tile_row(&from, p);
 #pragma GCC unroll 4
         for (int j = 0; j < MAX_VECTORS; j++)
-            if (p < TILE_PIXELS && j < k)
-                sum[p][j] = vload(start + p * start_step + j * V);
+            if (j < k)
+                sum[p][j] = vload(start + tile_lane(&from, j));
     }
     for (int64_t i = 0; i < n; i++) {
         vf row[MAX_VECTORS];
@@ -59,7 +79,7 @@ static inline __attribute__((always_inline)) void tile(int k, float *out, const 
         w += k * V;
 #pragma GCC unroll 8
         for (int p = 0; p < MAX_PIXELS; p++) {
-            if (p >= TILE_PIXELS)
+            if (p >= pixels)
                 break;
             vf b = vset1(pixel[p][s]);
 #pragma GCC unroll 4
@@ -69,54 +89,15 @@ static inline __attribute__((always_inline)) void tile(int k, float *out, const 
         }
     }
 #pragma GCC unroll 8
-    for (int p = 0; p < MAX_PIXELS; p++)
+    for (int p = 0; p < MAX_PIXELS; p++) {
+        if (p >= pixels)
+            break;
+        float *end = tile_row(&to, p);
 #pragma GCC unroll 4
         for (int j = 0; j < MAX_VECTORS; j++)
-            if (p < TILE_PIXELS && j < k)
-                vstore(out + (p * k + j) * V, sum[p][j]);
-}
-
-/* One function per number of vectors, so that 6 or 100 channels do not pay for lanes they lack.
- * They stand alone (noinline) so that their code can be found and checked for spills. */
-static __attribute__((noinline)) void hot_tile_1(float *out, const float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile(1, out, start, start_step, x, at, w, step, n);
-}
-
-static __attribute__((noinline)) void hot_tile_2(float *out, const float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile(2, out, start, start_step, x, at, w, step, n);
-}
-
-static __attribute__((noinline)) void hot_tile_3(float *out, const float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile(TILE_VECTORS < 3 ? 1 : 3, out, start, start_step, x, at, w, step, n);
-}
-
-static __attribute__((noinline)) void hot_tile_4(float *out, const float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile(TILE_VECTORS < 4 ? 1 : 4, out, start, start_step, x, at, w, step, n);
-}
-
-typedef void tile_of_vectors(float *out, const float *start, int64_t start_step, const float *x,
-                             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n);
-
-/* 1 <= vectors <= TILE_VECTORS */
-static inline tile_of_vectors *hot_tile(int64_t vectors)
-{
-    if (TILE_VECTORS >= 4 && vectors == 4)
-        return hot_tile_4;
-    if (TILE_VECTORS >= 3 && vectors == 3)
-        return hot_tile_3;
-    return vectors == 2 ? hot_tile_2 : hot_tile_1;
+            if (j < k)
+                vstore(end + tile_lane(&to, j), sum[p][j]);
+    }
 }
 
 /* A window: rows x cols pixels of some channels of some images, copied with zeros for what lies

@@ -3,17 +3,137 @@
  * direct_axis().
  *
  *   for each unit (a few image rows, or a few small images)       units are dealt to threads
- *     copy its input window, zero padded
+ *     copy its input window, zero padded, or read the input where it lies
  *     for each block of TILE_LANES outputs
- *       for each block of inputs whose packed weights fit L1
- *         for each tile of TILE_PIXELS pixels: the micro-kernel    sums wait in `sums`, pixel-major
- *       transpose the sums into the output
+ *       for each class of pixels that the same taps reach
+ *         for each run of packed weights that fits L1
+ *           for each tile of TILE_PIXELS pixels: the micro-kernel  sums wait in `sums` from run to run
+ *       the last run writes to the output, or `sums` is transposed into it
  *
- * Weights are packed once per call, [group][phase][block of outputs][input][tap][TILE_LANES].
+ * Products with padding are not computed where pixels are read in place: a class is a rectangle of pixels whose taps
+ * inside the image are the same rectangle of the kernel, runs of packed weights. In 2x2 images, of several images at a
+ * time, 16 of the 36 products of a 3x3 kernel remain. Only a window copied with its padding (nchw, and few channels,
+ * whose runs would be short) makes all pixels of a unit one class.
+ *
+ * Weights are packed once per call, [group][phase][block of outputs][tap][input][TILE_LANES], or [input][tap] where
+ * there is a padded window: planes of nchw then are read tap after tap, as cache lines have them.
  * The gradient of a strided convolution falls into sh sw phases: the input pixels with the same
  * remainder take part in the same subset of taps, and within a phase they are an ordinary
  * convolution of stride 1. */
 #include "direct_core.tmpl.h"
+
+/* One function per number of pixels and vectors. They stand alone (noinline) so that their code can be found and checked
+ * for spills. Rows of both ends come from tables; the sums they begin with lie side by side. */
+typedef void tile_kernel(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                         const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n);
+
+static inline __attribute__((always_inline)) void
+tile_between(int pixels, int k, const struct tile_rows *to, const struct tile_rows *from,
+             const float *x, const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    if (!to->row || !to->lane || !from->row)
+        __builtin_unreachable();
+    tile(pixels, k, *to, (struct tile_rows){.at = from->at, .row = from->row}, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_1_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS, 1, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_2_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS, 2, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_3_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_4_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_1_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, 1, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_2_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, 2, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_3_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_4_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_1_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, 1, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_2_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, 2, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_3_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, n);
+}
+
+static __attribute__((noinline)) void
+hot_tile_4_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, n);
+}
+
+/* Tiles have TILE_PIXELS, one or two less: any number of pixels of some tiles then divides without rest. */
+#define TILE_PIXELS_MIN (TILE_PIXELS - 2)
+
+/* 1 <= vectors <= TILE_VECTORS */
+static inline tile_kernel *hot_tile(int64_t vectors, int64_t pixels)
+{
+    static tile_kernel *const of[MAX_VECTORS][3] = {
+        {hot_tile_1_less_0, hot_tile_1_less_1, hot_tile_1_less_2},
+        {hot_tile_2_less_0, hot_tile_2_less_1, hot_tile_2_less_2},
+        {hot_tile_3_less_0, hot_tile_3_less_1, hot_tile_3_less_2},
+        {hot_tile_4_less_0, hot_tile_4_less_1, hot_tile_4_less_2},
+    };
+    return of[vectors - 1][TILE_PIXELS - pixels];
+}
 
 /* One dimension of one phase: output j < count lies at out0 + j out_step and reads, with tap i <
  * taps, input j in_step + shift0 + i shift_step. Tap i is the kernel's k0 + i k_step. */
@@ -42,23 +162,35 @@ static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phas
 #define UNIT_PIXELS 1024
 /* Fewest: below this, packing costs more than idle threads. */
 #define UNIT_PIXELS_MIN 48
+/* Images this small make units of whole tiles of images: each of their pixels may be a class of its own. */
+#define SMALL_IMAGE 64
+/* Fewest inputs whose products with padding are left out: a run of weights should outlast the loading and storing of its
+ * sums many times. */
+#define RUN_INPUTS 16
 /* Bytes of packed weights that pass over the pixels at a time. They stay in L1 from tile to tile (32 KiB on the
  * smaller machines): streamed from L2, each tile waits for its first weights whenever the prefetches of the next
  * window fill the miss buffers. Sums are reloaded once per block, one load in 90 multiply-adds at 60 channels. */
 #define WEIGHTS_BYTES (24 * 1024)
 
+/* How tiles read a unit: a copy with its padding in the layout of the tensor; a copy of whole images turned from planes
+ * to pixels; or the tensor itself. */
+enum reading { READ_PADDED, READ_TURNED, READ_IN_PLACE };
+
 struct plan {
     struct pass pass;
     struct units units;
-    struct window window;
-    int64_t y_step, x_step, y_low, x_low; /* window of output j begins at input j step + low */
+    enum reading reading;
+    struct window window; /* what is read: the copy, or the tensor */
+    int64_t y_step, x_step, y_low, x_low,
+        y_high; /* a padded window of output j begins at input j step + low */
     int64_t max_taps, blocks, vectors, splits;
     /* scratch */
     float *packed, *input, *sums, *bias;
     struct packed_tap {
         int64_t before, taps, index; /* taps of earlier phases, taps of this phase, which of them */
     } * tap;
-    ptrdiff_t *pixel, *step;
+    ptrdiff_t *step;            /* per row of weights */
+    ptrdiff_t *at, *wait, *out; /* per pixel: where it is read, where its sums wait and go to */
     size_t bytes;
 };
 
@@ -84,6 +216,66 @@ static struct span direct_span(const struct conv *p, bool vertical, int64_t phas
     return s;
 }
 
+/* Taps lo <= i < hi of output j of a dimension lie inside the image. */
+struct reach {
+    int64_t lo, hi;
+};
+
+static inline struct reach reach_of(const struct axis *a, int64_t size, int64_t j)
+{
+    struct reach r = {0, a->taps};
+    int64_t first = j * a->in_step + a->shift0, last = first + (a->taps - 1) * a->shift_step;
+    for (; r.lo < r.hi && (first < 0 || first >= size); first += a->shift_step)
+        r.lo++;
+    for (; r.lo < r.hi && (last < 0 || last >= size); last -= a->shift_step)
+        r.hi--;
+    return r;
+}
+
+/* Share of the taps of a dimension that lie inside the image. */
+static double share_inside(const struct conv *p, bool vertical, int64_t phases, int64_t size)
+{
+    int64_t inside = 0, all = 0;
+    for (int64_t i = 0; i < phases; i++) {
+        struct axis a = direct_axis(p, vertical, i);
+        for (int64_t j = 0; j < a.count; j++) {
+            struct reach r = reach_of(&a, size, j);
+            inside += r.hi - r.lo;
+        }
+        all += a.count * a.taps;
+    }
+    return all ? (double)inside / (double)all : 1;
+}
+
+/* A function of the problem and the layout alone. */
+static enum reading reading_of(const struct pass *s, int64_t pixels)
+{
+    const struct conv *p = s->conv;
+    if (s->inputs < RUN_INPUTS)
+        return READ_PADDED;
+    if (s->in.layout != NCHW)
+        return READ_IN_PLACE;
+    /* A line of small planes has several channels of a pixel; of larger ones only pixels, which classes scatter. */
+    if (max_i64(s->in.h * s->in.w, pixels) > 4 * SMALL_IMAGE ||
+        share_inside(p, true, s->phases_y, s->in.h) * share_inside(p, false, s->phases_x, s->in.w) >
+            0.92)
+        return READ_PADDED;
+    return s->in.h * s->in.w <= 8 ? READ_IN_PLACE : READ_TURNED;
+}
+
+/* Images where they lie, or turned to pixels of whole vectors. */
+static struct window window_of_images(const struct tensor *t, int64_t inputs, bool turned)
+{
+    struct window w = {.layout = turned ? NHWC : t->layout, .rows = t->h, .cols = t->w};
+    struct planes p = planes_of(t, 0, t->c);
+    w.pixel = turned ? div_up(inputs, V) * V : p.pitch;
+    w.row = w.pixel * t->w;
+    w.plane = w.row * t->h;
+    w.planes = turned ? 1 : p.all;
+    w.image = w.plane * w.planes;
+    return w;
+}
+
 /* The plan and, when scratch is given, its pieces for one thread. */
 static struct plan direct_plan(const struct problem *problem, struct formats f,
                                float *const t[ROLE_COUNT], void *scratch, int thread)
@@ -92,38 +284,60 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
     const struct conv *p = &problem->conv;
     const struct pass *s = &d.pass;
     struct span y = direct_span(p, true, s->phases_y), x = direct_span(p, false, s->phases_x);
-    int64_t wanted = min_i64(max_i64(p->mb * y.count * x.count / 32, UNIT_PIXELS_MIN), UNIT_PIXELS);
-    d.units = units_make(p->mb, y.count, x.count, wanted);
+    d.vectors = div_up(s->outputs, V);
+    d.blocks = div_up(d.vectors, TILE_VECTORS);
+    d.reading = reading_of(s, y.count * x.count);
     d.y_step = y.step;
     d.x_step = x.step;
     d.y_low = y.low;
     d.x_low = x.low;
+    d.y_high = y.high;
     d.max_taps = y.taps * x.taps;
-    d.window = window_make(s->in.layout, (d.units.rows - 1) * y.step + y.high - y.low + 1,
-                           (d.units.cols - 1) * x.step + x.high - x.low + 1, s->inputs);
-    d.vectors = div_up(s->outputs, V);
-    d.blocks = div_up(d.vectors, TILE_VECTORS);
+    /* Blocks of outputs are dealt out like units where no unit is copied for it. */
+    int64_t image = y.count * x.count, deal = d.reading == READ_IN_PLACE ? d.blocks : 1;
+    int64_t wanted = min_i64(max_i64(p->mb * image * deal / 32, UNIT_PIXELS_MIN), UNIT_PIXELS);
+    if (d.reading != READ_PADDED && image <= SMALL_IMAGE)
+        wanted = max_i64(wanted, 2 * (TILE_PIXELS - 1) * image);
+    if (d.reading == READ_TURNED)
+        wanted = max_i64(wanted, image);
+    d.units = units_make(p->mb, y.count, x.count, wanted);
+    if (d.reading == READ_PADDED)
+        d.window = window_make(s->in.layout, (d.units.rows - 1) * y.step + y.high - y.low + 1,
+                               (d.units.cols - 1) * x.step + x.high - x.low + 1, s->inputs);
+    else
+        d.window = window_of_images(&s->in, s->inputs, d.reading == READ_TURNED);
     int64_t units = p->g * d.units.nn * d.units.ny * d.units.nx;
-    d.splits = min_i64(div_up(16, units), d.blocks);
+    d.splits = min_i64(div_up(d.reading == READ_IN_PLACE ? 32 : 16, units), d.blocks);
 
-    int64_t pixels = d.units.images * d.units.rows * d.units.cols + TILE_PIXELS;
+    int64_t pixels = d.units.images * d.units.rows * d.units.cols;
+    /* Bounds of the reach move at most once per tap and end. */
+    int64_t classes = d.reading == READ_PADDED ? 1
+                                               : min_i64(d.units.rows, 2 * y.taps + 1) *
+                                                     min_i64(d.units.cols, 2 * x.taps + 1);
+    int64_t listed = pixels + classes * TILE_PIXELS;
     struct carver c = {.base = scratch};
     d.packed = carve(&c, p->g * d.vectors * V * s->inputs * p->kh * p->kw, sizeof(float));
     d.tap = carve(&c, p->kh * p->kw, sizeof *d.tap);
     size_t shared = c.used;
     d.bias = carve(&c, TILE_LANES, sizeof(float));
-    d.pixel = carve(&c, pixels, sizeof(ptrdiff_t));
     d.step = carve(&c, s->inputs * d.max_taps, sizeof(ptrdiff_t));
+    d.at = carve(&c, listed, sizeof(ptrdiff_t));
+    d.wait = carve(&c, listed, sizeof(ptrdiff_t));
+    d.out = carve(&c, listed, sizeof(ptrdiff_t));
     d.sums = carve(&c, (pixels + V) * TILE_LANES, sizeof(float));
-    d.input = carve(&c, window_floats(&d.window, d.units.images), sizeof(float));
+    if (d.reading != READ_IN_PLACE)
+        d.input = carve(&c, window_floats(&d.window, d.units.images), sizeof(float));
     size_t own = c.used - shared;
     if (scratch) {
         size_t skip = (size_t)thread * own;
         d.bias += skip / sizeof(float);
-        d.pixel += skip / sizeof(ptrdiff_t);
         d.step += skip / sizeof(ptrdiff_t);
+        d.at += skip / sizeof(ptrdiff_t);
+        d.wait += skip / sizeof(ptrdiff_t);
+        d.out += skip / sizeof(ptrdiff_t);
         d.sums += skip / sizeof(float);
-        d.input += skip / sizeof(float);
+        if (d.input)
+            d.input += skip / sizeof(float);
     }
     d.bytes = shared + own * (size_t)(thread + 1);
     return d;
@@ -154,19 +368,31 @@ static void sort_taps(const struct plan *d)
     }
 }
 
+/* Vectors of outputs are dealt to blocks evenly: a block of one vector would keep few sums in flight. */
+static inline int64_t block_first(const struct plan *d, int64_t block)
+{
+    return d->vectors * block / d->blocks;
+}
+
+static inline int64_t block_vectors(const struct plan *d, int64_t block)
+{
+    return block_first(d, block + 1) - block_first(d, block);
+}
+
+/* The block of a vector. */
+static inline int64_t block_of(const struct plan *d, int64_t vector)
+{
+    return ((vector + 1) * d->blocks - 1) / d->vectors;
+}
+
 /* Packed weights of a phase (`taps` taps, `before` in earlier phases), group and block of outputs.
  */
 static inline float *packed_block(const struct plan *d, int64_t group, int64_t before, int64_t taps,
                                   int64_t block)
 {
     int64_t all = d->pass.conv->kh * d->pass.conv->kw;
-    return d->packed +
-           ((group * all + before) * d->vectors + block * TILE_VECTORS * taps) * V * d->pass.inputs;
-}
-
-static inline int64_t block_vectors(const struct plan *d, int64_t block)
-{
-    return min_i64(d->vectors - block * TILE_VECTORS, TILE_VECTORS);
+    return d->packed + ((group * all + before) * d->vectors + block_first(d, block) * taps) * V *
+                           d->pass.inputs;
 }
 
 /* Tiles of the packing: (group, vector of outputs). */
@@ -180,8 +406,9 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
     bool joined = s->input == all;
     int64_t runs = joined ? 1 : s->inputs, length = joined ? s->inputs * all : all;
     for (int64_t i = first; i < last; i++) {
-        int64_t group = i / d.vectors, v = i % d.vectors, block = v / TILE_VECTORS;
-        int64_t k = block_vectors(&d, block), rows = min_i64(s->outputs - v * V, V);
+        int64_t group = i / d.vectors, v = i % d.vectors, block = block_of(&d, v);
+        int64_t k = block_vectors(&d, block), lane = (v - block_first(&d, block)) * V;
+        int64_t rows = min_i64(s->outputs - v * V, V);
         const float *from = s->weights + group * s->group + v * V * s->output;
         for (int64_t r = 0; r < runs; r++) {
             int64_t c = r, t = 0;
@@ -192,7 +419,9 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
                 for (int64_t l = 0; l < n; l++) {
                     struct packed_tap tap = d.tap[t];
                     float *to = packed_block(&d, group, tap.before, tap.taps, block);
-                    vstore(to + ((c * tap.taps + tap.index) * k + v % TILE_VECTORS) * V, m[l]);
+                    int64_t row = d.reading == READ_PADDED ? c * tap.taps + tap.index
+                                                           : tap.index * s->inputs + c;
+                    vstore(to + row * k * V + lane, m[l]);
                     if (++t == all) {
                         t = 0;
                         c++;
@@ -214,19 +443,36 @@ static inline int64_t clipped(int64_t first, int64_t length, int64_t end)
     return max_i64(min_i64(length, end - first), 0);
 }
 
-/* Writes n consecutive pixels of one image row or plane, m <= V * k channels from c on, to nchw. */
-static void put_planes(const struct tensor *t, float *to, const float *sums, int64_t k, int64_t m,
-                       int64_t n)
+/* Four pixels, a 2x2 image for one, of `rows` channels: a transpose of V x V would move mostly nothing. */
+static void put_four(float *to, int64_t plane, const float *from, int64_t rows)
+{
+    int64_t c = 0;
+    for (; c + 4 <= rows; c += 4)
+        vtranspose4((const float *[]){from + c, from + TILE_LANES + c, from + 2 * TILE_LANES + c,
+                                      from + 3 * TILE_LANES + c},
+                    to + c * plane, plane);
+    for (; c < rows; c++)
+        for (int64_t p = 0; p < 4; p++)
+            to[c * plane + p] = from[p * TILE_LANES + c];
+}
+
+/* Writes n consecutive pixels of one image row or plane, m <= TILE_LANES channels, to nchw. */
+static void put_planes(const struct tensor *t, float *to, const float *sums, int64_t m, int64_t n)
 {
     int64_t plane = t->h * t->w;
     for (int64_t j = 0; j * V < m; j++) {
         int64_t rows = min_i64(m - j * V, V);
         for (int64_t p = 0; p < n; p += V) {
             vf b[V];
-            for (int64_t i = 0; i < V; i++)
-                b[i] = vload(sums + ((p + i) * k + j) * V);
-            vtranspose(b);
             float *q = to + j * V * plane + p;
+            const float *from = sums + p * TILE_LANES + j * V;
+            if (V > 4 && n - p == 4) {
+                put_four(q, plane, from, rows);
+                break;
+            }
+            for (int64_t i = 0; i < V; i++)
+                b[i] = vload(from + i * TILE_LANES);
+            vtranspose(b);
             if (n - p >= V)
                 for (int64_t i = 0; i < rows; i++)
                     vstore(q + i * plane, b[i]);
@@ -262,9 +508,9 @@ static inline void put_pixel(const struct tensor *t, int64_t n, int64_t y, int64
     }
 }
 
-/* Writes the sums of a block (rows of k vectors) to the output: m channels from c on. */
-static void put_block(const struct tensor *t, const struct patch *u, const float *sums, int64_t k,
-                      int64_t c, int64_t m)
+/* Writes the sums of a block to the output: m channels from c on. */
+static void put_block(const struct tensor *t, const struct patch *u, const float *sums, int64_t c,
+                      int64_t m)
 {
     int64_t plane = t->h * t->w;
     bool runs = t->layout == NCHW && u->x.out_step == 1;
@@ -272,19 +518,19 @@ static void put_block(const struct tensor *t, const struct patch *u, const float
     for (int64_t n = 0; n < u->images; n++) {
         float *image = t->data + ((u->n0 + n) * t->c + c) * plane;
         if (whole) {
-            put_planes(t, image + (u->y.out0 + u->y0) * t->w, sums, k, m, u->rows * u->cols);
-            sums += u->rows * u->cols * k * V;
+            put_planes(t, image + (u->y.out0 + u->y0) * t->w, sums, m, u->rows * u->cols);
+            sums += u->rows * u->cols * TILE_LANES;
             continue;
         }
         for (int64_t r = 0; r < u->rows; r++) {
             int64_t y = u->y.out0 + (u->y0 + r) * u->y.out_step;
             if (runs)
-                put_planes(t, image + y * t->w + u->x.out0 + u->x0, sums, k, m, u->cols);
+                put_planes(t, image + y * t->w + u->x.out0 + u->x0, sums, m, u->cols);
             else
                 for (int64_t q = 0; q < u->cols; q++)
                     put_pixel(t, u->n0 + n, y, u->x.out0 + (u->x0 + q) * u->x.out_step, c, m,
-                              sums + q * k * V);
-            sums += u->cols * k * V;
+                              sums + q * TILE_LANES);
+            sums += u->cols * TILE_LANES;
         }
     }
 }
@@ -304,62 +550,219 @@ static void put_zero_lanes(const struct tensor *t, const struct patch *u)
                           u->x.out0 + (u->x0 + q) * u->x.out_step, t->c, padded.c - t->c, zeros);
 }
 
-/* Computes blocks first <= b < last of one phase over one unit whose window is packed. Meanwhile the lines
- * `next` of the input and those the results will go to are fetched. */
-static void convolve_patch(const struct plan *d, const struct patch *u, int64_t group,
-                           int64_t before, int64_t first, int64_t last, const struct lines *next)
+/* Pixels of a dimension, from `first` on, that the same taps reach. */
+struct alike {
+    int64_t count;
+    struct reach taps;
+};
+
+static struct alike alike_from(const struct plan *d, const struct axis *a, int64_t size,
+                               int64_t first, int64_t end)
+{
+    struct alike s = {end - first, {0, a->taps}};
+    if (d->reading == READ_PADDED)
+        return s;
+    s.taps = reach_of(a, size, first);
+    for (s.count = 1; first + s.count < end; s.count++) {
+        struct reach r = reach_of(a, size, first + s.count);
+        if (r.lo != s.taps.lo || r.hi != s.taps.hi)
+            break;
+    }
+    return s;
+}
+
+/* A class: some images of the rectangle of pixels that one rectangle of taps reaches. */
+struct class
+{
+    int64_t y, x; /* its corner in the patch */
+    struct alike rows, cols;
+    int64_t listed, end; /* its pixels in the lists; the last one repeated to fill tiles */
+};
+
+static inline int64_t class_tiles(const struct patch *u, const struct class *c)
+{
+    return div_up(u->images * c->rows.count * c->cols.count, TILE_PIXELS);
+}
+
+/* The class after c, row by row; false at the end. Begins with one that is all zero. */
+static bool class_next(const struct plan *d, const struct patch *u, struct class *c)
+{
+    const struct pass *s = &d->pass;
+    c->x += c->cols.count;
+    if (c->end == 0 || c->x == u->cols) {
+        c->y += c->rows.count;
+        c->x = 0;
+        if (c->y == u->rows)
+            return false;
+        c->rows = alike_from(d, &u->y, s->in.h, u->y0 + c->y, u->y0 + u->rows);
+    }
+    c->cols = alike_from(d, &u->x, s->in.w, u->x0 + c->x, u->x0 + u->cols);
+    c->listed = c->end;
+    c->end +=
+        max_i64(u->images * c->rows.count * c->cols.count, class_tiles(u, c) * TILE_PIXELS_MIN);
+    return true;
+}
+
+/* Lists the pixels of a patch class by class; returns the number of tiles they make. */
+static int64_t list_pixels(const struct plan *d, const struct patch *u)
+{
+    const struct window *w = &d->window;
+    const struct tensor *t = &d->pass.out;
+    bool padded = d->reading == READ_PADDED;
+    int64_t read_y = padded ? 0 : u->y0, read_x = padded ? 0 : u->x0;
+    struct planes to = planes_of(t, 0, t->c);
+    int64_t tiles = 0;
+    for (struct class c = {0}; class_next(d, u, &c);) {
+        int64_t i = c.listed;
+        tiles += class_tiles(u, &c);
+        for (int64_t n = 0; n < u->images; n++) {
+            for (int64_t r = c.y; r < c.y + c.rows.count; r++) {
+                ptrdiff_t at = n * w->image + (read_y + r) * d->y_step * w->row +
+                               (read_x + c.x) * d->x_step * w->pixel;
+                ptrdiff_t wait = ((n * u->rows + r) * u->cols + c.x) * TILE_LANES;
+                ptrdiff_t out = (u->n0 + n) * to.all * to.size +
+                                ((u->y.out0 + (u->y0 + r) * u->y.out_step) * t->w + u->x.out0 +
+                                 (u->x0 + c.x) * u->x.out_step) *
+                                    to.pitch;
+                for (int64_t q = 0; q < c.cols.count; q++, i++) {
+                    d->at[i] = at + q * d->x_step * w->pixel;
+                    d->wait[i] = wait + q * TILE_LANES;
+                    d->out[i] = out + q * u->x.out_step * to.pitch;
+                }
+            }
+        }
+        for (; i < c.end; i++) {
+            d->at[i] = d->at[i - 1];
+            d->wait[i] = d->wait[i - 1];
+            d->out[i] = d->out[i - 1];
+        }
+    }
+    return tiles;
+}
+
+/* How far from its pixel each row of weights reads. */
+static void list_steps(const struct plan *d, const struct patch *u, int64_t group)
 {
     const struct pass *s = &d->pass;
     const struct window *w = &d->window;
-    int64_t taps = u->y.taps * u->x.taps, pixels = u->images * u->rows * u->cols, i = 0;
-    int64_t tiles = div_up(pixels, TILE_PIXELS);
-    for (int64_t n = 0; n < u->images; n++)
-        for (int64_t r = 0; r < u->rows; r++)
-            for (int64_t q = 0; q < u->cols; q++)
-                d->pixel[i++] = n * w->image + r * d->y_step * w->row + q * d->x_step * w->pixel;
-    for (int64_t p = 0; p < TILE_PIXELS; p++) /* the last tile repeats the last pixel */
-        d->pixel[i + p] = d->pixel[i - 1];
-    i = 0;
-    for (int64_t c = 0; c < s->inputs; c++)
-        for (int64_t y = 0; y < u->y.taps; y++)
-            for (int64_t x = 0; x < u->x.taps; x++)
-                d->step[i++] = window_channel(w, group * s->inputs, c) +
-                               (u->y.shift0 + y * u->y.shift_step - d->y_low) * w->row +
-                               (u->x.shift0 + x * u->x.shift_step - d->x_low) * w->pixel;
+    bool padded = d->reading == READ_PADDED;
+    int64_t taps = u->y.taps * u->x.taps;
+    int64_t low_y = padded ? d->y_low : 0, low_x = padded ? d->x_low : 0;
+    int64_t c0 = d->reading == READ_TURNED ? 0 : group * s->inputs;
+    for (int64_t t = 0; t < taps; t++) {
+        ptrdiff_t tap = (u->y.shift0 + t / u->x.taps * u->y.shift_step - low_y) * w->row +
+                        (u->x.shift0 + t % u->x.taps * u->x.shift_step - low_x) * w->pixel;
+        for (int64_t c = 0; c < s->inputs; c++)
+            d->step[padded ? c * taps + t : t * s->inputs + c] = tap + window_channel(w, c0, c);
+    }
+}
 
+/* Where the sums of a block may go straight from the registers: whole vectors, at `lane` from their pixels. */
+static bool goes_straight(const struct tensor *t, int64_t c, int64_t m, ptrdiff_t lane[MAX_VECTORS],
+                          float **to)
+{
+    for (int64_t j = 0; j < MAX_VECTORS; j++)
+        lane[j] = t->layout == NCHW16C ? j * V / 16 * t->h * t->w * 16 + j * V % 16 : j * V;
+    if (m % V || t->layout == NCHW || (t->layout == NCHW16C && c % 16))
+        return false;
+    *to = t->data + (t->layout == NHWC ? c : c / 16 * t->h * t->w * 16);
+    return true;
+}
+
+/* One block of outputs of one phase over one unit. */
+static void convolve_block(const struct plan *d, const struct patch *u, const float *input,
+                           const float *weights, int64_t k, int64_t c0, int64_t m,
+                           int64_t all_tiles, struct lines next)
+{
+    static const ptrdiff_t same[MAX_PIXELS], together[MAX_VECTORS] = {0, V, 2 * V, 3 * V};
+    const struct pass *s = &d->pass;
+    int64_t some = WEIGHTS_BYTES / (k * V * 4), begun = 0, ended = 0;
+    ptrdiff_t lane[MAX_VECTORS];
+    float *out = NULL;
+    bool straight = goes_straight(&s->out, c0, m, lane, &out);
+    struct lines to =
+        lines_make(&s->out, u->n0, u->images, c0, m, u->y.out0 + u->y0 * u->y.out_step,
+                   (u->rows - 1) * u->y.out_step + 1);
+    if (straight)
+        to.images = 0;
+    for (struct class c = {0}; class_next(d, u, &c);) {
+        struct reach ky = c.rows.taps, kx = c.cols.taps;
+        int64_t high = ky.hi - ky.lo, wide = kx.hi - kx.lo, pixels = c.end - c.listed;
+        int64_t tiles = class_tiles(u, &c);
+        /* Rows of taps that follow each other are one run. No run at all: the sums are the bias. */
+        bool joined = wide == u->x.taps || high * wide == 0;
+        int64_t runs = joined ? 1 : high, length = (joined ? high * wide : wide) * s->inputs;
+        int64_t pieces = max_i64(div_up(length, some), 1);
+        for (int64_t i = 0; i < runs * pieces; i++) {
+            int64_t begin = length * (i % pieces) / pieces,
+                    end = length * (i % pieces + 1) / pieces;
+            int64_t row =
+                ((ky.lo + i / pieces) * u->x.taps + kx.lo) * s->inputs * (length > 0) + begin;
+            bool last = i == runs * pieces - 1;
+            for (int64_t t = 0; t < tiles; t++) {
+                int64_t p = c.listed + pixels * t / tiles;
+                int64_t count = c.listed + pixels * (t + 1) / tiles - p;
+                struct tile_rows from = {.at = d->bias, .row = same};
+                struct tile_rows end_at = {.at = d->sums, .row = d->wait + p, .lane = together};
+                if (i > 0)
+                    from = end_at;
+                if (last && straight) {
+                    end_at = (struct tile_rows){.at = out, .row = d->out + p, .lane = lane};
+                    for (int64_t q = 0; q < count; q++)
+                        for (int64_t j = 0; j < k * V; j += 16)
+                            __builtin_prefetch(out + d->out[p + q] + lane[j / V]);
+                }
+                hot_tile(k, count)(&end_at, &from, input, d->at + p, weights + row * k * V,
+                                   d->step + row, end - begin);
+                if (i == 0)
+                    lines_fetch(&next, begun++, all_tiles);
+                if (last)
+                    lines_fetch(&to, ended++, all_tiles);
+            }
+        }
+    }
+    if (!straight)
+        put_block(&s->out, u, d->sums, c0, m);
+}
+
+/* Computes blocks first <= b < last of one phase over one unit, which is read from `input` on. Meanwhile the lines
+ * `next` of the input are fetched. */
+static void convolve_patch(const struct plan *d, const struct patch *u, const float *input,
+                           int64_t group, int64_t before, int64_t first, int64_t last,
+                           struct lines next)
+{
+    const struct pass *s = &d->pass;
+    int64_t taps = u->y.taps * u->x.taps, tiles = list_pixels(d, u);
+    list_steps(d, u, group);
     for (int64_t b = first; b < last; b++) {
-        int64_t k = block_vectors(d, b), c0 = b * TILE_LANES,
-                m = min_i64(s->outputs - c0, TILE_LANES);
-        int64_t rows = s->inputs * taps; /* 0 in a phase no tap reaches: its outputs are zero */
-        int64_t some = max_i64(WEIGHTS_BYTES / (max_i64(taps, 1) * k * V * 4), 1) * taps;
-        const float *weights = packed_block(d, group, before, taps, b);
-        int64_t given = s->bias ? m : 0;
+        int64_t k = block_vectors(d, b), c0 = block_first(d, b) * V;
+        int64_t m = min_i64(s->outputs - c0, k * V), given = s->bias ? m : 0;
         for (int64_t j = 0; j < given; j++)
             d->bias[j] = s->bias[group * s->outputs + c0 + j];
         for (int64_t j = given; j < k * V; j++)
             d->bias[j] = 0;
-        tile_of_vectors *hot = hot_tile(k);
-        struct lines to =
-            lines_make(&s->out, u->n0, u->images, group * s->outputs + c0, m,
-                       u->y.out0 + u->y0 * u->y.out_step, (u->rows - 1) * u->y.out_step + 1);
-        int64_t r = 0;
-        do {
-            int64_t n = min_i64(rows - r, some);
-            for (int64_t p = 0; p < pixels; p += TILE_PIXELS) {
-                float *sums = d->sums + p * k * V;
-                hot(sums, r ? sums : d->bias, r ? k * V : 0, d->input, d->pixel + p,
-                    weights + r * k * V, d->step + r, n);
-                if (r + some >= rows)
-                    lines_fetch(&to, p / TILE_PIXELS, tiles);
-                if (r == 0 && b == first)
-                    lines_fetch(next, p / TILE_PIXELS, tiles);
-            }
-            r += some;
-        } while (r < rows);
-        put_block(&s->out, u, d->sums, k, group * s->outputs + c0, m);
+        convolve_block(d, u, input, packed_block(d, group, before, taps, b), k,
+                       group * s->outputs + c0, m, tiles, next);
+        next.images = 0; /* fetched once */
     }
     if (group == s->conv->g - 1 && last == d->blocks)
         put_zero_lanes(&s->out, u);
+}
+
+/* Copies an image of planes pixel by pixel, zeros to the vector's end. */
+static void turn_image(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
+                       int64_t channels, float *out)
+{
+    int64_t plane = t->h * t->w;
+    for (int64_t c = 0; c < channels; c += V) {
+        const float *from = t->data + (n * t->c + c0 + c) * plane;
+        for (int64_t p = 0; p < plane; p += V) {
+            vf a[V];
+            load_transposed(a, from + p, plane, channels - c, plane - p);
+            for (int64_t i = 0; i < min_i64(plane - p, V); i++)
+                vstore(out + (p + i) * w->pixel + c, a[i]);
+        }
+    }
 }
 
 /* Tile i of the convolution: (group, unit, share of the blocks of outputs). */
@@ -382,18 +785,43 @@ static struct place place_of(const struct plan *d, int64_t i)
     return at;
 }
 
+/* What lies where the tiles of a unit begin to read. */
+static const float *read_unit(const struct plan *d, const struct place *at)
+{
+    const struct pass *s = &d->pass;
+    int64_t c0 = at->group * s->inputs;
+    for (int64_t n = 0; n < at->images && d->reading == READ_PADDED; n++)
+        window_pack(&d->window, &s->in, at->n0 + n, c0, s->inputs, at->y0 * d->y_step + d->y_low,
+                    at->x0 * d->x_step + d->x_low, d->input + n * d->window.image);
+    for (int64_t n = 0; n < at->images && d->reading == READ_TURNED; n++)
+        turn_image(&d->window, &s->in, at->n0 + n, c0, s->inputs, d->input + n * d->window.image);
+    if (d->reading != READ_IN_PLACE)
+        return d->input;
+    struct planes p = planes_of(&s->in, c0, s->inputs);
+    return s->in.data + (at->n0 * p.all + p.first) * p.size + (s->in.layout == NHWC ? c0 : 0);
+}
+
+/* Lines the next tile of the convolution will read and this one does not. */
+static struct lines lines_after(const struct plan *d, const struct place *at,
+                                const struct place *after)
+{
+    const struct pass *s = &d->pass;
+    struct lines next = lines_make(&s->in, after->n0, after->images, after->group * s->inputs,
+                                   s->inputs, after->y0 * d->y_step + d->y_low,
+                                   (d->units.rows - 1) * d->y_step + d->y_high - d->y_low + 1);
+    if (after->group == at->group && after->n0 == at->n0 && after->y0 == at->y0)
+        next.images = 0;
+    return next;
+}
+
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
     const struct pass *s = &d.pass;
     for (int64_t i = first; i < last; i++) {
         struct place at = place_of(&d, i), after = place_of(&d, min_i64(i + 1, last - 1));
-        struct lines next = lines_make(&s->in, after.n0, after.images, after.group * s->inputs,
-                                       s->inputs, after.y0 * d.y_step + d.y_low, d.window.rows);
-        for (int64_t n = 0; n < at.images; n++)
-            window_pack(&d.window, &s->in, at.n0 + n, at.group * s->inputs, s->inputs,
-                        at.y0 * d.y_step + d.y_low, at.x0 * d.x_step + d.x_low,
-                        d.input + n * d.window.image);
+        struct lines next = lines_after(&d, &at, &after);
+        const float *input = read_unit(&d, &at);
         int64_t before = 0;
         for (int64_t py = 0; py < s->phases_y; py++) {
             for (int64_t px = 0; px < s->phases_x; px++) {
@@ -406,8 +834,9 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
                 patch.rows = clipped(at.y0, d.units.rows, patch.y.count);
                 patch.cols = clipped(at.x0, d.units.cols, patch.x.count);
                 if (patch.rows * patch.cols > 0)
-                    convolve_patch(&d, &patch, at.group, before, d.blocks * at.split / d.splits,
-                                   d.blocks * (at.split + 1) / d.splits, &next);
+                    convolve_patch(&d, &patch, input, at.group, before,
+                                   d.blocks * at.split / d.splits,
+                                   d.blocks * (at.split + 1) / d.splits, next);
                 before += patch.y.taps * patch.x.taps;
                 next.images = 0; /* fetched once */
             }
