@@ -142,6 +142,15 @@ static int conv_bn_infer_tensors(const struct problem *p, struct formats f,
     return n;
 }
 
+static int conv_stats_tensors(const struct problem *p, struct formats f,
+                              struct tensor_spec out[ROLE_COUNT])
+{
+    int n = conv_fwd_tensors(p, f, out);
+    out[n++] = vector(MEAN, true, false, p->conv.oc);
+    out[n++] = vector(VARIANCE, true, false, p->conv.oc);
+    return n;
+}
+
 /* Kernel taps that fall on real pixels, summed over the output positions of one dimension. */
 static double real_taps(int64_t in, int64_t out, int64_t k, int64_t stride, int64_t dilation,
                         int64_t pad)
@@ -217,11 +226,21 @@ static int bn_relu_bwd_tensors(const struct problem *p, struct formats f,
     return n;
 }
 
+static const char *refuse_single(int64_t values)
+{
+    return values > 1 ? NULL
+                      : "one value per channel: its variance is zero, so training is refused; use "
+                        "a larger batch or image";
+}
+
 static const char *refuse_single_value(const struct problem *p)
 {
-    return p->bn.mb * p->bn.ih * p->bn.iw > 1 ? NULL
-                                              : "one value per channel: its variance is zero, so "
-                                                "training is refused; use a larger batch or image";
+    return refuse_single(p->bn.mb * p->bn.ih * p->bn.iw);
+}
+
+static const char *refuse_single_output(const struct problem *p)
+{
+    return refuse_single(p->conv.mb * p->conv.oh * p->conv.ow);
 }
 
 static struct cost bn_cost(const struct problem *p, double flops, double tensors)
@@ -334,10 +353,16 @@ const struct op *const ops[] = {
     CONV("conv_bwd_data", conv_bwd_data_tensors),
     CONV("conv_bwd_weights", conv_bwd_weights_tensors),
     CONV("conv_bn_infer", conv_bn_infer_tensors),
+    &(const struct op){.name = "conv_stats",
+                       .kind = PROBLEM_CONV,
+                       .tensors = conv_stats_tensors,
+                       .cost = conv_cost,
+                       .refuse = refuse_single_output},
     TENSOR("bn_fwd_train", bn_fwd_train_tensors, bn_fwd_train_cost, refuse_single_value),
     TENSOR("bn_fwd_infer", bn_fwd_infer_tensors, bn_fwd_infer_cost, NULL),
     TENSOR("bn_bwd", bn_bwd_tensors, bn_bwd_cost, refuse_single_value),
     TENSOR("bn_relu_fwd_train", bn_fwd_train_tensors, bn_fwd_train_cost, refuse_single_value),
+    TENSOR("bn_relu_fwd_infer", bn_fwd_infer_tensors, bn_fwd_infer_cost, NULL),
     TENSOR("bn_relu_bwd", bn_relu_bwd_tensors, bn_bwd_cost, refuse_single_value),
     &(const struct op){
         .name = "gemm", .kind = PROBLEM_GEMM, .tensors = gemm_tensors, .cost = gemm_cost},

@@ -272,6 +272,7 @@ struct draw {
         DRAW_INTEGER,
         DRAW_ONE,
         DRAW_POWER,
+        DRAW_FAR,
         DRAW_SIGNED_POWER,
         DRAW_MIRRORED
     } how;
@@ -279,6 +280,7 @@ struct draw {
     double density; /* share of entries that are not zero */
     int64_t hw, n;  /* MIRRORED: pixels of a plane, values of a channel */
     int64_t centre;
+    double far; /* FAR: magnitudes from it to 1.1 times it */
 };
 
 static float draw_mirrored(const struct draw *d, int64_t c, int64_t position)
@@ -305,6 +307,7 @@ static float draw_at(const struct draw *d, int64_t index)
     case DRAW_INTEGER: return sign * (float)(1 + (bits >> 8) % (uint64_t)d->most);
     case DRAW_POWER: return bits & 2 ? 4 : 1;
     case DRAW_SIGNED_POWER: return sign * (bits & 2 ? 2.0f : 1.0f);
+    case DRAW_FAR: return sign * (float)d->far * (1 + 0.1f * unit);
     case DRAW_ONE: return 1;
     case DRAW_MIRRORED: break;
     }
@@ -392,7 +395,11 @@ static void choose(struct draw *d, const struct op *op, const struct problem *p,
         d->most = 3;
         break;
     default:
-        if (products && integer) {
+        if (kind == FILL_FAR && d->role == BIAS) {
+            d->how = DRAW_FAR;
+            /* Magnitudes in [0.5, 1) have a mean square of 7/12. */
+            d->far = 1e4 * 7 / 12 * sqrt((double)most_products(op, p));
+        } else if (products && integer) {
             draw_products(d, most_products(op, p));
         } else if (products) {
             d->how = DRAW_MAGNITUDE;

@@ -22,7 +22,8 @@ enum fill {
                      BN: (-1, 1) */
     FILL_INTEGER, /* small integers: sums of products are exact in float32 in any order. BN: mean
                      and variance too */
-    FILL_IMPULSE  /* as RANDOM, but few entries of src (bwd: diff_dst) are not zero */
+    FILL_IMPULSE, /* as RANDOM, but few entries of src (bwd: diff_dst) are not zero */
+    FILL_FAR      /* as RANDOM, but the bias is 1e4 times the spread of the sums it is added to */
 };
 
 /* NaNs to know each other by: what memory holds that nobody has written. All are quiet. */

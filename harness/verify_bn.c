@@ -104,7 +104,7 @@ static struct expectation forward_train(const struct outcome *r, bool relu, enum
     return x;
 }
 
-static struct expectation forward_infer(const struct outcome *r, enum bn_rule rule)
+static struct expectation forward_infer(const struct outcome *r, bool relu, enum bn_rule rule)
 {
     const struct bn *p = &r->problem.bn;
     struct expectation x = {0};
@@ -116,8 +116,9 @@ static struct expectation forward_infer(const struct outcome *r, enum bn_rule ru
         double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
         double mean = r->t[MEAN][c], variance = r->t[VARIANCE][c], value = r->t[SRC][at];
         double scale = gamma / sqrt(variance + r->problem.eps);
-        y->value[i] = bn_ref_apply(value, mean, variance, r->problem.eps, gamma, beta);
-        y->limit[i] = rule == BN_EXACT ? 0 : y_rounding(value, mean, scale, beta, y->value[i]);
+        double y_ref = bn_ref_apply(value, mean, variance, r->problem.eps, gamma, beta);
+        y->limit[i] = rule == BN_EXACT ? 0 : y_rounding(value, mean, scale, beta, y_ref);
+        y->value[i] = relu && y_ref < 0 ? 0 : y_ref;
     }
     return x;
 }
@@ -230,6 +231,6 @@ struct expectation expect_bn(const struct outcome *r, enum bn_rule rule)
     if (strstr(r->op->name, "bwd"))
         return backward(r, relu, rule);
     if (strstr(r->op->name, "infer"))
-        return forward_infer(r, rule);
+        return forward_infer(r, relu, rule);
     return forward_train(r, relu, rule);
 }

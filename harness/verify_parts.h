@@ -54,7 +54,7 @@ static inline int64_t expected_at(const struct expected *e, int64_t i)
     return e->at ? e->at[i] : i;
 }
 
-/* conv_fwd, conv_bwd_data, conv_bwd_weights, conv_bn_infer, gemm, on data of r->fill. */
+/* conv_fwd, conv_bwd_data, conv_bwd_weights, conv_bn_infer, conv_stats, gemm, on data of r->fill. */
 struct expectation expect_products(const struct outcome *r);
 
 /* |A'| (sum |G||g||G'| * |B'||d||B|) |A| of the tile that holds output (n, c, h, w), with F(m x m,

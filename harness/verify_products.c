@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum operation { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS, CONV_BN_INFER, GEMM };
+enum operation { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS, CONV_BN_INFER, CONV_STATS, GEMM };
 
 static enum operation operation_of(const struct op *op)
 {
     static const char *const names[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights",
-                                        "conv_bn_infer"};
-    for (int i = 0; i < 4; i++)
+                                        "conv_bn_infer", "conv_stats"};
+    for (int i = 0; i < 5; i++)
         if (!strcmp(op->name, names[i]))
             return (enum operation)i;
     return GEMM;
@@ -82,7 +82,9 @@ static struct ref_sum winograd_limits(const struct outcome *r, const struct inpu
         return s;
     const float *image = in->t[operation_of(r->op) == CONV_BWD_DATA ? DIFF_DST : SRC];
     struct ref_sum w = winograd_sum_at(r, image, in->t[WEIGHTS], m, x[0], x[1], x[2], x[3]);
-    double bias = operation_of(r->op) == CONV_FWD && in->t[BIAS] ? in->t[BIAS][x[1]] : 0;
+    enum operation operation = operation_of(r->op);
+    bool biased = (operation == CONV_FWD || operation == CONV_STATS) && in->t[BIAS];
+    double bias = biased ? in->t[BIAS][x[1]] : 0;
     w.value = s.value;
     w.abs += fabs(bias);
     w.sq += bias * bias;
@@ -124,6 +126,7 @@ static void evaluate(const struct outcome *r, const struct inputs *in, struct ex
     enum operation operation = operation_of(r->op);
     switch (operation) {
     case CONV_FWD:
+    case CONV_STATS:
         s = conv_fwd_ref_at(c, in->t[SRC], in->t[WEIGHTS], in->t[BIAS], x[0], x[1], x[2], x[3]);
         break;
     case CONV_BN_INFER:
@@ -172,6 +175,76 @@ static int64_t count_vacuous(const struct expected *e, bool exact)
     return vacuous;
 }
 
+/* Statistics of a convolution's outputs. A sum of the statistics is no longer than a tile, this many values: that the
+ * sums are local is law. */
+enum { STATISTICS_TILE = 256 };
+
+/* Channels looked at where not all are, and pixels of one whose limits stand for all. */
+enum { STATISTICS_CHANNELS = 4, STATISTICS_LIMITS = 128 };
+
+/* The limit of the mean m of y[n] and of the variance v: each y may be off by e, at most its limit as a convolution,
+ * which moves the mean by the mean of e, and the variance by 2 cov(y, e) + var e <= 2 std rms + rms^2. On top
+ * comes what the statistics round themselves, with sums of no more than a tile. */
+static void statistics_limits(double m, double v, int64_t n, double mean_e, double square_e,
+                              double *mean_limit, double *variance_limit)
+{
+    double run = (double)min_i64(n, STATISTICS_TILE), std = sqrt(v);
+    double steps = fmin(run, SIGMAS * sqrt(run)) + 4, floor = 0x1p-147;
+    double dm = mean_e + steps * U * (fabs(m) + std) + floor;
+    *mean_limit = dm;
+    *variance_limit = 2 * std * sqrt(square_e) + square_e + steps * U * (v + dm * dm) + dm * dm +
+                      SIGMAS * std * U * fabs(m) + floor;
+}
+
+/* Mean and variance of dst: whole channels, all of them or a sample no larger than that of dst. */
+static void expect_statistics(const struct outcome *r, const struct inputs *in,
+                              struct expectation *x, bool large)
+{
+    const struct conv *c = &r->problem.conv;
+    const int64_t plane = c->oh * c->ow, n = c->mb * plane;
+    const int64_t step = div_up(n, STATISTICS_LIMITS) | 1; /* odd: meets all columns of an image */
+    struct outcome few = *r;
+    if (r->max_coordinates)
+        few.max_coordinates = max_i64(r->max_coordinates / n, STATISTICS_CHANNELS);
+    struct expected *mean = expect_output(x, &few, MEAN),
+                    *variance = expect_output(x, &few, VARIANCE);
+    double *y = malloc((size_t)n * sizeof *y), *e = calloc((size_t)n, sizeof *e);
+    if (!y || !e)
+        abort();
+    for (int64_t i = 0; i < mean->count; i++) {
+        const int64_t oc = expected_at(mean, i), limits = div_up(n, step);
+        if (variance->at)
+            variance->at[i] = oc;
+#pragma omp parallel for schedule(dynamic, 64) if (large)
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t at[4] = {k / plane, oc, k % plane / c->ow, k % c->ow};
+            struct ref_sum s = conv_fwd_ref_at(c, in->t[SRC], in->t[WEIGHTS], in->t[BIAS], at[0],
+                                               at[1], at[2], at[3]);
+            y[k] = s.value;
+            if (k % step == 0 && r->fill != FILL_INTEGER)
+                e[k / step] = limit_of(winograd_limits(r, in, DST, s, at));
+        }
+        double sum = 0, m2 = 0, sum_e = 0, squares_e = 0;
+        for (int64_t k = 0; k < n; k++)
+            sum += y[k];
+        double m = sum / (double)n;
+        for (int64_t k = 0; k < n; k++)
+            m2 += (y[k] - m) * (y[k] - m);
+        for (int64_t k = 0; k < limits; k++) {
+            sum_e += e[k];
+            squares_e += e[k] * e[k];
+        }
+        mean->value[i] = m;
+        variance->value[i] = m2 / (double)n;
+        statistics_limits(m, variance->value[i], n, sum_e / (double)limits,
+                          squares_e / (double)limits, &mean->limit[i], &variance->limit[i]);
+    }
+    free(y);
+    free(e);
+    mean->vacuous = count_vacuous(mean, r->fill == FILL_INTEGER);
+    variance->vacuous = count_vacuous(variance, r->fill == FILL_INTEGER);
+}
+
 static struct expectation compute(const struct outcome *r)
 {
     struct expectation x = {0};
@@ -179,7 +252,7 @@ static struct expectation compute(const struct outcome *r)
     /* A team costs more than it gains on the small problems that are most. */
     bool large = r->op->cost(&r->problem).flops_nominal > 4e6;
     for (int k = 0; k < r->count; k++) {
-        if (!r->specs[k].output)
+        if (!r->specs[k].output || r->specs[k].role == MEAN || r->specs[k].role == VARIANCE)
             continue;
         struct expected *e = expect_output(&x, r, r->specs[k].role);
 #pragma omp parallel for schedule(dynamic, 16) if (large)
@@ -187,6 +260,8 @@ static struct expectation compute(const struct outcome *r)
             evaluate(r, &in, e, i);
         e->vacuous = count_vacuous(e, r->fill == FILL_INTEGER);
     }
+    if (operation_of(r->op) == CONV_STATS)
+        expect_statistics(r, &in, &x, large);
     for (int i = 0; i < 3; i++)
         free(in.owned[i]);
     return x;

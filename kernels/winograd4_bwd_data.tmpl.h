@@ -1,5 +1,9 @@
 /* conv_bwd_data by Winograd's F(4x4,3x3): see winograd4_data.tmpl.h. Defines w4_fits(), w4_scratch(), w4_flops(),
  * w4_run(). */
+#include "partition.h"
+
+static const bool W4_STATISTICS = false;
+
 #include "winograd4_data.tmpl.h"
 
 static struct w4_pass w4_pass_of(const struct problem *p, struct formats f, float *const t[])

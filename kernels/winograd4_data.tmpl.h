@@ -14,10 +14,15 @@
  *
  * A group is the tiles of one register tile: what a transform writes or reads of it lies together, in few pages.
  *
+ * With W4_STATISTICS, which the including template sets, the tensors MEAN and VARIANCE get the statistics of each output
+ * channel: a tile is taken while it is in registers, a block leaves its share in scratch, and when all blocks are done
+ * their shares are merged in the order of the blocks (chan.h).
+ *
  * Bound: a quarter of the direct kernels' FMAs. On top come the transforms, (216 ic + 146 oc) / (72 ic oc) of that or 8 % at
  * 64 channels, and V and M, each written to L2 and read back: 36 vectors a tile where the image has 16. Waiting
  * for L2 is what is lost most; how near it comes:
  *   batchmark bench conv_fwd/winograd4_avx512_omp --problem mb16ic64ih56oc64kh3ph1 --threads 2    (pct_peak) */
+#include "chan.h"
 #include "winograd4.tmpl.h"
 
 enum {
@@ -59,6 +64,7 @@ struct w4_data {
     int64_t v_block;         /* floats of V of a block */
     bool fresh;              /* U is made again for each block */
     float *u, *v, *m, *window, *rows;
+    float *statistics; /* [group][vector of outputs][block][CHAN_FLOATS] */
     size_t bytes;
 };
 
@@ -90,6 +96,7 @@ static struct w4_data w4_plan(const struct problem *problem, struct formats f, f
                                : p->g * d.chunks * W4_POINTS *
                                      (d.vectors * V * d.chunk + d.panels * W4_SKEW));
     d.v = w4_carve(&c, d.fresh ? p->g * d.grid.blocks * d.v_block : 0);
+    d.statistics = w4_carve(&c, W4_STATISTICS ? p->g * d.vectors * d.grid.blocks * CHAN_FLOATS : 0);
     const int64_t shared = c.used;
     float *u = w4_carve(&c, d.fresh ? W4_POINTS * (d.chunk * d.lanes + W4_SKEW) : 0);
     float *v = w4_carve(&c, d.fresh ? 0 : d.v_block);
@@ -114,16 +121,17 @@ static size_t w4_scratch(const struct problem *p, struct formats f, const struct
 }
 
 /* Multiplications and additions: 36 products a tile, and the transforms: 18 operations for B' d (an FMA counts two), 13
- * for A' m, 14 for G g, each 12, 10 and 9 times, and the bias. */
+ * for A' m, 14 for G g, each 12, 10 and 9 times, and the bias. Statistics: 4 for each pixel and 6 for a merge. */
 static double w4_flops(const struct problem *problem)
 {
     static float *const none[ROLE_COUNT];
     const struct conv *p = &problem->conv;
     const struct w4_pass s = w4_pass_of(problem, (struct formats){NCHW, NCHW}, none);
     const double tiles = (double)(p->mb * div_up(s.out.h, W4_TILE) * div_up(s.out.w, W4_TILE));
+    const double statistics = W4_STATISTICS ? 16 * 4 + 6 : 0;
     const double g = (double)p->g, inputs = (double)s.inputs, outputs = (double)s.outputs;
     return g * (tiles * (2 * W4_POINTS * inputs * outputs + 12 * 18 * inputs +
-                         (10 * 13 + 16) * outputs) +
+                         (10 * 13 + 16 + statistics) * outputs) +
                 9 * 14 * inputs * outputs);
 }
 
@@ -223,21 +231,36 @@ static inline w4_hot *w4_hot_of(int64_t k)
 
 /* A tile's 4x4 pixels plus the bias, rows and pixels `row` and `col` floats apart, as far as they lie in the image. */
 static inline void w4_store(const float *m, int64_t point, vf bias, float *out, int64_t row,
-                            int64_t col, int64_t height, int64_t width, int64_t lanes)
+                            int64_t col, int64_t height, int64_t width, int64_t lanes,
+                            struct chan *statistics)
 {
     vf y[4][4];
     w4_result(m, point, y);
-    if (height >= 4 && width >= 4 && lanes >= V) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+        for (int x = 0; x < 4; x++)
+            y[i][x] = vadd(y[i][x], bias);
+    const bool whole = height >= 4 && width >= 4;
+    if (W4_STATISTICS && whole)
+        chan_take_tile(statistics, y, 4, 4);
+    else if (W4_STATISTICS)
+        chan_take_tile(statistics, y, height, width);
+    if (whole && lanes >= V) {
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
 #pragma GCC unroll 4
             for (int x = 0; x < 4; x++)
-                vstore(out + i * row + x * col, vadd(y[i][x], bias));
+                vstore(out + i * row + x * col, y[i][x]);
         return;
     }
-    for (int64_t i = 0; i < min_i64(height, 4); i++)
-        for (int64_t x = 0; x < min_i64(width, 4); x++)
-            vstore_n(out + i * row + x * col, vadd(y[i][x], bias), min_i64(lanes, V));
+    /* Unrolled all the same: an index the compiler does not know would keep y in memory. */
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+        for (int x = 0; x < 4; x++)
+            if (i < height && x < width)
+                vstore_n(out + i * row + x * col, y[i][x], min_i64(lanes, V));
 }
 
 /* `count` pixels as vectors of channels to consecutive pixels of `lanes` planes. */
@@ -258,6 +281,12 @@ static void w4_put_planes(float *to, int64_t plane, int64_t lanes, const float *
     }
 }
 
+/* What a block knows of vector v of all outputs. */
+static inline float *w4_statistics(const struct w4_data *d, int64_t v, int64_t block)
+{
+    return d->statistics + (v * d->grid.blocks + block) * CHAN_FLOATS;
+}
+
 /* The results of one vector of outputs, the v-th of its group, from m[group][point][tile][k] to the tensor. */
 static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t row, int64_t end,
                       const float *m, int64_t k)
@@ -266,6 +295,8 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
     const struct w4_tensor *t = &s->out;
     const int64_t c = group * s->outputs + v * V, plane = t->h * t->w;
     const int64_t channels = max_i64(min_i64(s->outputs - v * V, V), 0);
+    const int64_t block = row / d->grid.block;
+    struct chan statistics = chan_none();
     int64_t tile = 0;
     vf bias = vzero();
     if (s->bias && channels)
@@ -280,14 +311,14 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
             pitch = t->c;
             lanes = channels;
         } else if (t->layout == NCHW16C) {
-            const int64_t block = p.image * div_up(t->c, 16) + c / 16;
-            out = t->data + (block * plane + y0 * t->w) * 16 + c % 16;
+            const int64_t channel = p.image * div_up(t->c, 16) + c / 16;
+            out = t->data + (channel * plane + y0 * t->w) * 16 + c % 16;
             pitch = 16;
         }
         for (int64_t y = 0; y < p.count; y++) {
             for (int64_t x = 0; x < d->grid.cols; x++) {
                 w4_store(m, W4_ROWS * k, bias, out + W4_TILE * (y * t->w + x) * pitch, t->w * pitch,
-                         pitch, t->h - y0 - W4_TILE * y, t->w - W4_TILE * x, lanes);
+                         pitch, t->h - y0 - W4_TILE * y, t->w - W4_TILE * x, lanes, &statistics);
                 m += k;
                 if (++tile % W4_ROWS == 0)
                     m += (W4_POINTS - 1) * W4_ROWS * k;
@@ -298,6 +329,8 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
                           rows * t->w);
         row += p.count;
     }
+    if (W4_STATISTICS)
+        chan_put(w4_statistics(d, group * d->vectors + v, block), &statistics);
 }
 
 /* V of one vector of inputs, c and following, of a block. */
@@ -419,6 +452,18 @@ static void w4_panels(const struct args *a, int64_t first, int64_t last, int thr
     }
 }
 
+/* The statistics of the whole batch: tiles are (group, vector of outputs). */
+static inline void w4_merge(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    for (int64_t i = first; i < last; i++) {
+        const int64_t lane = i % d.vectors * V, c = i / d.vectors * d.pass.outputs + lane;
+        if (lane < d.pass.outputs)
+            chan_finish(w4_statistics(&d, i, 0), CHAN_FLOATS, d.grid.blocks, d.pass.outputs - lane,
+                        a->t[MEAN] + c, a->t[VARIANCE] + c);
+    }
+}
+
 static void w4_run(const struct args *a)
 {
     const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, 0);
@@ -430,4 +475,6 @@ static void w4_run(const struct args *a)
         run_tiles(a, g * d.vectors, w4_weights);
         run_tiles(a, g * d.grid.blocks, w4_blocks);
     }
+    if (W4_STATISTICS)
+        run_tiles(a, g * d.vectors, w4_merge);
 }

@@ -1,21 +1,7 @@
 /* conv_fwd by Winograd's F(4x4,3x3): see winograd4_data.tmpl.h. Defines w4_fits(), w4_scratch(), w4_flops(), w4_run(). */
-#include "winograd4_data.tmpl.h"
+#include "partition.h"
 
-static struct w4_pass w4_pass_of(const struct problem *p, struct formats f, float *const t[])
-{
-    const struct conv *c = &p->conv;
-    const int64_t inputs = c->ic / c->g, outputs = c->oc / c->g;
-    return (struct w4_pass){
-        .in = {t[SRC], f.src, c->ic, c->ih, c->iw},
-        .out = {t[DST], f.dst, c->oc, c->oh, c->ow},
-        .weights = t[WEIGHTS],
-        .bias = t[BIAS],
-        .inputs = inputs,
-        .outputs = outputs,
-        .group = outputs * inputs * 9,
-        .output = inputs * 9,
-        .input = 9,
-        .pad_h = c->ph,
-        .pad_w = c->pw,
-    };
-}
+static const bool W4_STATISTICS = false;
+
+#include "winograd4_data.tmpl.h"
+#include "winograd4_fwd_pass.h"

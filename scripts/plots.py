@@ -38,6 +38,7 @@ TITLES = {
     "conv_bwd_data": "convolution, gradient by the data",
     "conv_bwd_weights": "convolution, gradient by the weights",
     "conv_bn_infer": "convolution with folded BN",
+    "conv_stats": "convolution with BN statistics",
     "gemm": "matrix product",
     "bn_fwd_train": "BN, training",
     "bn_fwd_infer": "BN, inference",

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SECONDS_PER = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 CEILINGS = ("peak_fma", "copy", "triad")
 # Whose work is arithmetic; the others move memory and are measured in bytes.
-COMPUTE_OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights", "conv_bn_infer", "gemm")
+COMPUTE_OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights", "conv_bn_infer", "conv_stats", "gemm")
 COUNTERS = ("gflops", "gflops_nominal", "gflops_actual", "gbps", "pct_peak", "pct_copy", "speedup_naive")
 COUNTERS += ("err_over_limit", "cv", "rung")
 UNSTABLE_CV = 0.05

@@ -213,6 +213,76 @@ static void hang(const struct args *a)
         usleep(1000);
 }
 
+/* Convolution with statistics */
+
+/* From the rounded results, the first n of each channel. */
+static void statistics_of(const struct args *a, int64_t n)
+{
+    const struct conv *c = &a->problem->conv;
+    int64_t hw = c->oh * c->ow;
+    for (int64_t oc = 0; oc < c->oc; oc++) {
+        double sum = 0, m2 = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += (double)a->t[DST][(i / hw * c->oc + oc) * hw + i % hw];
+        for (int64_t i = 0; i < n; i++) {
+            double d = (double)a->t[DST][(i / hw * c->oc + oc) * hw + i % hw] - sum / (double)n;
+            m2 += d * d;
+        }
+        a->t[MEAN][oc] = (float)(sum / (double)n);
+        a->t[VARIANCE][oc] = (float)(m2 / (double)n);
+    }
+}
+
+static int64_t stats_count(const struct args *a)
+{
+    return dst_count(a) / a->problem->conv.oc;
+}
+
+static void stats_correct(const struct args *a)
+{
+    conv_correct(a);
+    statistics_of(a, stats_count(a));
+}
+
+static void stats_unbiased(const struct args *a)
+{
+    stats_correct(a);
+    float n = (float)stats_count(a);
+    for (int64_t oc = 0; oc < a->problem->conv.oc; oc++)
+        a->t[VARIANCE][oc] *= n / (n - 1);
+}
+
+/* The last row of the last image is not merged. */
+static void tile_left_out(const struct args *a)
+{
+    conv_correct(a);
+    statistics_of(a, stats_count(a) - a->problem->conv.ow);
+}
+
+static void stats_before_bias(const struct args *a)
+{
+    stats_correct(a);
+    for (int64_t oc = 0; a->t[BIAS] && oc < a->problem->conv.oc; oc++)
+        a->t[MEAN][oc] -= a->t[BIAS][oc];
+}
+
+static void sum_of_squares(const struct args *a)
+{
+    const struct conv *c = &a->problem->conv;
+    int64_t hw = c->oh * c->ow, n = stats_count(a);
+    conv_correct(a);
+    for (int64_t oc = 0; oc < c->oc; oc++) {
+        float sum = 0, squares = 0;
+        for (int64_t i = 0; i < n; i++) {
+            float y = a->t[DST][(i / hw * c->oc + oc) * hw + i % hw];
+            sum += y;
+            squares += y * y;
+        }
+        a->t[MEAN][oc] = sum / (float)n;
+        a->t[VARIANCE][oc] = squares / (float)n - a->t[MEAN][oc] * a->t[MEAN][oc];
+    }
+}
+
 /* Batch normalization */
 
 static void bn_correct(const struct args *a)
@@ -347,6 +417,7 @@ struct fault {
 #define CONV(f) "conv_fwd", {PLAIN, .run = f}, #f
 #define CONV_PARALLEL(f) "conv_fwd", {PLAIN, .parallel = true, .run = f}, #f
 #define CONV_SCRATCH(f) "conv_fwd", {PLAIN, .scratch_size = hundred_bytes, .run = f}, #f
+#define STATS(f) "conv_stats", {PLAIN, .run = f}, #f
 #define BN(op, f)                                                                                  \
     op, {.formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true, .run = f}, #f
 #define ONE(f, domain)                                                                             \
@@ -380,6 +451,14 @@ static const struct fault faults[] = {
     {CONV(address_dependent), SMALL, 1, GATES_ALL, "hygiene", "odd 4-byte addresses"},
     {CONV(crash), SMALL, 1, GATES_ALL, "crash", "signal 11"},
     {CONV(leave), SMALL, 1, GATES_ALL, "crash", "status 3"},
+    {STATS(stats_correct), SMALL, 1, GATES_ALL, "", ""},
+    {STATS(stats_correct), DEEP, 1, GATES_ALL, "", ""},
+    {STATS(stats_unbiased), SMALL, 1, GATES_ALL, "exact", "variance["},
+    {STATS(stats_unbiased), SMALL, 1, GATE_BOUND, "bound", "variance["},
+    {STATS(tile_left_out), SMALL, 1, GATES_ALL, "exact", "mean["},
+    {STATS(tile_left_out), SMALL, 1, GATE_BOUND, "bound", "mean["},
+    {STATS(stats_before_bias), SMALL, 1, GATE_BOUND, "bound", "mean["},
+    {STATS(sum_of_squares), SMALL, 1, GATES_ALL, "hard", "variance["},
     {BN("bn_fwd_train", bn_correct), CHANNELS, 1, GATES_ALL, "", ""},
     {BN("bn_fwd_train", unbiased_variance), CHANNELS, 1, GATES_ALL, "exact", "variance["},
     {BN("bn_fwd_train", unbiased_variance), CHANNELS, 1, GATE_BOUND, "bound", "variance["},

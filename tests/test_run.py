@@ -236,6 +236,18 @@ def conv_bn_infer(subject):
             subject(conv.text, tensors | extra, {"dst": normal})
 
 
+def conv_stats(subject):
+    """dst, and mean and variance of it."""
+    for seed, conv in enumerate(CONVS):
+        src, weights = conv_tensors(seed, conv)
+        tensors = {"src": src, "weights": weights}
+        if seed % 2:
+            tensors["bias"] = random(3, conv.oc)
+        dst = conv.forward(*float64(*tensors.values()))
+        want = {"dst": dst, "mean": dst.mean((0, 2, 3)), "variance": dst.var((0, 2, 3))}
+        subject(conv.text, tensors, want)
+
+
 def bn_tensors(seed, batch):
     """src, diff_dst, gamma, beta for a batch normalization."""
     channels = batch.shape[1]
@@ -261,13 +273,19 @@ def bn_relu_fwd_train(subject):
     bn_fwd_train(subject, relu=True)
 
 
-def bn_fwd_infer(subject):
+def bn_fwd_infer(subject, relu=False):
     """dst from given statistics."""
     for seed, batch in enumerate(BATCHES):
         src, _, gamma, beta = bn_tensors(seed, batch)
         mean, variance = random(seed + 74, gamma.size), np.abs(random(seed + 75, gamma.size)) + np.float32(0.25)
         tensors = {"src": src, "mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
-        subject(batch.text, tensors, {"dst": batch.infer(*float64(*tensors.values()))})
+        dst = batch.infer(*float64(*tensors.values()))
+        subject(batch.text, tensors, {"dst": np.maximum(dst, 0) if relu else dst})
+
+
+def bn_relu_fwd_infer(subject):
+    """The same with negative values cut off."""
+    bn_fwd_infer(subject, relu=True)
 
 
 def bn_bwd(subject, relu=False):
@@ -329,10 +347,12 @@ CHECKS = {
     "conv_bwd_data": conv_bwd_data,
     "conv_bwd_weights": conv_bwd_weights,
     "conv_bn_infer": conv_bn_infer,
+    "conv_stats": conv_stats,
     "bn_fwd_train": bn_fwd_train,
     "bn_fwd_infer": bn_fwd_infer,
     "bn_bwd": bn_bwd,
     "bn_relu_fwd_train": bn_relu_fwd_train,
+    "bn_relu_fwd_infer": bn_relu_fwd_infer,
     "bn_relu_bwd": bn_relu_bwd,
     "gemm": gemm,
     "reorder": moved,

@@ -1,0 +1,24 @@
+/* The forward pass of winograd4_data.tmpl.h. */
+#ifndef BATCHMARK_WINOGRAD4_FWD_PASS_H
+#define BATCHMARK_WINOGRAD4_FWD_PASS_H
+
+static struct w4_pass w4_pass_of(const struct problem *p, struct formats f, float *const t[])
+{
+    const struct conv *c = &p->conv;
+    const int64_t inputs = c->ic / c->g, outputs = c->oc / c->g;
+    return (struct w4_pass){
+        .in = {t[SRC], f.src, c->ic, c->ih, c->iw},
+        .out = {t[DST], f.dst, c->oc, c->oh, c->ow},
+        .weights = t[WEIGHTS],
+        .bias = t[BIAS],
+        .inputs = inputs,
+        .outputs = outputs,
+        .group = outputs * inputs * 9,
+        .output = inputs * 9,
+        .input = 9,
+        .pad_h = c->ph,
+        .pad_w = c->pw,
+    };
+}
+
+#endif
