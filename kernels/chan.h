@@ -60,15 +60,15 @@ static inline __attribute__((always_inline)) void chan_take_tile(struct chan *a,
     chan_merge(a, mean, vadd(vadd(m2[0], m2[1]), vadd(m2[2], m2[3])), n);
 }
 
-/* n > 0 values a lane, `pitch` floats apart. */
-static inline void chan_take(struct chan *a, const float *y, int64_t pitch, int64_t n)
+/* n > 0 values a lane, at y[row[i]]. */
+static inline void chan_take_rows(struct chan *a, const float *y, const ptrdiff_t *row, int64_t n)
 {
-    vf sum = vload(y), m2 = vzero();
+    vf sum = vload(y + row[0]), m2 = vzero();
     for (int64_t i = 1; i < n; i++)
-        sum = vadd(sum, vload(y + i * pitch));
-    const vf mean = vmul(sum, vset1(1.f / (float)n));
+        sum = vadd(sum, vload(y + row[i]));
+    const vf mean = vmul(sum, vset1(1 / (float)n));
     for (int64_t i = 0; i < n; i++) {
-        const vf d = vsub(vload(y + i * pitch), mean);
+        const vf d = vsub(vload(y + row[i]), mean);
         m2 = vfma(d, d, m2);
     }
     chan_merge(a, mean, m2, (float)n);

@@ -1,5 +1,9 @@
 /* Direct convolution, gradient of the data: see direct_data.tmpl.h. Defines direct_scratch() and
  * direct_run(). */
+#include "partition.h"
+
+static const bool DIRECT_STATISTICS = false;
+
 #include "direct_data.tmpl.h"
 
 static struct pass direct_pass(const struct problem *p, struct formats f,

@@ -15,11 +15,16 @@
  * time, 16 of the 36 products of a 3x3 kernel remain. Only a window copied with its padding (nchw, and few channels,
  * whose runs would be short) makes all pixels of a unit one class.
  *
+ * With DIRECT_STATISTICS, which the including template sets, the tensors MEAN and VARIANCE get the statistics of each
+ * output channel: a tile is taken while its results are in L1, a unit leaves its share in scratch, and when all units
+ * are done their shares are merged in the order of the units (chan.h).
+ *
  * Weights are packed once per call, [group][phase][block of outputs][tap][input][TILE_LANES], or [input][tap] where
  * there is a padded window: planes of nchw then are read tap after tap, as cache lines have them.
  * The gradient of a strided convolution falls into sh sw phases: the input pixels with the same
  * remainder take part in the same subset of taps, and within a phase they are an ordinary
  * convolution of stride 1. */
+#include "chan.h"
 #include "direct_core.tmpl.h"
 
 /* One function per number of pixels and vectors. They stand alone (noinline) so that their code can be found and checked
@@ -186,6 +191,7 @@ struct plan {
     int64_t max_taps, blocks, vectors, splits;
     /* scratch */
     float *packed, *input, *sums, *bias;
+    float *statistics; /* [group][vector of outputs][unit][CHAN_FLOATS] */
     struct packed_tap {
         int64_t before, taps, index; /* taps of earlier phases, taps of this phase, which of them */
     } * tap;
@@ -276,6 +282,11 @@ static struct window window_of_images(const struct tensor *t, int64_t inputs, bo
     return w;
 }
 
+static inline int64_t units_count(const struct units *u)
+{
+    return u->nn * u->ny * u->nx;
+}
+
 /* The plan and, when scratch is given, its pieces for one thread. */
 static struct plan direct_plan(const struct problem *problem, struct formats f,
                                float *const t[ROLE_COUNT], void *scratch, int thread)
@@ -306,7 +317,7 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
                                (d.units.cols - 1) * x.step + x.high - x.low + 1, s->inputs);
     else
         d.window = window_of_images(&s->in, s->inputs, d.reading == READ_TURNED);
-    int64_t units = p->g * d.units.nn * d.units.ny * d.units.nx;
+    int64_t units = p->g * units_count(&d.units);
     d.splits = min_i64(div_up(d.reading == READ_IN_PLACE ? 32 : 16, units), d.blocks);
 
     int64_t pixels = d.units.images * d.units.rows * d.units.cols;
@@ -318,6 +329,8 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
     struct carver c = {.base = scratch};
     d.packed = carve(&c, p->g * d.vectors * V * s->inputs * p->kh * p->kw, sizeof(float));
     d.tap = carve(&c, p->kh * p->kw, sizeof *d.tap);
+    if (DIRECT_STATISTICS)
+        d.statistics = carve(&c, units * d.vectors * CHAN_FLOATS, sizeof(float));
     size_t shared = c.used;
     d.bias = carve(&c, TILE_LANES, sizeof(float));
     d.step = carve(&c, s->inputs * d.max_taps, sizeof(ptrdiff_t));
@@ -434,6 +447,7 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
 
 /* A unit of one phase as the output sees it. */
 struct patch {
+    int64_t unit;                           /* counted within a group */
     int64_t n0, images, y0, rows, x0, cols; /* in the phase's own coordinates */
     struct axis y, x;
 };
@@ -669,10 +683,16 @@ static bool goes_straight(const struct tensor *t, int64_t c, int64_t m, ptrdiff_
     return true;
 }
 
+/* What a unit knows of vector v of all outputs. */
+static inline float *unit_statistics(const struct plan *d, int64_t v, int64_t unit)
+{
+    return d->statistics + (v * units_count(&d->units) + unit) * CHAN_FLOATS;
+}
+
 /* One block of outputs of one phase over one unit. */
 static void convolve_block(const struct plan *d, const struct patch *u, const float *input,
                            const float *weights, int64_t k, int64_t c0, int64_t m,
-                           int64_t all_tiles, struct lines next)
+                           int64_t all_tiles, struct lines next, struct chan *statistics)
 {
     static const ptrdiff_t same[MAX_PIXELS], together[MAX_VECTORS] = {0, V, 2 * V, 3 * V};
     const struct pass *s = &d->pass;
@@ -688,7 +708,7 @@ static void convolve_block(const struct plan *d, const struct patch *u, const fl
     for (struct class c = {0}; class_next(d, u, &c);) {
         struct reach ky = c.rows.taps, kx = c.cols.taps;
         int64_t high = ky.hi - ky.lo, wide = kx.hi - kx.lo, pixels = c.end - c.listed;
-        int64_t tiles = class_tiles(u, &c);
+        int64_t tiles = class_tiles(u, &c), real = u->images * c.rows.count * c.cols.count;
         /* Rows of taps that follow each other are one run. No run at all: the sums are the bias. */
         bool joined = wide == u->x.taps || high * wide == 0;
         int64_t runs = joined ? 1 : high, length = (joined ? high * wide : wide) * s->inputs;
@@ -714,6 +734,10 @@ static void convolve_block(const struct plan *d, const struct patch *u, const fl
                 }
                 hot_tile(k, count)(&end_at, &from, input, d->at + p, weights + row * k * V,
                                    d->step + row, end - begin);
+                /* Behind the last pixel of a class it is repeated. */
+                int64_t taken = min_i64(count, c.listed + real - p);
+                for (int64_t j = 0; DIRECT_STATISTICS && last && taken > 0 && j < k; j++)
+                    chan_take_rows(&statistics[j], end_at.at + end_at.lane[j], end_at.row, taken);
                 if (i == 0)
                     lines_fetch(&next, begun++, all_tiles);
                 if (last)
@@ -735,15 +759,20 @@ static void convolve_patch(const struct plan *d, const struct patch *u, const fl
     int64_t taps = u->y.taps * u->x.taps, tiles = list_pixels(d, u);
     list_steps(d, u, group);
     for (int64_t b = first; b < last; b++) {
+        struct chan statistics[TILE_VECTORS];
         int64_t k = block_vectors(d, b), c0 = block_first(d, b) * V;
+        for (int64_t j = 0; DIRECT_STATISTICS && j < k; j++)
+            statistics[j] = chan_none();
         int64_t m = min_i64(s->outputs - c0, k * V), given = s->bias ? m : 0;
         for (int64_t j = 0; j < given; j++)
             d->bias[j] = s->bias[group * s->outputs + c0 + j];
         for (int64_t j = given; j < k * V; j++)
             d->bias[j] = 0;
         convolve_block(d, u, input, packed_block(d, group, before, taps, b), k,
-                       group * s->outputs + c0, m, tiles, next);
+                       group * s->outputs + c0, m, tiles, next, statistics);
         next.images = 0; /* fetched once */
+        for (int64_t j = 0; DIRECT_STATISTICS && j < k; j++)
+            chan_put(unit_statistics(d, group * d->vectors + c0 / V + j, u->unit), &statistics[j]);
     }
     if (group == s->conv->g - 1 && last == d->blocks)
         put_zero_lanes(&s->out, u);
@@ -767,7 +796,7 @@ static void turn_image(const struct window *w, const struct tensor *t, int64_t n
 
 /* Tile i of the convolution: (group, unit, share of the blocks of outputs). */
 struct place {
-    int64_t group, n0, images, y0, x0, split;
+    int64_t group, unit, n0, images, y0, x0, split;
 };
 
 static struct place place_of(const struct plan *d, int64_t i)
@@ -775,6 +804,7 @@ static struct place place_of(const struct plan *d, int64_t i)
     const struct units *u = &d->units;
     struct place at = {.split = i % d->splits};
     i /= d->splits;
+    at.unit = i % units_count(u);
     at.x0 = i % u->nx * u->cols;
     i /= u->nx;
     at.y0 = i % u->ny * u->rows;
@@ -825,7 +855,8 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
         int64_t before = 0;
         for (int64_t py = 0; py < s->phases_y; py++) {
             for (int64_t px = 0; px < s->phases_x; px++) {
-                struct patch patch = {.n0 = at.n0,
+                struct patch patch = {.unit = at.unit,
+                                      .n0 = at.n0,
                                       .images = at.images,
                                       .y0 = at.y0,
                                       .x0 = at.x0,
@@ -844,10 +875,23 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
     }
 }
 
+/* The statistics of the whole batch: tiles are (group, vector of outputs). */
+static inline void merge_units(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    for (int64_t i = first; i < last; i++) {
+        int64_t lane = i % d.vectors * V, c = i / d.vectors * d.pass.outputs + lane;
+        chan_finish(unit_statistics(&d, i, 0), CHAN_FLOATS, units_count(&d.units),
+                    d.pass.outputs - lane, a->t[MEAN] + c, a->t[VARIANCE] + c);
+    }
+}
+
 static void direct_run(const struct args *a)
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, 0);
     sort_taps(&d);
     run_tiles(a, d.pass.conv->g * d.vectors, pack_weights);
-    run_tiles(a, d.pass.conv->g * d.units.nn * d.units.ny * d.units.nx * d.splits, convolve);
+    run_tiles(a, d.pass.conv->g * units_count(&d.units) * d.splits, convolve);
+    if (DIRECT_STATISTICS)
+        run_tiles(a, d.pass.conv->g * d.vectors, merge_units);
 }

@@ -1,4 +1,4 @@
-/* The forward pass of winograd4_data.tmpl.h. */
+/* What the drivers of winograd4_data.tmpl.h read and write in the forward pass. */
 #ifndef BATCHMARK_WINOGRAD4_FWD_PASS_H
 #define BATCHMARK_WINOGRAD4_FWD_PASS_H
 

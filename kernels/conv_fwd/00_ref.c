@@ -37,6 +37,29 @@ struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const flo
     return s;
 }
 
+void conv_fwd_ref_plane(const struct conv *p, const float *src, const float *weights,
+                        const float *bias, int64_t n, int64_t oc, double *plane)
+{
+    int64_t icg = p->ic / p->g, group = oc / (p->oc / p->g), pixels = p->oh * p->ow;
+    for (int64_t i = 0; i < pixels; i++)
+        plane[i] = 0;
+    for (int64_t tap = 0; tap < icg * p->kh * p->kw; tap++) {
+        int64_t ic = tap / (p->kh * p->kw), kh = tap / p->kw % p->kh, kw = tap % p->kw;
+        const float *image = src + (n * p->ic + group * icg + ic) * p->ih * p->iw;
+        double w = weights[oc * icg * p->kh * p->kw + tap];
+        for (int64_t oh = 0; oh < p->oh; oh++) {
+            int64_t ih = oh * p->sh - p->ph + kh * (p->dh + 1);
+            for (int64_t ow = 0; ow < p->ow && ih >= 0 && ih < p->ih; ow++) {
+                int64_t iw = ow * p->sw - p->pw + kw * (p->dw + 1);
+                if (iw >= 0 && iw < p->iw)
+                    plane[oh * p->ow + ow] += (double)image[ih * p->iw + iw] * w;
+            }
+        }
+    }
+    for (int64_t i = 0; i < pixels && bias; i++)
+        plane[i] += (double)bias[oc];
+}
+
 static void run(const struct args *a)
 {
     const struct conv *p = &a->problem->conv;
