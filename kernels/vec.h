@@ -8,6 +8,7 @@
  *   vfma(a, b, c)         a * b + c (SSE2 has no FMA: two roundings)
  *   vfma_at(a, p, c)      a * *p + c: a scalar from memory against a vector
  *   vsum                  horizontal sum, halves added pairwise in a fixed order
+ *   vsum_each(a)          lane i = the horizontal sum of a[i], for a[V]: a third of the shuffles of V times vsum
  *   vtranspose(a)         a[V] as a V x V matrix, transposed in place
  *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
  *   vtranspose4           out[j * out_row + i] = p[i][j] for i, j < 4

@@ -32,6 +32,27 @@ static inline float vsum(vf a)
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
+static inline vf vsum_each(const vf a[V])
+{
+    /* Halves of the lanes of two vectors added into one, four times over. */
+    vf b[8], c[4], d[2];
+    VEC_UNROLL
+    for (int i = 0; i < 8; i++) {
+        const vf x = a[2 * i], y = a[2 * i + 1];
+        b[i] = _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y));
+    }
+    VEC_UNROLL
+    for (int i = 0; i < 4; i++) {
+        const vf x = b[2 * i], y = b[2 * i + 1];
+        c[i] = _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x44), _mm512_shuffle_ps(x, y, 0xee));
+    }
+    VEC_UNROLL
+    for (int i = 0; i < 2; i++) {
+        const vf x = c[2 * i], y = c[2 * i + 1];
+        d[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
+    }
+    return _mm512_add_ps(_mm512_shuffle_f32x4(d[0], d[1], 0x88), _mm512_shuffle_f32x4(d[0], d[1], 0xdd));
+}
 static inline vf vkeep_positive(vf m, vf a)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, _mm512_setzero_ps(), _CMP_GT_OQ), a);

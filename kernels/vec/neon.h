@@ -47,6 +47,10 @@ static inline float vsum(vf a)
     float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
     return vget_lane_f32(vpadd_f32(b, b), 0);
 }
+static inline vf vsum_each(const vf a[V])
+{
+    return vpaddq_f32(vpaddq_f32(a[0], a[1]), vpaddq_f32(a[2], a[3]));
+}
 static inline vf vkeep_positive(vf m, vf a)
 {
     return vreinterpretq_f32_u32(vandq_u32(vcgtq_f32(m, vdupq_n_f32(0)), vreinterpretq_u32_f32(a)));

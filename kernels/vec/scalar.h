@@ -25,6 +25,7 @@ static inline vf vmax(vf a, vf b) { return a > b ? a : b; }
 static inline vf vfma(vf a, vf b, vf c) { return a * b + c; }
 static inline vf vfma_at(vf a, const float *p, vf c) { return a * *p + c; }
 static inline float vsum(vf a) { return a; }
+static inline vf vsum_each(const vf a[V]) { return a[0]; }
 static inline vf vkeep_positive(vf m, vf a) { return m > 0 ? a : 0; }
 static inline void vtranspose(vf a[V]) { (void)a; }
 static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)

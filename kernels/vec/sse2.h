@@ -47,6 +47,12 @@ static inline float vsum(vf a)
     vf b = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
 }
+static inline vf vsum_each(const vf a[V])
+{
+    vf b = _mm_add_ps(_mm_unpacklo_ps(a[0], a[1]), _mm_unpackhi_ps(a[0], a[1]));
+    vf c = _mm_add_ps(_mm_unpacklo_ps(a[2], a[3]), _mm_unpackhi_ps(a[2], a[3]));
+    return _mm_add_ps(_mm_movelh_ps(b, c), _mm_movehl_ps(c, b));
+}
 static inline vf vkeep_positive(vf m, vf a) { return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), a); }
 static inline void vtranspose(vf a[V]) { _MM_TRANSPOSE4_PS(a[0], a[1], a[2], a[3]); }
 static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
