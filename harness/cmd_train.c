@@ -53,8 +53,9 @@ static const char help[] =
     "                      work is worth it; the highest ISA level. That order is fixed, nothing\n"
     "                      is measured\n"
     "  --kernels auto      the measured plan of 'batchmark plan NETWORK': layouts and variants\n"
-    "  --fuse auto|on|off  bn and the relu after it as one operation (default auto: where variants\n"
-    "                      exist)\n"
+    "  --fuse auto|on|off|stats\n"
+    "                      bn and the relu after it as one operation (default auto: where variants\n"
+    "                      exist); stats: on, and conv gathers the statistics of the bn after it\n"
     "  --isa LEVEL         as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --json FILE         JSON lines: step, epoch and summary events\n"
     "  --log N             a step event every N steps, with the mean loss since the last (default:\n"
@@ -162,7 +163,7 @@ static int read_request(int argc, char **argv, struct request *r)
                                      {"help", no_argument, NULL, HELP},
                                      {0}};
     static const char *const on_off[] = {"on", "off", NULL}, *const fuses[] = {"auto", "off", "on",
-                                                                               NULL};
+                                                                               "stats", NULL};
     *r = (struct request){.data = "synthetic",
                           .epochs = -1,
                           .steps = -1,

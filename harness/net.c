@@ -34,6 +34,7 @@ struct pass {
     bool training;
     struct call (*calls)[PHASES]; /* by layer */
     bool *fused;                  /* by layer: bn that does the relu after it */
+    bool *gathers; /* by layer: conv that gathers the statistics of the bn after it */
 };
 
 enum { MAX_PASSES = 4 };
@@ -435,6 +436,18 @@ static const struct entry *planned(const struct net *n, int layer, enum phase ph
     return usable ? e : NULL;
 }
 
+/* Where a conv gathers the statistics of the bn after it, the bn has only to apply them. */
+static const char *op_of(const struct pass *p, int layer, enum phase phase, const char *op)
+{
+    if (!op || phase != FWD)
+        return op;
+    if (p->gathers[layer])
+        return "conv_stats";
+    if (layer && p->gathers[layer - 1])
+        return p->fused[layer] ? "bn_relu_fwd_infer" : "bn_fwd_infer";
+    return op;
+}
+
 /* Chooses the variant of one call, if the layer has it. */
 static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase,
                    char error[ERROR_TEXT])
@@ -443,6 +456,7 @@ static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase
     struct call *c = &pass->calls[layer][phase];
     struct net_op is = net_op(&n->text, layer, phase, pass->mb, pass->training, pass->fused[layer],
                               layer ? n->state[layer - 1].layout : NCHW, n->state[layer].layout);
+    is.op = op_of(pass, layer, phase, is.op);
     if (!is.op)
         return true;
     const struct op *op = op_find(is.op);
@@ -528,14 +542,22 @@ static bool fusible(const struct net *n, const struct pass *p, int i)
         return false;
     struct problem problem = bn_problem(&n->text.layers[i], p->mb);
     struct formats f = alike(n->state[i].layout);
-    return n->options.fuse == FUSE_ON ||
+    return n->options.fuse >= FUSE_ON ||
            (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
+}
+
+static bool gathers(const struct net *n, const struct pass *p, int i)
+{
+    const struct layer *l = &n->text.layers[i];
+    return p->training && n->options.fuse == FUSE_STATS && l->kind == LAYER_CONV &&
+           i + 1 < n->text.count && l[1].kind == LAYER_BN;
 }
 
 static bool lower(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
 {
     struct call *c = p->calls[i];
     enum layer_kind kind = n->text.layers[i].kind;
+    p->gathers[i] = gathers(n, p, i);
     p->fused[i] = kind == LAYER_BN && fusible(n, p, i);
     for (int phase = 0; phase < PHASES; phase++)
         if (!choose(n, p, i, (enum phase)phase, error))
@@ -546,6 +568,10 @@ static bool lower(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
         bind_dense(&n->state[i], c);
     else if (kind == LAYER_BN)
         bind_bn(&n->state[i], c, p, p->fused[i]);
+    if (p->gathers[i]) {
+        c[FWD].args.t[MEAN] = n->state[i + 1].mean;
+        c[FWD].args.t[VARIANCE] = n->state[i + 1].variance;
+    }
     bind_reorders(n, i, c);
     return true;
 }
@@ -558,6 +584,7 @@ static bool add_pass(struct net *n, int64_t mb, bool training, char error[ERROR_
     p->training = training;
     p->calls = own(n, (double)((size_t)n->text.count * sizeof *p->calls), &good);
     p->fused = own(n, (double)((size_t)n->text.count * sizeof *p->fused), &good);
+    p->gathers = own(n, (double)((size_t)n->text.count * sizeof *p->gathers), &good);
     if (!good)
         return fail(error, "out of memory for the plan of the network");
     n->pass_count++;

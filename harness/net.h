@@ -24,11 +24,9 @@ struct net_plan {
     } layers[MAX_LAYERS];
 };
 
-enum fuse {
-    FUSE_AUTO,
-    FUSE_OFF,
-    FUSE_ON
-}; /* bn; relu as one operation: where variants exist, never, always */
+/* bn; relu as one operation: where variants exist, never, always; always, and the statistics of a bn are gathered by the
+ * conv before it as it writes its results. */
+enum fuse { FUSE_AUTO, FUSE_OFF, FUSE_ON, FUSE_STATS };
 
 struct net_options {
     int64_t batch,

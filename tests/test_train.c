@@ -466,7 +466,18 @@ static void initial_weights_fill_their_range(void **state)
     net_free(n);
 }
 
-/* A few steps of training with bn and relu as one operation, and as two. */
+/* The operation a layer's forward call in training came to be. */
+static const char *forward_op(const struct net *n, int layer)
+{
+    for (int i = 0; i < net_call_count(n); i++) {
+        const struct call *c = net_call(n, i);
+        if (c->layer == layer && c->phase == FWD)
+            return c->entry->op;
+    }
+    return "";
+}
+
+/* A few steps of training with bn and relu as one operation, with statistics from the conv before, and all apart. */
 static void fused_and_unfused_agree(void **state)
 {
     (void)state;
@@ -476,24 +487,32 @@ static void fused_and_unfused_agree(void **state)
             !strcmp(registry[i].op, "bn_relu_bwd") && !registry_why_not(&registry[i], isa_detect());
     if (!there)
         skip();
-    struct net *nets[2] = {make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_ON),
-                           make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_OFF)};
+    enum { NETS = 3 };
+    struct net *nets[NETS] = {make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_OFF),
+                              make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_ON),
+                              make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_STATS)};
+    assert_string_equal(forward_op(nets[0], 0), "conv_fwd");
+    assert_string_equal(forward_op(nets[0], 1), "bn_fwd_train");
+    assert_string_equal(forward_op(nets[1], 1), "bn_relu_fwd_train");
+    assert_string_equal(forward_op(nets[2], 0), "conv_stats");
+    assert_string_equal(forward_op(nets[2], 1), "bn_relu_fwd_infer");
     const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
     struct adam adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
     for (int step = 1; step <= 20; step++) {
-        double loss[2];
+        double loss[NETS];
         adam.step = step;
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < NETS; i++) {
             for (int64_t j = 0; j < SMALL_BATCH * small_input.c * small_input.h * small_input.w;
                  j++)
                 net_input(nets[i])[j] = noise(j);
             loss[i] = net_gradients(nets[i], SMALL_BATCH, labels).loss;
             net_update(nets[i], &adam);
         }
-        assert_near(loss[0] / loss[1], 1, 1e-3);
+        for (int i = 1; i < NETS; i++)
+            assert_near(loss[i] / loss[0], 1, 1e-3);
     }
-    net_free(nets[0]);
-    net_free(nets[1]);
+    for (int i = 0; i < NETS; i++)
+        net_free(nets[i]);
 }
 
 /* Loss and gradients in nchw, and with layers in other layouts and reorders between them. */

@@ -155,7 +155,7 @@ def test_weights_go_out_and_in(folder):
         (["lenet", "--epochs", "0"], "--epochs '0'"),
         (["lenet", "--epochs", "1", "--steps", "1"], "not both"),
         (["lenet", "--shuffle", "maybe"], "give on, off"),
-        (["lenet", "--fuse", "maybe"], "give auto, off or on"),
+        (["lenet", "--fuse", "maybe"], "give auto, off, on or stats"),
         (["lenet", "--init", "/nonexistent", "--data", "synthetic:50"], "/nonexistent"),
         (["lenet", "--save", "/nonexistent/w", "--data", "synthetic:50"], "/nonexistent/w"),
         (["lenet", "--json", "/nonexistent/j", "--data", "synthetic:50"], "/nonexistent/j"),
