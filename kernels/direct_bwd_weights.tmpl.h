@@ -68,13 +68,17 @@ static inline tile_of_vectors *hot_tile(int64_t vectors)
 /* Pixels of a unit: its diff_dst, 64 KiB at 64 lanes, streams from L2 with every tile of weights, which is then long
  * enough to hide loading and storing its sums. */
 #define UNIT_PIXELS 256
-/* Inputs per task: the window of a unit stays in L2, and the transposed diff_dst is used often enough. */
-#define BLOCK_INPUTS 64
-/* Fewer where that makes too few tasks. */
+/* Weights of an output, (ic, kh, kw), per task: their sums, a quarter MiB at 64 lanes, and the window of a unit stay in
+ * L2, and diff_dst is transposed anew for each task. */
+#define BLOCK_WEIGHTS 1024
+/* Fewer inputs where that makes too few tasks. */
 #define BLOCK_INPUTS_MIN 16
-/* Tasks that keep a large machine busy, and pixels a chunk must have to pay for adding up its sums. */
+/* Tasks that keep a large machine busy, and pixels a chunk must have to pay for adding up its sums: fewer where these
+ * are so small that they come from a cache nearby. */
 #define TASKS 32
 #define CHUNK_PIXELS 512
+#define SMALL_CHUNK_PIXELS 128
+#define SMALL_WEIGHTS 16384
 
 struct plan {
     const struct conv *conv;
@@ -107,19 +111,25 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
         .outputs = p->oc / p->g,
         .taps = p->kh * p->kw,
     };
-    d.units = units_make(p->mb, p->oh, p->ow, UNIT_PIXELS);
+    int64_t pixels = p->mb * p->oh * p->ow, lanes = p->g * div_up(d.outputs, 64);
+    bool small = p->oc * d.inputs * d.taps <= SMALL_WEIGHTS;
+    int64_t chunk_pixels = small ? SMALL_CHUNK_PIXELS : CHUNK_PIXELS, unit = UNIT_PIXELS;
+    if (small) /* several units for each chunk */
+        unit = min_i64(unit, max_i64(pixels / 8, SMALL_CHUNK_PIXELS / 2));
+    d.units = units_make(p->mb, p->oh, p->ow, unit);
     d.all_units = d.units.nn * d.units.ny * d.units.nx;
     d.vectors = div_up(d.outputs, V);
     d.blocks = div_up(d.vectors, TILE_VECTORS);
-    int64_t pixels = p->mb * p->oh * p->ow, lanes = p->g * div_up(d.outputs, 64);
     /* In units of 64 channels, not of this ISA's block: the order of the sums is then the same for all ISAs. */
-    int64_t wanted = max_i64(min_i64(pixels / CHUNK_PIXELS, d.all_units), 1);
-    d.input_block =
-        lanes * div_up(d.inputs, BLOCK_INPUTS) * wanted < TASKS ? BLOCK_INPUTS_MIN : BLOCK_INPUTS;
+    int64_t wanted = max_i64(min_i64(pixels / chunk_pixels, d.all_units), 1);
+    d.input_block = max_i64(BLOCK_WEIGHTS / d.taps, 1);
+    if (wanted < 4 && lanes * div_up(d.inputs, d.input_block) * wanted < TASKS)
+        d.input_block = min_i64(d.input_block, BLOCK_INPUTS_MIN);
     d.input_blocks = div_up(d.inputs, d.input_block);
     d.input_block = div_up(d.inputs, d.input_blocks);
     d.input_blocks = div_up(d.inputs, d.input_block);
     d.chunks = min_i64(div_up(TASKS, lanes * d.input_blocks), wanted);
+    d.chunks = d.chunks >= 4 ? d.chunks / 4 * 4 : d.chunks;
     d.rows = d.input_blocks * div_up(d.input_block * d.taps, TILE_PIXELS) * TILE_PIXELS;
     d.window =
         window_make(f.src, (d.units.rows - 1) * p->sh + (p->kh - 1) * (p->dh + 1) + 1,
@@ -251,7 +261,7 @@ static void add_rows(float *sums, const float *rows, int64_t k, int64_t n)
         vstore(sums + j * V, vadd(vload(sums + j * V), s[j]));
 }
 
-/* Tiles of the accumulation: (group, block of oc, block of ic, chunk). */
+/* Tiles of the accumulation: (group, block of ic, block of oc, chunk). Blocks of oc may be narrower: they alternate. */
 static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
@@ -261,9 +271,9 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
         d.zero[j] = 0;
     for (int64_t i = first; i < last; i++) {
         int64_t chunk = i % d.chunks, rest = i / d.chunks;
-        int64_t part = rest % d.input_blocks;
-        rest /= d.input_blocks;
-        int64_t block = rest % d.blocks, group = rest / d.blocks;
+        int64_t block = rest % d.blocks;
+        rest /= d.blocks;
+        int64_t part = rest % d.input_blocks, group = rest / d.input_blocks;
         int64_t k = block_vectors(&d, block),
                 m = min_i64(d.outputs - block * TILE_LANES, TILE_LANES);
         int64_t c0 = group * d.inputs + part * d.input_block;
