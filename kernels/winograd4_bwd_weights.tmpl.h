@@ -71,11 +71,16 @@ static struct w4_plan w4_plan(const struct problem *problem, struct formats f, f
     d.block = div_up(div_up(d.inputs, div_up(d.inputs, W4_INPUTS)), V) * V;
     d.blocks = div_up(d.inputs, d.block);
     d.grid = w4_grid_make(p->mb, p->oh, p->ow, W4_TILES, 1, 1);
+    /* Few blocks and chunks are dealt evenly if there is an even number of them. */
+    if (d.grid.blocks > 1) {
+        d.grid.block = div_up(d.grid.all, div_up(d.grid.blocks, 2) * 2);
+        d.grid.blocks = div_up(d.grid.all, d.grid.block);
+        d.grid.tiles = d.grid.block * d.grid.cols;
+    }
     d.each = d.grid.tiles | 1;
     const int64_t pairs = p->g * d.blocks * d.panels;
     d.chunks = min_i64(div_up(W4_TASKS, pairs), d.grid.blocks / W4_CHUNK_BLOCKS);
-    /* Few chunks are dealt evenly if there is an even number of them. */
-    d.chunks = max_i64(d.chunks - d.chunks % 2, 1);
+    d.chunks = max_i64(d.chunks - d.chunks % 2, pairs > 1 ? 1 : min_i64(d.grid.blocks, 2));
     const int64_t all_v = p->g * d.blocks * d.grid.blocks * w4_v_block(&d);
     const int64_t all_d = p->g * d.panels * d.grid.blocks * w4_d_block(&d);
     d.shared =
