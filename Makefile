@@ -65,7 +65,7 @@ foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
 # Not `words`: that is a function of make itself, and call would prefer it.
 name_words = $(subst _, ,$(notdir $(basename $(1))))
 built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words) $(absent),$(call name_words,$(f))),,$(f)))
-layer_files := $(sort $(wildcard kernels/layers/*.c))
+layer_files := $(foreach f,$(sort $(wildcard kernels/layers/*.c)),$(if $(filter $(foreign_words),$(call name_words,$(f))),,$(f)))
 harness_files := $(sort $(filter-out harness/main.c,$(wildcard harness/*.c harness/*/*.c)))
 shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
 set_files := $(sort $(wildcard harness/sets/*.txt))
@@ -224,7 +224,7 @@ $(out)/tests/%: $(out)/tests/%.o $(objects)
 $(out)/kernels/layers/%.o: kernels/layers/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(kernel_cflags) -fopenmp -c -o $@ $<
+	$(Q)$(CC) $(kernel_cflags) $(foreach w,$(call name_words,$<) omp,$(flags_$(w))) -c -o $@ $<
 
 $(out)/kernels/%.o: kernels/%.c $(out)/flags.txt
 	@mkdir -p $(@D)

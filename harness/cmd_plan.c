@@ -99,7 +99,7 @@ static int make_plan(const struct request *r, const struct net_plan_key *key,
     o.limit = fmax(limit / 3, limit - (now() - start));
     bench_time(&o, m, &times->rows, progress_show, &line);
     progress_end(&line);
-    if (!net_times_pools(times, key->threads, error))
+    if (!net_times_pools(times, key, error))
         return wrong_use("plan: %s", error);
 
     static struct net_plan plan, plain;

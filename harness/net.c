@@ -56,6 +56,7 @@ struct net {
     struct net_tensor *tensors;
     const float **tensor_gradients;
     int tensor_count;
+    const struct layers *layers; /* for this CPU */
     void *scratch;
     size_t scratch_size;
     double (*layer_seconds)[TIMES];
@@ -650,6 +651,7 @@ struct net *net_create(const struct net_text *text, const struct net_options *op
     }
     n->text = *text;
     n->options = *options;
+    n->layers = layers_for(options->isa);
     if (options->plan) {
         n->has_plan = true;
         n->plan = *options->plan;
@@ -706,9 +708,24 @@ static void run_reorder(struct net *n, const struct call *c)
     n->layer_seconds[c->layer][TIME_REORDER] += now() - then;
 }
 
-static bool relu_is_fused(const struct pass *p, int i)
+/* Does the bn before it do the relu? */
+static bool bn_rectifies(const struct pass *p, int i)
 {
     return i && p->fused[i - 1];
+}
+
+/* Does the maxpool after it do the relu, on as many values as it has windows? The largest value of a window is positive
+ * before the relu where it is behind it, and only there a gradient passes. */
+static bool pool_rectifies(const struct net *n, const struct pass *p, int i)
+{
+    return n->options.fuse != FUSE_OFF && i + 1 < n->text.count &&
+           n->text.layers[i].kind == LAYER_RELU && n->text.layers[i + 1].kind == LAYER_MAXPOOL &&
+           n->text.layers[i + 1].kh < MAXPOOL_MAX_K && !reordered(n, i + 1) && !bn_rectifies(p, i);
+}
+
+static bool relu_is_fused(const struct net *n, const struct pass *p, int i)
+{
+    return bn_rectifies(p, i) || pool_rectifies(n, p, i);
 }
 
 static void layer_forward(struct net *n, const struct pass *p, int i)
@@ -722,11 +739,12 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
     if (l->kind == LAYER_BN && p->training) {
         bn_running_update(l->src.c, p->mb * l->src.h * l->src.w, l->momentum, s->mean, s->variance,
                           s->running_mean, s->running_var);
-    } else if (l->kind == LAYER_RELU && !relu_is_fused(p, i)) {
-        relu_fwd(s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {
+        n->layers->relu_fwd(s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_MAXPOOL) {
         struct maxpool pool = net_pool(l, p->mb, s->layout);
-        maxpool_fwd(&pool, s->src, s->dst, s->chosen, threads);
+        pool.relu = i && pool_rectifies(n, p, i - 1);
+        n->layers->maxpool_fwd(&pool, s->src, s->dst, s->chosen, threads);
     }
 }
 
@@ -740,12 +758,13 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
     if (p->calls[i][BWD_DATA].entry)
         run_call(&p->calls[i][BWD_DATA]);
     if (l->kind == LAYER_DENSE && s->bias) {
-        column_sums(p->mb, l->dst.c, s->diff_dst, s->diff_bias);
-    } else if (l->kind == LAYER_RELU && !relu_is_fused(p, i)) {
-        relu_bwd(s->dst, s->diff_dst, p->mb * volume_in(&l->dst, s->layout), threads);
+        n->layers->column_sums(p->mb, l->dst.c, s->diff_dst, s->diff_bias);
+    } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {
+        n->layers->relu_bwd(s->dst, s->diff_dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_MAXPOOL) {
         struct maxpool pool = net_pool(l, p->mb, s->layout);
-        maxpool_bwd(&pool, s->diff_dst, s->chosen, s->diff_src, threads);
+        pool.relu = i && pool_rectifies(n, p, i - 1);
+        n->layers->maxpool_bwd(&pool, s->diff_dst, s->chosen, s->diff_src, threads);
     }
     run_reorder(n, &p->calls[i][REORDER_BWD]);
 }
@@ -756,6 +775,11 @@ static const struct pass *find_pass(const struct net *n, int64_t mb, bool traini
         if (n->passes[i].mb == mb && n->passes[i].training == training)
             return &n->passes[i];
     abort(); /* the caller's mistake: no pass was planned for so many images */
+}
+
+const struct layers *net_layers(const struct net *n)
+{
+    return n->layers;
 }
 
 float *net_input(struct net *n)
@@ -789,7 +813,8 @@ struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels)
 void net_update(struct net *n, const struct adam *adam)
 {
     double then = now();
-    adam_update(adam, n->padded, n->weights, n->gradients, n->m, n->v, n->options.hints.threads);
+    n->layers->adam_update(adam, n->padded, n->weights, n->gradients, n->m, n->v,
+                           n->options.hints.threads);
     n->update_seconds += now() - then;
 }
 

@@ -75,6 +75,9 @@ struct net *net_create(const struct net_text *text, const struct net_options *op
                        char error[ERROR_TEXT]);
 void net_free(struct net *n);
 
+/* The instance of the layers it uses. */
+const struct layers *net_layers(const struct net *n);
+
 /* Where the caller puts the images of the next call: x[mb][C][H][W]. */
 float *net_input(struct net *n);
 

@@ -268,8 +268,9 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
     return good;
 }
 
-bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT])
+bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT])
 {
+    const struct layers *layers = layers_for(key->isa);
     enum { RUNS = 9 };
     for (int i = 0; i < t->text->count; i++) {
         const struct layer *l = &t->text->layers[i];
@@ -285,9 +286,9 @@ bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT])
                 src[j] = (float)(j * 2654435761u % 1024);
             for (int r = 0; good && r < RUNS; r++) {
                 double start = now();
-                maxpool_fwd(&pool, src, dst, chosen, threads);
+                layers->maxpool_fwd(&pool, src, dst, chosen, key->threads);
                 double middle = now();
-                maxpool_bwd(&pool, dst, chosen, src, threads);
+                layers->maxpool_bwd(&pool, dst, chosen, src, key->threads);
                 fwd[r] = middle - start;
                 bwd[r] = now() - middle;
             }

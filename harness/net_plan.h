@@ -59,7 +59,7 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
                       bench_progress_fn *progress, void *user, char error[ERROR_TEXT]);
 
 /* Times the pooling layers; enters OpenMP. */
-bool net_times_pools(struct net_times *t, int threads, char error[ERROR_TEXT]);
+bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT]);
 
 /* results/<machine>/plans/<name or hash of the text>_mb<batch>_t<threads>_<isa>.json */
 #define PLAN_PATH 512

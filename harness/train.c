@@ -52,7 +52,7 @@ static void gather(struct trainer *t, const struct images *set, const uint32_t *
     for (int64_t i = 0; i < count; i++) {
         int64_t image = order ? order[first + i] : first + i;
         t->labels[i] = set->labels[image];
-        pixels_to_unit(size, set->pixels + image * size, input + i * size);
+        net_layers(t->net)->pixels_to_unit(size, set->pixels + image * size, input + i * size);
     }
 }
 

@@ -31,14 +31,16 @@ static float noise(int64_t i)
 
 /* Layers */
 
+static const struct layers *instance; /* of the layers: the one under test */
+
 static void relu_keeps_positive_and_nan(void **state)
 {
     (void)state;
     float x[] = {-1, 0, 2, NAN, -INFINITY, INFINITY}, dy[] = {1, 2, 3, 4, 5, 6};
-    relu_fwd(x, 6, 1);
+    instance->relu_fwd(x, 6, 1);
     assert_true(x[0] == 0 && x[1] == 0 && x[2] == 2 && isnan(x[3]) && x[4] == 0 &&
                 x[5] == INFINITY);
-    relu_bwd(x, dy, 6, 1);
+    instance->relu_bwd(x, dy, 6, 1);
     const float expected[] = {0, 0, 3, 4, 0, 6};
     assert_memory_equal(dy, expected, sizeof dy);
 }
@@ -53,9 +55,9 @@ static void maxpool_first_largest_wins(void **state)
     float dst[2], diff_src[15];
     uint8_t chosen[2];
     memset(diff_src, 0xff, sizeof diff_src);
-    maxpool_fwd(&p, src, dst, chosen, 1);
+    instance->maxpool_fwd(&p, src, dst, chosen, 1);
     assert_true(dst[0] == 4 && dst[1] == 2 && chosen[0] == 1 && chosen[1] == 0);
-    maxpool_bwd(&p, (const float[]){5, 7}, chosen, diff_src, 1);
+    instance->maxpool_bwd(&p, (const float[]){5, 7}, chosen, diff_src, 1);
     const float expected[15] = {0, 5, 7};
     assert_memory_equal(diff_src, expected, sizeof expected);
 }
@@ -69,10 +71,10 @@ static void maxpool_overlapping_windows_add(void **state)
         .planes = 1, .lanes = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .k = 2, .s = 1};
     float dst[4], diff_src[9];
     uint8_t chosen[4];
-    maxpool_fwd(&p, src, dst, chosen, 1);
+    instance->maxpool_fwd(&p, src, dst, chosen, 1);
     const uint8_t places[4] = {3, 2, 1, 0};
     assert_memory_equal(chosen, places, 4);
-    maxpool_bwd(&p, diff_dst, chosen, diff_src, 1);
+    instance->maxpool_bwd(&p, diff_dst, chosen, diff_src, 1);
     for (int i = 0; i < 9; i++)
         assert_true(diff_src[i] == (i == 4 ? 1111 : 0));
 }
@@ -99,13 +101,13 @@ static void maxpool_lanes_agree(void **state)
             for (int64_t p = 0; p < in; p++) /* ties and a NaN among them */
                 src[0][l * in + p] = src[1][p * LANES + l] =
                     l == 2 && p == 9 ? NAN : floorf(4 * noise(l * in + p));
-        maxpool_fwd(&apart, src[0], dst[0], chosen[0], 1);
-        maxpool_fwd(&together, src[1], dst[1], chosen[1], 1);
-        maxpool_bwd(&apart, src[0], chosen[0], diff[0], 1);
+        instance->maxpool_fwd(&apart, src[0], dst[0], chosen[0], 1);
+        instance->maxpool_fwd(&together, src[1], dst[1], chosen[1], 1);
+        instance->maxpool_bwd(&apart, src[0], chosen[0], diff[0], 1);
         for (int64_t l = 0; l < LANES; l++)
             for (int64_t p = 0; p < out; p++)
                 src[1][p * LANES + l] = src[0][l * out + p];
-        maxpool_bwd(&together, src[1], chosen[1], diff[1], 1);
+        instance->maxpool_bwd(&together, src[1], chosen[1], diff[1], 1);
         for (int64_t l = 0; l < LANES; l++) {
             for (int64_t p = 0; p < out; p++) {
                 assert_memory_equal(&dst[0][l * out + p], &dst[1][p * LANES + l], sizeof(float));
@@ -126,8 +128,58 @@ static void maxpool_propagates_nan(void **state)
         .planes = 1, .lanes = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .k = 2, .s = 2};
     float dst;
     uint8_t chosen;
-    maxpool_fwd(&p, src, &dst, &chosen, 1);
+    instance->maxpool_fwd(&p, src, &dst, &chosen, 1);
     assert_true(isnan(dst));
+}
+
+/* A relu before the pooling, or in it: the same values, and the same gradients. */
+static void maxpool_rectifies(void **state)
+{
+    (void)state;
+    enum { PLANES = 3, IH = 9, IW = 38, LANES = 19 };
+    const struct maxpool pools[] = {
+        {.planes = PLANES, .lanes = 1, .ih = IH, .iw = IW, .oh = 4, .ow = 19, .k = 2, .s = 2},
+        {.planes = PLANES, .lanes = 1, .ih = IH, .iw = IW, .oh = 4, .ow = 18, .k = 3, .s = 2},
+        {.planes = PLANES, .lanes = LANES, .ih = IH, .iw = 2, .oh = 4, .ow = 1, .k = 2, .s = 2},
+    };
+    enum { IN = PLANES * IH * IW, OUT = PLANES * 4 * 19 };
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        struct maxpool p = pools[i];
+        int64_t in = p.planes * p.lanes * p.ih * p.iw, out = p.planes * p.lanes * p.oh * p.ow;
+        float src[IN], dst[2][OUT], diff_dst[OUT], diff_src[2][IN];
+        uint8_t chosen[OUT];
+        assert_true(in <= IN && out <= OUT);
+        for (int64_t j = 0; j < in; j++)
+            src[j] = j == 7 ? NAN : floorf(3 * noise(j)) - 1;
+        for (int64_t j = 0; j < out; j++)
+            diff_dst[j] = noise(j + 1000);
+        p.relu = true;
+        instance->maxpool_fwd(&p, src, dst[0], chosen, 1);
+        instance->maxpool_bwd(&p, diff_dst, chosen, diff_src[0], 1);
+        p.relu = false;
+        instance->relu_fwd(src, in, 1);
+        instance->maxpool_fwd(&p, src, dst[1], chosen, 1);
+        instance->maxpool_bwd(&p, diff_dst, chosen, diff_src[1], 1);
+        instance->relu_bwd(src, diff_src[1], in, 1);
+        for (int64_t j = 0; j < out; j++)
+            assert_true(dst[0][j] == dst[1][j] || (isnan(dst[0][j]) && isnan(dst[1][j])));
+        for (int64_t j = 0; j < in; j++)
+            assert_true(diff_src[0][j] == diff_src[1][j]);
+    }
+}
+
+static void pixels_become_units(void **state)
+{
+    (void)state;
+    uint8_t pixels[256];
+    float units[257] = {[256] = 7};
+    for (int i = 0; i < 256; i++)
+        pixels[i] = (uint8_t)(255 - i);
+    for (int n = 200; n <= 256; n++)
+        instance->pixels_to_unit(n, pixels, units);
+    for (int i = 0; i < 256; i++)
+        assert_true(units[i] == (float)(255 - i) / 255.0f);
+    assert_true(units[256] == 7);
 }
 
 static void loss_of_known_logits(void **state)
@@ -151,10 +203,10 @@ static void adam_two_steps_by_hand(void **state)
     (void)state;
     float w = 1, m = 0, v = 0;
     struct adam a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 1};
-    adam_update(&a, 1, &w, (const float[]){0.5f}, &m, &v, 1);
+    instance->adam_update(&a, 1, &w, (const float[]){0.5f}, &m, &v, 1);
     assert_near(w, 0.9, 1e-6); /* 1 - 0.1 * 0.5 / (0.5 + 1e-8) */
     a.step = 2;
-    adam_update(&a, 1, &w, (const float[]){-0.2f}, &m, &v, 1);
+    instance->adam_update(&a, 1, &w, (const float[]){-0.2f}, &m, &v, 1);
     assert_near(m, 0.025, 1e-8);
     assert_near(v, 0.00028975, 1e-9);
     /* 0.9 - 0.1 * (0.025 / 0.19) / sqrt(0.00028975 / 0.001999) */
@@ -178,7 +230,7 @@ static void column_sums_any_width(void **state)
     for (int columns = 1; columns <= MOST; columns++) {
         for (int i = 0; i < ROWS * columns; i++)
             x[i] = noise(i);
-        column_sums(ROWS, columns, x, sums);
+        instance->column_sums(ROWS, columns, x, sums);
         for (int j = 0; j < columns; j++) {
             double sum = 0;
             for (int i = 0; i < ROWS; i++)
@@ -208,12 +260,12 @@ static void layers_do_not_depend_on_threads(void **state)
         }
         chosen[run] = malloc(N);
         assert_non_null(chosen[run]);
-        maxpool_fwd(&p, b[0], b[1], chosen[run], threads);
-        maxpool_bwd(&p, b[1], chosen[run], b[2], threads);
-        relu_fwd(b[0], N, threads);
-        relu_bwd(b[0], b[2], N, threads);
+        instance->maxpool_fwd(&p, b[0], b[1], chosen[run], threads);
+        instance->maxpool_bwd(&p, b[1], chosen[run], b[2], threads);
+        instance->relu_fwd(b[0], N, threads);
+        instance->relu_bwd(b[0], b[2], N, threads);
         struct adam a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 3};
-        adam_update(&a, N, b[3], b[0], b[4], b[5], threads);
+        instance->adam_update(&a, N, b[3], b[0], b[4], b[5], threads);
     }
     for (int i = 0; i < 6; i++) {
         assert_memory_equal(buffers[0][i], buffers[1][i], N * sizeof(float));
@@ -887,17 +939,21 @@ static void last_batch_of_an_epoch_is_kept(void **state)
 int main(void)
 {
     static char references[] = "ref";
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest layer_tests[] = {
         cmocka_unit_test(relu_keeps_positive_and_nan),
         cmocka_unit_test(maxpool_first_largest_wins),
         cmocka_unit_test(maxpool_overlapping_windows_add),
         cmocka_unit_test(maxpool_propagates_nan),
         cmocka_unit_test(maxpool_lanes_agree),
-        cmocka_unit_test(loss_of_known_logits),
+        cmocka_unit_test(maxpool_rectifies),
+        cmocka_unit_test(pixels_become_units),
         cmocka_unit_test(adam_two_steps_by_hand),
-        cmocka_unit_test(running_statistics_by_hand),
         cmocka_unit_test(column_sums_any_width),
         cmocka_unit_test(layers_do_not_depend_on_threads),
+    };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loss_of_known_logits),
+        cmocka_unit_test(running_statistics_by_hand),
         cmocka_unit_test_prestate(gradients_match_finite_differences, references),
         cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),
         cmocka_unit_test(running_statistics_of_a_network),
@@ -913,5 +969,12 @@ int main(void)
         cmocka_unit_test(shuffles_are_permutations),
         cmocka_unit_test(last_batch_of_an_epoch_is_kept),
     };
-    return cmocka_run_group_tests_name("train", tests, NULL, NULL);
+    int failed = 0;
+    for (enum isa isa = ISA_BASE; isa <= isa_detect(); isa++) {
+        if (instance == layers_for(isa))
+            continue;
+        instance = layers_for(isa);
+        failed += cmocka_run_group_tests_name(isa_names[isa], layer_tests, NULL, NULL);
+    }
+    return failed + cmocka_run_group_tests_name("train", tests, NULL, NULL);
 }

@@ -1,34 +1,59 @@
 /* The layers of a network that need no ladder of variants: activations, pooling, loss, optimizer.
  *
- * Plain C. Nothing is allocated. `threads` is the largest team a function may use; it runs on
- * fewer, or alone, where the work is too small to be worth waking a team. The bits never depend on
- * it. Tensors are float32; labels are bytes. */
+ * Those that touch large tensors are written once over vec.h (layers.tmpl.h) and compiled for each instruction set;
+ * layers_for gives the table of one. Nothing is allocated. `threads` is the largest team a function may use; it runs on
+ * fewer, or alone, where the work is too small to be worth waking a team. The bits never depend on it. Tensors are float32;
+ * labels are bytes. */
 #ifndef BATCHMARK_LAYERS_H
 #define BATCHMARK_LAYERS_H
 
-#include <stdint.h>
-
-/* y = max(x, 0) in place; NaN stays NaN. */
-void relu_fwd(float *x, int64_t n, int threads);
-/* The gradient through it in place: dy stays where the output y was positive, else 0. */
-void relu_bwd(const float *y, float *dy, int64_t n, int threads);
+#include "kernel.h"
 
 /* Max pooling over k x k windows, stride s, no padding: oh = (ih - k) / s + 1. Tensors are
  * x[planes][h][w][lanes]: nchw has planes = N C and lanes = 1, nhwc N and C, nchw16c N ceil(C/16)
  * and 16. */
 struct maxpool {
     int64_t planes, lanes, ih, iw, oh, ow, k, s;
+    bool
+        relu; /* y = max(y, 0) besides: the relu before it, on as many values as windows. k < MAXPOOL_MAX_K */
 };
-enum { MAXPOOL_MAX_K = 16 }; /* `chosen` holds kh * k + kw in a byte */
+/* `chosen` holds kh * k + kw in a byte; with a relu MAXPOOL_NONE where nothing passes. */
+enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 
-/* The first largest value of each window wins, a NaN beats all; its place is left in
- * chosen[planes][oh][ow][lanes]. */
-void maxpool_fwd(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
-                 int threads);
-/* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of
- * diff_src. */
-void maxpool_bwd(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
-                 float *diff_src, int threads);
+/* Adam as PyTorch defines it: eps is added to the square root of the bias-corrected second moment. */
+struct adam {
+    double lr, beta1, beta2, eps;
+    int64_t step; /* number of this update, from 1 */
+};
+
+struct layers {
+    enum isa isa; /* of the compiler flags of its file */
+
+    /* y = max(x, 0) in place; NaN stays NaN. */
+    void (*relu_fwd)(float *x, int64_t n, int threads);
+    /* The gradient through it in place: dy stays where the output y was positive, else 0. */
+    void (*relu_bwd)(const float *y, float *dy, int64_t n, int threads);
+
+    /* The first largest value of each window wins, a NaN beats all; its place is left in
+     * chosen[planes][oh][ow][lanes]. */
+    void (*maxpool_fwd)(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
+                        int threads);
+    /* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of diff_src. */
+    void (*maxpool_bwd)(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
+                        float *diff_src, int threads);
+
+    void (*adam_update)(const struct adam *a, int64_t n, float *weights, const float *gradients,
+                        float *m, float *v, int threads);
+
+    /* sums[columns] = column sums of x[rows][columns], accumulated in float64: the bias gradient of a dense layer. */
+    void (*column_sums)(int64_t rows, int64_t columns, const float *x, float *sums);
+
+    /* dst = src / 255 */
+    void (*pixels_to_unit)(int64_t n, const uint8_t *src, float *dst);
+};
+
+/* The instance for a CPU, or a cap on it. */
+const struct layers *layers_for(enum isa isa);
 
 /* What a batch came to. */
 struct outcome {
@@ -43,26 +68,9 @@ struct outcome {
 struct outcome softmax_loss(int64_t mb, int64_t classes, const float *logits, const uint8_t *labels,
                             float *diff);
 
-/* sums[columns] = column sums of x[rows][columns], accumulated in float64: the bias gradient of a
- * dense layer. */
-void column_sums(int64_t rows, int64_t columns, const float *x, float *sums);
-
-/* Adam as PyTorch defines it: eps is added to the square root of the bias-corrected second moment.
- */
-struct adam {
-    double lr, beta1, beta2, eps;
-    int64_t step; /* number of this update, from 1 */
-};
-
-void adam_update(const struct adam *a, int64_t n, float *weights, const float *gradients, float *m,
-                 float *v, int threads);
-
 /* Running statistics as PyTorch keeps them: `momentum` weighs the new value, and the variance,
  * which comes biased over `n` values, is kept unbiased (times n / (n - 1)). n > 1. */
 void bn_running_update(int64_t channels, int64_t n, double momentum, const float *mean,
                        const float *variance, float *running_mean, float *running_var);
-
-/* dst = src / 255 */
-void pixels_to_unit(int64_t n, const uint8_t *src, float *dst);
 
 #endif

@@ -1,0 +1,16 @@
+/* Which instance of the layers runs: the widest that was built and the CPU has. */
+#include "layers.h"
+
+/* Weak: an architecture lacks what is foreign to it. */
+extern const struct layers layers_avx512 __attribute__((weak));
+extern const struct layers layers_avx2 __attribute__((weak));
+extern const struct layers layers_base;
+
+const struct layers *layers_for(enum isa isa)
+{
+    if (isa >= ISA_AVX512 && &layers_avx512)
+        return &layers_avx512;
+    if (isa >= ISA_AVX2 && &layers_avx2)
+        return &layers_avx2;
+    return &layers_base;
+}

@@ -1,0 +1,404 @@
+/* The layers over vec.h, once for all instruction sets: pooling, ReLU, Adam, sums of columns, pixels. A file of instances
+ * names its table and includes this (layers.h says what each function does).
+ *
+ * Limited by bandwidth, Adam by one root and one division a weight. Threads take whole planes or whole cache lines of a
+ * static partition, and only where each has a few microseconds of work. */
+#include "lanes.h"
+#include "layers.h"
+#include "team.h"
+
+#include <string.h>
+
+static void relu_fwd_range(float *x, struct range r)
+{
+    int64_t i = r.first;
+    for (; i + V <= r.last; i += V)
+        vstore(x + i, vmax(vzero(), vload(x + i))); /* in this order NaN stays */
+    if (i < r.last)
+        vstore_n(x + i, vmax(vzero(), vload_n(x + i, r.last - i)), r.last - i);
+}
+
+static void relu_fwd(float *x, int64_t n, int threads)
+{
+    int team = team_for(n, RELU_GRAIN, threads);
+    if (team < 2) {
+        relu_fwd_range(x, (struct range){0, n});
+        return;
+    }
+#pragma omp parallel num_threads(team)
+    relu_fwd_range(x, my_range(n, 16));
+}
+
+static void relu_bwd_range(const float *restrict y, float *restrict dy, struct range r)
+{
+    int64_t i = r.first;
+    for (; i + V <= r.last; i += V)
+        vstore(dy + i, vdrop(vload(y + i), vload(dy + i)));
+    if (i < r.last)
+        vstore_n(dy + i, vdrop(vload_n(y + i, r.last - i), vload_n(dy + i, r.last - i)),
+                 r.last - i);
+}
+
+static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
+{
+    int team = team_for(n, RELU_GRAIN, threads);
+    if (team < 2) {
+        relu_bwd_range(y, dy, (struct range){0, n});
+        return;
+    }
+#pragma omp parallel num_threads(team)
+    relu_bwd_range(y, dy, my_range(n, 16));
+}
+
+/* Max pooling: the largest values so far and their places, as floats. */
+struct holders {
+    vf value, at;
+};
+
+static inline struct holders challenge(struct holders h, vf value, float at)
+{
+    return (struct holders){vwins(value, h.value, value, h.value),
+                            vwins(value, h.value, vset1(at), h.at)};
+}
+
+/* With a ReLU: nothing below zero, and no place for what it stops. */
+static inline struct holders rectify(struct holders h)
+{
+    const vf none = vset1(MAXPOOL_NONE);
+    return (struct holders){vmax(vzero(), h.value), vadd(none, vdrop(h.value, vsub(h.at, none)))};
+}
+
+/* Even and odd columns of n <= V windows of 2x2. */
+static inline __attribute__((always_inline)) struct vpair load_pairs(const float *p, int64_t n)
+{
+    if (n == V)
+        return vunzip(vload(p), vload(p + V));
+    const int64_t low = 2 * n < V ? 2 * n : V;
+    return vunzip(vload_n(p, low), 2 * n > V ? vload_n(p + V, 2 * n - V) : vzero());
+}
+
+static inline __attribute__((always_inline)) void store_pairs(float *p, vf even, vf odd, int64_t n)
+{
+    const struct vpair x = vzip(even, odd);
+    if (n == V) {
+        vstore(p, x.a);
+        vstore(p + V, x.b);
+        return;
+    }
+    vstore_n(p, x.a, 2 * n < V ? 2 * n : V);
+    if (2 * n > V)
+        vstore_n(p + V, x.b, 2 * n - V);
+}
+
+static void fwd_2x2(const struct maxpool *p, const float *restrict src, float *restrict dst,
+                    uint8_t *restrict chosen)
+{
+    for (int64_t oh = 0; oh < p->oh; oh++) {
+        const float *top = src + 2 * oh * p->iw, *bottom = top + p->iw;
+        for (int64_t ow = 0; ow < p->ow; ow += V) {
+            const int64_t n = p->ow - ow < V ? p->ow - ow : V, to = oh * p->ow + ow;
+            const struct vpair above = load_pairs(top + 2 * ow, n),
+                               below = load_pairs(bottom + 2 * ow, n);
+            struct holders h = {above.a, vzero()};
+            h = challenge(h, above.b, 1);
+            h = challenge(h, below.a, 2);
+            h = challenge(h, below.b, 3);
+            if (p->relu)
+                h = rectify(h);
+            if (n == V) {
+                vstore(dst + to, h.value);
+                vbytes_store(chosen + to, h.at);
+            } else {
+                vstore_n(dst + to, h.value, n);
+                vbytes_store_n(chosen + to, h.at, n);
+            }
+        }
+    }
+}
+
+/* Windows of 2x2 do not overlap: each is written whole, and only what no window covers is cleared. */
+static void bwd_2x2(const struct maxpool *p, const float *restrict diff_dst,
+                    const uint8_t *restrict chosen, float *restrict diff_src)
+{
+    for (int64_t oh = 0; oh < p->oh; oh++) {
+        float *top = diff_src + 2 * oh * p->iw, *bottom = top + p->iw;
+        for (int64_t ow = 0; ow < p->ow; ow += V) {
+            const int64_t n = p->ow - ow < V ? p->ow - ow : V, from = oh * p->ow + ow;
+            const vf d = n == V ? vload(diff_dst + from) : vload_n(diff_dst + from, n);
+            const vf at = n == V ? vbytes(chosen + from) : vbytes_n(chosen + from, n);
+            store_pairs(top + 2 * ow, vkeep_equal(at, vzero(), d), vkeep_equal(at, vset1(1), d), n);
+            store_pairs(bottom + 2 * ow, vkeep_equal(at, vset1(2), d), vkeep_equal(at, vset1(3), d),
+                        n);
+        }
+        for (int64_t iw = 2 * p->ow; iw < p->iw; iw++)
+            top[iw] = bottom[iw] = 0;
+    }
+    int64_t covered = 2 * p->oh * p->iw;
+    memset(diff_src + covered, 0, (size_t)(p->ih * p->iw - covered) * sizeof *diff_src);
+}
+
+static void fwd_any(const struct maxpool *p, const float *restrict src, float *restrict dst,
+                    uint8_t *restrict chosen)
+{
+    for (int64_t oh = 0; oh < p->oh; oh++) {
+        for (int64_t ow = 0; ow < p->ow; ow++) {
+            const float *window = src + oh * p->s * p->iw + ow * p->s;
+            float best = window[0];
+            int64_t at = 0;
+            for (int64_t kh = 0; kh < p->k; kh++) {
+                for (int64_t kw = 0; kw < p->k; kw++) {
+                    const float value = window[kh * p->iw + kw];
+                    const bool wins = (value > best) | (value != value);
+                    best = wins ? value : best;
+                    at = wins ? kh * p->k + kw : at;
+                }
+            }
+            const bool stopped = p->relu && best <= 0;
+            dst[oh * p->ow + ow] = stopped ? 0 : best;
+            chosen[oh * p->ow + ow] = stopped ? MAXPOOL_NONE : (uint8_t)at;
+        }
+    }
+}
+
+static void bwd_any(const struct maxpool *p, const float *restrict diff_dst,
+                    const uint8_t *restrict chosen, float *restrict diff_src)
+{
+    memset(diff_src, 0, (size_t)(p->ih * p->iw) * sizeof *diff_src);
+    for (int64_t oh = 0; oh < p->oh; oh++) {
+        for (int64_t ow = 0; ow < p->ow; ow++) {
+            const int64_t at = chosen[oh * p->ow + ow];
+            if (!p->relu || at != MAXPOOL_NONE)
+                diff_src[(oh * p->s + at / p->k) * p->iw + ow * p->s + at % p->k] +=
+                    diff_dst[oh * p->ow + ow];
+        }
+    }
+}
+
+/* n <= V channels that lie together: the same window for all of them. */
+static inline __attribute__((always_inline)) void
+fwd_together(const struct maxpool *p, const float *window, int64_t n, float *dst, uint8_t *chosen)
+{
+    struct holders h = {n == V ? vload(window) : vload_n(window, n), vzero()};
+    float at = 0;
+    for (int64_t kh = 0; kh < p->k; kh++) {
+        for (int64_t kw = 0; kw < p->k; kw++, at++) {
+            const float *value = window + (kh * p->iw + kw) * p->lanes;
+            if (kh + kw)
+                h = challenge(h, n == V ? vload(value) : vload_n(value, n), at);
+        }
+    }
+    if (p->relu)
+        h = rectify(h);
+    if (n == V) {
+        vstore(dst, h.value);
+        vbytes_store(chosen, h.at);
+    } else {
+        vstore_n(dst, h.value, n);
+        vbytes_store_n(chosen, h.at, n);
+    }
+}
+
+static void fwd_lanes(const struct maxpool *p, const float *restrict src, float *restrict dst,
+                      uint8_t *restrict chosen)
+{
+    for (int64_t oh = 0; oh < p->oh; oh++) {
+        for (int64_t ow = 0; ow < p->ow; ow++, dst += p->lanes, chosen += p->lanes) {
+            const float *window = src + (oh * p->s * p->iw + ow * p->s) * p->lanes;
+            int64_t l = 0;
+            for (; l + V <= p->lanes; l += V)
+                fwd_together(p, window + l, V, dst + l, chosen + l);
+            if (l < p->lanes)
+                fwd_together(p, window + l, p->lanes - l, dst + l, chosen + l);
+        }
+    }
+}
+
+/* Where windows overlap gradients add up to what is there, else they replace it. */
+static inline __attribute__((always_inline)) void bwd_together(const struct maxpool *p,
+                                                               const float *diff_dst,
+                                                               const uint8_t *chosen, int64_t n,
+                                                               float *window)
+{
+    const vf d = n == V ? vload(diff_dst) : vload_n(diff_dst, n);
+    const vf place = n == V ? vbytes(chosen) : vbytes_n(chosen, n);
+    float at = 0;
+    for (int64_t kh = 0; kh < p->k; kh++) {
+        for (int64_t kw = 0; kw < p->k; kw++, at++) {
+            float *to = window + (kh * p->iw + kw) * p->lanes;
+            vf x = vkeep_equal(place, vset1(at), d);
+            if (p->s < p->k)
+                x = vadd(x, n == V ? vload(to) : vload_n(to, n));
+            if (n == V)
+                vstore(to, x);
+            else
+                vstore_n(to, x, n);
+        }
+    }
+}
+
+static void bwd_lanes(const struct maxpool *p, const float *restrict diff_dst,
+                      const uint8_t *restrict chosen, float *restrict diff_src)
+{
+    if (p->s != p->k || p->oh * p->k != p->ih || p->ow * p->k != p->iw)
+        memset(diff_src, 0, (size_t)(p->ih * p->iw * p->lanes) * sizeof *diff_src);
+    for (int64_t oh = 0; oh < p->oh; oh++) {
+        for (int64_t ow = 0; ow < p->ow; ow++, diff_dst += p->lanes, chosen += p->lanes) {
+            float *window = diff_src + (oh * p->s * p->iw + ow * p->s) * p->lanes;
+            int64_t l = 0;
+            for (; l + V <= p->lanes; l += V)
+                bwd_together(p, diff_dst + l, chosen + l, V, window + l);
+            if (l < p->lanes)
+                bwd_together(p, diff_dst + l, chosen + l, p->lanes - l, window + l);
+        }
+    }
+}
+
+static void fwd_planes(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
+                       struct range r)
+{
+    for (int64_t i = r.first; i < r.last; i++) {
+        const int64_t from = i * p->ih * p->iw * p->lanes, to = i * p->oh * p->ow * p->lanes;
+        if (p->lanes > 1)
+            fwd_lanes(p, src + from, dst + to, chosen + to);
+        else if (p->k == 2 && p->s == 2)
+            fwd_2x2(p, src + from, dst + to, chosen + to);
+        else
+            fwd_any(p, src + from, dst + to, chosen + to);
+    }
+}
+
+static void maxpool_fwd(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
+                        int threads)
+{
+    int team = team_for(p->planes * p->ih * p->iw * p->lanes, POOL_GRAIN, threads);
+    if (team < 2) {
+        fwd_planes(p, src, dst, chosen, (struct range){0, p->planes});
+        return;
+    }
+#pragma omp parallel num_threads(team)
+    fwd_planes(p, src, dst, chosen, my_range(p->planes, 1));
+}
+
+static void bwd_planes(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
+                       float *diff_src, struct range r)
+{
+    for (int64_t i = r.first; i < r.last; i++) {
+        const int64_t to = i * p->ih * p->iw * p->lanes, from = i * p->oh * p->ow * p->lanes;
+        if (p->lanes > 1)
+            bwd_lanes(p, diff_dst + from, chosen + from, diff_src + to);
+        else if (p->k == 2 && p->s == 2)
+            bwd_2x2(p, diff_dst + from, chosen + from, diff_src + to);
+        else
+            bwd_any(p, diff_dst + from, chosen + from, diff_src + to);
+    }
+}
+
+static void maxpool_bwd(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
+                        float *diff_src, int threads)
+{
+    int team = team_for(p->planes * p->ih * p->iw * p->lanes, POOL_GRAIN, threads);
+    if (team < 2) {
+        bwd_planes(p, diff_dst, chosen, diff_src, (struct range){0, p->planes});
+        return;
+    }
+#pragma omp parallel num_threads(team)
+    bwd_planes(p, diff_dst, chosen, diff_src, my_range(p->planes, 1));
+}
+
+/* The scalars of one Adam update, rounded once to the precision of the weights. */
+struct adam_scalars {
+    float take1, beta2, take2, rate, root, eps;
+};
+
+/* V weights from vectors of everything; returns the new weights. */
+static inline vf adam_step(struct adam_scalars s, vf w, vf g, vf *m, vf *v)
+{
+    *m = vfma(vset1(s.take1), vsub(g, *m), *m);
+    *v = vfma(vmul(vset1(s.take2), g), g, vmul(vset1(s.beta2), *v));
+    const vf under = vfma(vsqrt(*v), vset1(s.root), vset1(s.eps));
+    return vsub(w, vdiv(vmul(vset1(s.rate), *m), under));
+}
+
+static void adam_range(struct adam_scalars s, float *restrict weights,
+                       const float *restrict gradients, float *restrict m, float *restrict v,
+                       struct range r)
+{
+    int64_t i = r.first;
+    for (; i + V <= r.last; i += V) {
+        vf first = vload(m + i), second = vload(v + i);
+        vstore(weights + i,
+               adam_step(s, vload(weights + i), vload(gradients + i), &first, &second));
+        vstore(m + i, first);
+        vstore(v + i, second);
+    }
+    const int64_t n = r.last - i;
+    if (n > 0) {
+        vf first = vload_n(m + i, n), second = vload_n(v + i, n);
+        vstore_n(weights + i,
+                 adam_step(s, vload_n(weights + i, n), vload_n(gradients + i, n), &first, &second),
+                 n);
+        vstore_n(m + i, first, n);
+        vstore_n(v + i, second, n);
+    }
+}
+
+static void adam_update(const struct adam *a, int64_t n, float *weights, const float *gradients,
+                        float *m, float *v, int threads)
+{
+    const struct adam_scalars s = {
+        .take1 = (float)(1 - a->beta1),
+        .beta2 = (float)a->beta2,
+        .take2 = (float)(1 - a->beta2),
+        .rate = (float)(a->lr / (1 - pow(a->beta1, (double)a->step))),
+        .root = (float)(1 / sqrt(1 - pow(a->beta2, (double)a->step))),
+        .eps = (float)a->eps,
+    };
+    int team = team_for(n, ADAM_GRAIN, threads);
+    if (team < 2) {
+        adam_range(s, weights, gradients, m, v, (struct range){0, n});
+        return;
+    }
+#pragma omp parallel num_threads(team)
+    adam_range(s, weights, gradients, m, v, my_range(n, 16));
+}
+
+static void column_sums(int64_t rows, int64_t columns, const float *x, float *sums)
+{
+    /* A block of columns is as wide as a cache line, so each line of x is read once. */
+    enum { BLOCK = 16 };
+    int64_t first = 0;
+    for (; first + BLOCK <= columns; first += BLOCK) {
+        double sum[BLOCK] = {0};
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < BLOCK; j++)
+                sum[j] += x[i * columns + first + j];
+        for (int64_t j = 0; j < BLOCK; j++)
+            sums[first + j] = (float)sum[j];
+    }
+    for (; first < columns; first++) {
+        double sum = 0;
+        for (int64_t i = 0; i < rows; i++)
+            sum += x[i * columns + first];
+        sums[first] = (float)sum;
+    }
+}
+
+static void pixels_to_unit(int64_t n, const uint8_t *restrict src, float *restrict dst)
+{
+    int64_t i = 0;
+    for (; i + V <= n; i += V)
+        vstore(dst + i, vdiv(vbytes(src + i), vset1(255)));
+    for (; i < n; i++)
+        dst[i] = (float)src[i] / 255.0f;
+}
+
+const struct layers LAYERS = {
+    .isa = VARIANT_ISA,
+    .relu_fwd = relu_fwd,
+    .relu_bwd = relu_bwd,
+    .maxpool_fwd = maxpool_fwd,
+    .maxpool_bwd = maxpool_bwd,
+    .adam_update = adam_update,
+    .column_sums = column_sums,
+    .pixels_to_unit = pixels_to_unit,
+};
