@@ -430,7 +430,7 @@ static void place_cuts(const struct plan *d, const struct unit *u)
         cut->stride = p->sw;
         cut->left = min_i64(max_i64(div_up(-cut->shift, p->sw), 0), u->cols);
         cut->end = max_i64(min_i64(div_up(p->iw - cut->shift, p->sw), u->cols), cut->left);
-        for (int64_t i = 0; i < d->repeat; i++) {
+        for (int64_t i = 0; u->shifted && i < d->repeat; i++) {
             int64_t x = i % u->cols;
             d->masks[k * d->repeat + i] = x >= cut->left && x < cut->end ? 1.0f : 0.0f;
         }
@@ -443,7 +443,9 @@ static void place_vectors(const struct plan *d, struct unit *u, float *dst)
     const struct conv *p = d->conv;
     u->beside = u->images > 1 && u->rows * u->cols % V > 0 ? u->images : 1;
     u->height = u->rows + d->extra;
-    u->shifted = u->beside == 1 && p->sw == 1 && p->sh == 1 && u->cols == p->iw;
+    /* Masks are worth making where they are used more than once. */
+    u->shifted = u->beside == 1 && p->sw == 1 && p->sh == 1 && u->cols == p->iw &&
+                 d->repeat <= u->height * u->cols;
     int64_t run = u->beside * u->rows * u->cols, count = 0;
     u->moved = u->beside > 1 || run < V; /* one run of pixels then */
     for (int64_t n = 0; n < u->images; n += u->beside) {
