@@ -49,6 +49,32 @@ hot_stream_runs(const float *x, float *y, const struct bn_block *b, const float 
     apply_runs(x, y, b, k, width, true);
 }
 
+/* From the copy, past the cache; asks for the lines of another tile, `next` floats from this one. */
+static __attribute__((noinline)) void hot_stream_near_runs(const float *restrict x,
+                                                           float *restrict y, const float *next,
+                                                           const struct bn_block *b,
+                                                           const float *restrict k, int64_t width)
+{
+    vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
+    for (int64_t o = 0; o < b->outer;
+         o++, x += b->inner, y += b->outer_stride, next += b->outer_stride) {
+        int64_t n = b->inner, i = V > 1 ? floats_to_aligned(y, n) : 0;
+        ask(next, 0);
+        vstore_n(y, apply(vload_n(x, i), m, s, t), i);
+        for (; i + UNROLL * V <= n; i += UNROLL * V)
+            for (int64_t u = 0; u < UNROLL * V; u += V) {
+                ask(next + i + V - 1, u);
+                store_part(y + i + u, apply(vload(x + i + u), m, s, t), V, true);
+            }
+        for (; i + V <= n; i += V) {
+            __builtin_prefetch(next + i + V - 1);
+            store_part(y + i, apply(vload(x + i), m, s, t), V, true);
+        }
+        if (i < n)
+            vstore_n(y + i, apply(vload_n(x + i, n - i), m, s, t), n - i);
+    }
+}
+
 static inline __attribute__((always_inline)) void apply_strip(const struct walk *w, int64_t at,
                                                               int64_t j, int64_t rows,
                                                               int64_t vectors, int64_t n,
@@ -150,7 +176,8 @@ static void apply_columns(const struct bn_view *v, const struct bn_block *b, con
     }
 }
 
-static void apply_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
+static void result_tile(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk,
+                        const float *near, int64_t next)
 {
     struct bn_block b = bn_block_of(v, panel, chunk);
     bool stream = STREAM && bn_streams(a) && (v->runs || b.columns >= V);
@@ -161,7 +188,9 @@ static void apply_block(const struct args *a, const struct bn_view *v, int64_t p
                      .k = bn_constants(a, v, APPLY_ARRAYS, panel),
                      .stride = b.inner_stride,
                      .ahead = walk_ahead(&b)};
-    if (v->runs)
+    if (near)
+        hot_stream_near_runs(near, w.y, w.x + next, &b, w.k, v->width);
+    else if (v->runs)
         (stream ? hot_stream_runs : hot_apply_runs)(w.x, w.y, &b, w.k, v->width);
     else
         apply_columns(v, &b, &w);

@@ -21,43 +21,80 @@ static inline vf masked(vf dy, vf centred, vf scale, vf shift)
 enum { SUM_ARRAYS = 2 };
 
 /* Lines are asked for ahead: the hardware's prefetchers stop where a run ends. */
-static __attribute__((noinline)) void
-hot_sums_runs(const float *restrict x, const float *restrict dy, const struct bn_block *b,
-              const float *restrict k, int64_t width, float *restrict acc)
+static inline __attribute__((always_inline)) void
+sums_runs(const float *restrict x, const float *restrict dy, const struct bn_block *b,
+          const float *restrict k, int64_t width, float *restrict acc, int64_t ahead,
+          float *restrict near_x, float *restrict near_dy)
 {
     const float *mean = k + MEANS * width;
     vf m = vload(mean), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
     vf b0 = vzero(), b1 = vzero(), g0 = vzero(), g1 = vzero();
-    int64_t ahead = walk_ahead(b);
-    for (int64_t o = 0; o < b->outer; o++) {
-        int64_t i = o * b->outer_stride, end = i + b->inner;
-        for (; i + 2 * V <= end; i += 2 * V) {
+    int64_t n = b->inner;
+    for (int64_t o = 0; o < b->outer; o++, x += b->outer_stride, dy += b->outer_stride) {
+        int64_t i = 0;
+        for (; i + 2 * V <= n; i += 2 * V) {
             for (int64_t line = 0; line < 2 * V; line += 16) {
                 __builtin_prefetch(x + i + ahead + line);
                 __builtin_prefetch(dy + i + ahead + line);
             }
-            vf c0 = vsub(vload(x + i), m), c1 = vsub(vload(x + i + V), m);
-            vf d0 = masked(vload(dy + i), c0, s, t), d1 = masked(vload(dy + i + V), c1, s, t);
+            vf x0 = vload(x + i), x1 = vload(x + i + V), dy0 = vload(dy + i),
+               dy1 = vload(dy + i + V);
+            vf c0 = vsub(x0, m), c1 = vsub(x1, m);
+            vf d0 = masked(dy0, c0, s, t), d1 = masked(dy1, c1, s, t);
             b0 = vadd(b0, d0);
             g0 = vfma(d0, c0, g0);
             b1 = vadd(b1, d1);
             g1 = vfma(d1, c1, g1);
+            if (near_x) {
+                vstore(near_x + i, x0);
+                vstore(near_x + i + V, x1);
+                vstore(near_dy + i, dy0);
+                vstore(near_dy + i + V, dy1);
+            }
         }
-        if (i + V <= end) {
-            vf c = vsub(vload(x + i), m), d = masked(vload(dy + i), c, s, t);
+        if (i + V <= n) {
+            vf x0 = vload(x + i), dy0 = vload(dy + i);
+            vf c = vsub(x0, m), d = masked(dy0, c, s, t);
             b0 = vadd(b0, d);
             g0 = vfma(d, c, g0);
+            if (near_x) {
+                vstore(near_x + i, x0);
+                vstore(near_dy + i, dy0);
+            }
             i += V;
         }
-        if (i < end) {
-            vf c = vsub(vload_n(x + i, end - i), vload_n(mean, end - i));
-            vf d = masked(vload_n(dy + i, end - i), c, s, t);
+        if (i < n) {
+            vf x0 = vload_n(x + i, n - i), dy0 = vload_n(dy + i, n - i);
+            vf c = vsub(x0, vload_n(mean, n - i)), d = masked(dy0, c, s, t);
             b1 = vadd(b1, d);
             g1 = vfma(d, c, g1);
+            if (near_x) {
+                vstore_n(near_x + i, x0, n - i);
+                vstore_n(near_dy + i, dy0, n - i);
+            }
+        }
+        if (near_x) {
+            near_x += n;
+            near_dy += n;
         }
     }
     acc[0] = vsum(vadd(b0, b1));
     acc[WIDE] = vsum(vadd(g0, g1));
+}
+
+static __attribute__((noinline)) void hot_sums_runs(const float *x, const float *dy,
+                                                    const struct bn_block *b, const float *k,
+                                                    int64_t width, float *acc, int64_t ahead)
+{
+    sums_runs(x, dy, b, k, width, acc, ahead, NULL, NULL);
+}
+
+static __attribute__((noinline)) void hot_sums_copy_runs(const float *x, const float *dy,
+                                                         const struct bn_block *b, const float *k,
+                                                         int64_t width, float *acc, int64_t ahead,
+                                                         float *near_x, float *near_dy)
+{
+    sums_runs(x, dy, b, k, width, acc, ahead, near_x, near_dy);
 }
 
 /* Vectors of a strip: sums of two vectors, or of one in two rows, and their constants stay within 16 registers. */
@@ -200,6 +237,34 @@ static __attribute__((noinline)) void hot_gradient_stream_runs(const float *x, c
     gradient_runs(x, dy, dx, b, k, width, true);
 }
 
+/* From the copies, past the cache; asks for the lines of another tile, `next` floats from this one. */
+static __attribute__((noinline)) void hot_stream_near_runs(const struct walk *w, const float *x,
+                                                           const float *dy,
+                                                           const struct bn_block *b, int64_t next)
+{
+    const float *next_x = w->x + next, *next_dy = w->dy + next;
+    float *dx = w->y;
+    struct gradient g = load_gradient(w->k, w->width);
+    for (int64_t o = 0; o < b->outer; o++) {
+        int64_t n = b->inner, i = V > 1 ? floats_to_aligned(dx, n) : 0;
+        vstore_n(dx, gradient(vload_n(x, i), vload_n(dy, i), &g), i);
+        __builtin_prefetch(next_x);
+        __builtin_prefetch(next_dy);
+        for (; i + V <= n; i += V) {
+            __builtin_prefetch(next_x + i + V - 1);
+            __builtin_prefetch(next_dy + i + V - 1);
+            store_part(dx + i, gradient(vload(x + i), vload(dy + i), &g), V, true);
+        }
+        if (i < n)
+            vstore_n(dx + i, gradient(vload_n(x + i, n - i), vload_n(dy + i, n - i), &g), n - i);
+        x += n;
+        dy += n;
+        dx += b->outer_stride;
+        next_x += b->outer_stride;
+        next_dy += b->outer_stride;
+    }
+}
+
 static inline __attribute__((always_inline)) void gradient_strip(const struct walk *w, int64_t at,
                                                                  int64_t j, int64_t rows,
                                                                  int vectors, int64_t n,
@@ -321,7 +386,9 @@ static void start_panel(const struct args *a, const struct bn_view *v, int64_t p
         spread(v, k + SHIFTS * v->width, beta + first, channels);
 }
 
-static void sums_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
+/* The two sums of every channel of the tile, into its partials. `asked`: its lines were asked for. */
+static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk,
+                        float *near, bool asked)
 {
     _Alignas(64) float acc[SUM_ARRAYS * WIDE];
     struct bn_block b = bn_block_of(v, panel, chunk);
@@ -335,8 +402,11 @@ static void sums_block(const struct args *a, const struct bn_view *v, int64_t pa
     double *sum = bn_partials(a, v, BWD_ARRAYS, panel, chunk), *dot = sum + v->panel_channels;
     for (int64_t j = 0; j < div_up(b.columns, PAD) * PAD; j++)
         acc[j] = acc[WIDE + j] = 0;
-    if (v->runs)
-        hot_sums_runs(w.x, w.dy, &b, w.k, v->width, acc);
+    if (near)
+        hot_sums_copy_runs(w.x, w.dy, &b, w.k, v->width, acc, asked ? 0 : w.ahead, near,
+                           near + bn_chunk_floats(v));
+    else if (v->runs)
+        hot_sums_runs(w.x, w.dy, &b, w.k, v->width, acc, w.ahead);
     else
         walk_strips(&b, STRIP, sums_strips, &w);
     fold_sums(acc, sum, b.channels, v->fold);
@@ -379,8 +449,8 @@ static void finish_panel(const struct args *a, const struct bn_view *v, int64_t 
     spread(v, k + OFFSETS * v->width, offsets, channels);
 }
 
-static void gradient_block(const struct args *a, const struct bn_view *v, int64_t panel,
-                           int64_t chunk)
+static void result_tile(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk,
+                        const float *near, int64_t next)
 {
     struct bn_block b = bn_block_of(v, panel, chunk);
     bool stream = STREAM && bn_streams(a) && (v->runs || b.columns >= V);
@@ -392,7 +462,9 @@ static void gradient_block(const struct args *a, const struct bn_view *v, int64_
                      .stride = b.inner_stride,
                      .ahead = walk_ahead(&b),
                      .stream = stream};
-    if (v->runs)
+    if (near)
+        hot_stream_near_runs(&w, near, near + bn_chunk_floats(v), &b, next);
+    else if (v->runs)
         (stream ? hot_gradient_stream_runs : hot_gradient_runs)(w.x, w.dy, w.y, &b, w.k, v->width);
     else
         gradient_columns(v, &b, &w);
@@ -401,61 +473,8 @@ static void gradient_block(const struct args *a, const struct bn_view *v, int64_
 /* x and dy of a chunk together stay within it. */
 static struct bn_view view(const struct problem *p, enum layout layout)
 {
-    return bn_view_of(&p->bn, layout, CHUNK_FLOATS / 2);
+    return bn_training_view(&p->bn, layout, CHUNK_FLOATS, CHUNK_FLOATS, 2);
 }
 
-static void whole_panels(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    struct bn_view v = view(a->problem, a->formats.src);
-    for (int64_t panel = first; panel < last; panel++) {
-        start_panel(a, &v, panel);
-        for (int64_t chunk = 0; chunk < v.chunks; chunk++)
-            sums_block(a, &v, panel, chunk);
-        finish_panel(a, &v, panel);
-        /* Backwards: what was read last is still near. */
-        for (int64_t chunk = v.chunks; chunk-- > 0;)
-            gradient_block(a, &v, panel, chunk);
-    }
-    vfence();
-}
-
-/* Groups of panels by the whole team: each thread takes the same tiles for sums and results, the latter backwards. */
-static void shared_panels(const struct args *a, int thread, int team)
-{
-    struct bn_view v = view(a->problem, a->formats.src);
-    int64_t group = bn_group(a, &v, SCHEDULE, 2);
-    for (int64_t i = v.panels * thread / team; i < v.panels * (thread + 1) / team; i++)
-        start_panel(a, &v, i);
-    team_wait();
-    for (int64_t p = 0; p < v.panels; p += group) {
-        int64_t n = min_i64(group, v.panels - p), tiles = n * v.chunks;
-        int64_t first = tiles * thread / team, last = tiles * (thread + 1) / team;
-        for (int64_t i = first; i < last; i++)
-            sums_block(a, &v, p + i % n, i / n);
-        team_wait();
-        for (int64_t i = n * thread / team; i < n * (thread + 1) / team; i++)
-            finish_panel(a, &v, p + i);
-        team_wait();
-        for (int64_t i = last; i-- > first;)
-            gradient_block(a, &v, p + i % n, i / n);
-    }
-    vfence();
-}
-
-static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)
-{
-    (void)h;
-    struct bn_view v = view(p, f.src);
-    return bn_scratch_bytes(&v, BWD_ARRAYS, true);
-}
-
-static void run(const struct args *caller)
-{
-    struct args a = bn_team(caller);
-    struct bn_view v = view(a.problem, a.formats.src);
-    if (bn_by_panel(&a, &v, SCHEDULE, 2))
-        run_tiles(&a, v.panels, whole_panels);
-    else
-        run_team(&a, v.panels * v.chunks, shared_panels);
-}
+enum { TENSORS = 2, ARRAYS = BWD_ARRAYS };
+#include "bn_driver.tmpl.h"

@@ -23,7 +23,7 @@ static void apply_tiles(const struct args *a, int64_t first, int64_t last, int t
     (void)thread;
     struct bn_view v = bn_view_of(&a->problem->bn, a->formats.src, IMAGE_CHUNKS);
     for (int64_t i = first; i < last; i++)
-        apply_block(a, &v, i % v.panels, i / v.panels);
+        result_tile(a, &v, i % v.panels, i / v.panels, NULL, 0);
     vfence();
 }
 

@@ -11,10 +11,9 @@
 
 /* acc[j] = sum over rows of x[j] - k[j]. The first pass is the one that waits for memory, and the
  * hardware's prefetchers stop where a run ends (a 32x32 image is a page): lines are asked for ahead. */
-static __attribute__((noinline)) void hot_sum_runs(const float *restrict x,
-                                                   const struct bn_block *b,
-                                                   const float *restrict k, float *restrict acc,
-                                                   int64_t ahead)
+static inline __attribute__((always_inline)) void
+sum_runs(const float *restrict x, const struct bn_block *b, const float *restrict k,
+         float *restrict acc, int64_t ahead, float *restrict near)
 {
     vf kv = vload(k), s0 = vzero(), s1 = vzero(), s2 = vzero(), s3 = vzero();
     int64_t n = b->inner;
@@ -23,17 +22,48 @@ static __attribute__((noinline)) void hot_sum_runs(const float *restrict x,
         for (; i + UNROLL * V <= n; i += UNROLL * V) {
             for (int64_t line = 0; line < UNROLL * V; line += 16)
                 __builtin_prefetch(x + i + ahead + line);
-            s0 = vadd(s0, vsub(vload(x + i), kv));
-            s1 = vadd(s1, vsub(vload(x + i + V), kv));
-            s2 = vadd(s2, vsub(vload(x + i + 2 * V), kv));
-            s3 = vadd(s3, vsub(vload(x + i + 3 * V), kv));
+            vf x0 = vload(x + i), x1 = vload(x + i + V), x2 = vload(x + i + 2 * V),
+               x3 = vload(x + i + 3 * V);
+            s0 = vadd(s0, vsub(x0, kv));
+            s1 = vadd(s1, vsub(x1, kv));
+            s2 = vadd(s2, vsub(x2, kv));
+            s3 = vadd(s3, vsub(x3, kv));
+            if (near) {
+                vstore(near + i, x0);
+                vstore(near + i + V, x1);
+                vstore(near + i + 2 * V, x2);
+                vstore(near + i + 3 * V, x3);
+            }
         }
-        for (; i + V <= n; i += V)
-            s0 = vadd(s0, vsub(vload(x + i), kv));
-        if (i < n)
-            s1 = vadd(s1, vsub(vload_n(x + i, n - i), vload_n(k, n - i)));
+        for (; i + V <= n; i += V) {
+            vf x0 = vload(x + i);
+            s0 = vadd(s0, vsub(x0, kv));
+            if (near)
+                vstore(near + i, x0);
+        }
+        if (i < n) {
+            vf x0 = vload_n(x + i, n - i);
+            s1 = vadd(s1, vsub(x0, vload_n(k, n - i)));
+            if (near)
+                vstore_n(near + i, x0, n - i);
+        }
+        if (near)
+            near += n;
     }
     acc[0] = vsum(vadd(vadd(s0, s1), vadd(s2, s3)));
+}
+
+static __attribute__((noinline)) void hot_sum_runs(const float *x, const struct bn_block *b,
+                                                   const float *k, float *acc, int64_t ahead)
+{
+    sum_runs(x, b, k, acc, ahead, NULL);
+}
+
+static __attribute__((noinline)) void hot_sum_copy_runs(const float *x, const struct bn_block *b,
+                                                        const float *k, float *acc, int64_t ahead,
+                                                        float *near)
+{
+    sum_runs(x, b, k, acc, ahead, near);
 }
 
 /* acc[j] = sum over rows of (x[j] - centre[j])^2 */
@@ -193,11 +223,12 @@ static float centre_near(double k, double off)
     return (float)(k + __builtin_rint(off / step) * step);
 }
 
-/* Mean and squared differences of every channel of the block, into its partials. */
-static void stats_block(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk)
+/* Mean and squared differences of every channel of the tile, into its partials. `asked`: its lines were asked for. */
+static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk,
+                        float *near, bool asked)
 {
     _Alignas(64) float k[WIDE + PAD], acc[WIDE];
-    float near[WIDE];
+    float centre[WIDE];
     struct bn_block b = bn_block_of(v, panel, chunk);
     const float *x = a->t[SRC] + b.offset;
     double count = (double)bn_block_count(v, &b);
@@ -208,31 +239,36 @@ static void stats_block(const struct args *a, const struct bn_view *v, int64_t p
         k[j] = 0;
     for (int64_t c = 0; c < b.channels; c++) {
         float first = x[c * v->fold];
-        near[c] = first - first == 0 ? first : 0; /* of inf and NaN no differences */
+        centre[c] = first - first == 0 ? first : 0; /* of inf and NaN no differences */
     }
-    spread(v, k, near, b.channels);
+    spread(v, k, centre, b.channels);
     for (int64_t j = 0; j < width; j++)
         acc[j] = 0;
-    if (v->runs)
+    if (near)
+        hot_sum_copy_runs(x, &b, k, acc, asked ? 0 : w.ahead, near);
+    else if (v->runs)
         hot_sum_runs(x, &b, k, acc, w.ahead);
     else
         walk_strips(&b, STRIP, sum_strips, &w);
     fold_sums(acc, m2, b.channels, v->fold);
     for (int64_t c = 0; c < b.channels; c++) {
         double off = m2[c] / count;
-        mean[c] = (double)near[c] + off;
-        near[c] = v->chunks == 1 ? (float)mean[c] : centre_near((double)near[c], off);
+        mean[c] = (double)centre[c] + off;
+        centre[c] = v->chunks == 1 ? (float)mean[c] : centre_near((double)centre[c], off);
     }
-    spread(v, k, near, b.channels);
+    spread(v, k, centre, b.channels);
     for (int64_t j = 0; j < width; j++)
         acc[j] = 0;
-    if (v->runs)
+    struct bn_block copied = near_block(&b);
+    if (near)
+        hot_squares_runs(near, &copied, k, acc);
+    else if (v->runs)
         hot_squares_runs(x, &b, k, acc);
     else
         walk_strips(&b, STRIP, squares_strips, &w);
     fold_sums(acc, m2, b.channels, v->fold);
     for (int64_t c = 0; c < b.channels; c++) {
-        double off = mean[c] - (double)near[c];
+        double off = mean[c] - (double)centre[c];
         m2[c] -= count * off * off;
     }
 }
@@ -275,58 +311,14 @@ static void finish_panel(const struct args *a, const struct bn_view *v, int64_t 
 /* A chunk of a run stays in L1 for its second pass, one of columns in L2: its shares are taken column by column. */
 static struct bn_view view(const struct problem *p, enum layout layout)
 {
-    struct bn_view v = bn_view_of(&p->bn, layout, CHUNK_FLOATS);
-    return v.runs ? bn_view_of(&p->bn, layout, NEAR_FLOATS) : v;
+    return bn_training_view(&p->bn, layout, CHUNK_FLOATS, NEAR_FLOATS, 1);
 }
 
-static void whole_panels(const struct args *a, int64_t first, int64_t last, int thread)
+/* Nothing is known before the statistics. */
+static void start_panel(const struct args *a, const struct bn_view *v, int64_t panel)
 {
-    (void)thread;
-    struct bn_view v = view(a->problem, a->formats.src);
-    for (int64_t panel = first; panel < last; panel++) {
-        for (int64_t chunk = 0; chunk < v.chunks; chunk++)
-            stats_block(a, &v, panel, chunk);
-        finish_panel(a, &v, panel);
-        /* Backwards: what was read last is still near. */
-        for (int64_t chunk = v.chunks; chunk-- > 0;)
-            apply_block(a, &v, panel, chunk);
-    }
-    vfence();
+    (void)a, (void)v, (void)panel;
 }
 
-/* Groups of panels by the whole team: each thread takes the same tiles for sums and results, the latter backwards. */
-static void shared_panels(const struct args *a, int thread, int team)
-{
-    struct bn_view v = view(a->problem, a->formats.src);
-    int64_t group = bn_group(a, &v, SCHEDULE, 1);
-    for (int64_t p = 0; p < v.panels; p += group) {
-        int64_t n = min_i64(group, v.panels - p), tiles = n * v.chunks;
-        int64_t first = tiles * thread / team, last = tiles * (thread + 1) / team;
-        for (int64_t i = first; i < last; i++)
-            stats_block(a, &v, p + i % n, i / n);
-        team_wait();
-        for (int64_t i = n * thread / team; i < n * (thread + 1) / team; i++)
-            finish_panel(a, &v, p + i);
-        team_wait();
-        for (int64_t i = last; i-- > first;)
-            apply_block(a, &v, p + i % n, i / n);
-    }
-    vfence();
-}
-
-static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)
-{
-    (void)h;
-    struct bn_view v = view(p, f.src);
-    return bn_scratch_bytes(&v, APPLY_ARRAYS, true);
-}
-
-static void run(const struct args *caller)
-{
-    struct args a = bn_team(caller);
-    struct bn_view v = view(a.problem, a.formats.src);
-    if (bn_by_panel(&a, &v, SCHEDULE, 1))
-        run_tiles(&a, v.panels, whole_panels);
-    else
-        run_team(&a, v.panels * v.chunks, shared_panels);
-}
+enum { TENSORS = 1, ARRAYS = APPLY_ARRAYS };
+#include "bn_driver.tmpl.h"

@@ -31,6 +31,9 @@ enum { NARROW = 128, WIDE = 512, NEAR_FLOATS = 6 * 1024 };
 /* Floats of a panel's arrays of per-column constants are a multiple of this, the rest being zero;
  * runs have their constant 16 times. */
 enum { PAD = 16 };
+/* Tensors of more than MANY floats may be beyond the caches: there a tile of runs has FEW in all its tensors, so that L1
+ * holds it beside its copy and the lines that were asked for (see bn_driver.tmpl.h). */
+enum { MANY = 4 * 1024 * 1024, FEW = 4 * 1024 };
 /* Below this many floats a team costs more than it brings. */
 enum { TEAM_FLOATS = 32 * 1024 };
 
@@ -104,6 +107,8 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
     int64_t rows =
         max_i64(1, (chunk_floats == IMAGE_CHUNKS ? CHUNK_FLOATS : chunk_floats) / columns);
     v.chunk_inner = min_i64(rows, v.inner);
+    if (v.runs) /* parts of one size, and no edges but at the end */
+        v.chunk_inner = min_i64(v.inner, div_up(div_up(v.inner, div_up(v.inner, rows)), 64) * 64);
     v.chunk_outer = chunk_floats == IMAGE_CHUNKS ? 1 : min_i64(v.outer, max_i64(1, rows / v.inner));
     v.chunks = div_up(v.outer, v.chunk_outer) * div_up(v.inner, v.chunk_inner);
     return v;
@@ -153,7 +158,33 @@ static inline size_t bn_scratch_bytes(const struct bn_view *v, int arrays, bool 
     size_t bytes = (size_t)(v->panels * arrays * v->width) * sizeof(float);
     if (partials)
         bytes += (size_t)(v->panels * v->chunks * 2 * v->panel_channels) * sizeof(double);
-    return bytes;
+    return (bytes + 63) / 64 * 64;
+}
+
+/* The view of a training pass that reads `tensors`: chunks of columns have `floats` in all tensors, those of runs
+ * `run_floats`, or FEW. */
+static inline struct bn_view bn_training_view(const struct bn *p, enum layout layout,
+                                              int64_t floats, int64_t run_floats, int tensors)
+{
+    struct bn_view v = bn_view_of(p, layout, floats / tensors);
+    if (v.runs)
+        v = bn_view_of(p, layout,
+                       (p->mb * p->ic * p->ih * p->iw > MANY ? FEW : run_floats) / tensors);
+    return v;
+}
+
+/* Floats of the largest tile; a multiple of a cache line. */
+static inline int64_t bn_chunk_floats(const struct bn_view *v)
+{
+    return div_up(v->chunk_outer * v->chunk_inner * v->panel_channels * v->fold, 16) * 16;
+}
+
+/* Room a thread has for copies of the tiles it works on, of each of `tensors`: of runs, a panel's where its L2 holds
+ * them, else what that holds. */
+static inline int64_t bn_near_floats(const struct bn_view *v, const struct hints *h, int tensors)
+{
+    int64_t most = (int64_t)(h->l2 / 4 * 3 / sizeof(float)) / 16 * 16;
+    return v->runs ? min_i64(most, v->chunks * tensors * bn_chunk_floats(v)) : 0;
 }
 
 /* How tiles are handed out. */

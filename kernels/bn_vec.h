@@ -48,6 +48,14 @@ static inline void ask(const float *p, int64_t column)
         __builtin_prefetch(p + column);
 }
 
+/* The copy of a tile of runs: one run behind the other. */
+static inline struct bn_block near_block(const struct bn_block *b)
+{
+    struct bn_block n = *b;
+    n.outer_stride = b->inner;
+    return n;
+}
+
 /* Rows of columns are walked in strips of a few vectors, whose sums or constants stay in registers from row to row.
  * Where a panel is wider than a strip, ROW_GROUP rows are done at a time: the strips beside it find their lines near. */
 enum { ROW_GROUP = 16 };

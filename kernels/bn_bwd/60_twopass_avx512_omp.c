@@ -1,10 +1,10 @@
 /* bn_bwd/twopass_avx512_omp: whole panels of channels by thread while they keep the team busy and stay in a
  * thread's L2 (no barrier); larger ones tile by tile, as many panels at a time as the team's L2s
  * hold, so that the second pass finds them there; no team for small tensors. Results far larger
- * than the caches are written past them (unless they are read soon), which saves reading the
- * lines they overwrite. Limit: memory bandwidth beyond the caches, which reading and writing in turn
- * do not exhaust (the sums of the next panel do not overlap with the results of this one); L2
- * bandwidth within. */
+ * than the caches are written past them (unless they are read soon), which saves reading the lines they
+ * overwrite; of nchw with large images the sums of the next panel are taken meanwhile.
+ * Limit: L2 bandwidth within the caches, memory bandwidth beyond; what no L2 holds until its results comes from the
+ * last-level cache or from memory a second time (see bn_driver.tmpl.h). */
 #include "bn_tiles.h"
 
 static const bool RELU = false, STREAM = true;

@@ -1,0 +1,143 @@
+/* In what order the tiles of a training batch normalization are reduced and their results written: the driver of
+ * the forward pass and of the gradient, for all layouts and schedules.
+ *
+ * The includer defines SCHEDULE, STREAM, TENSORS (how many the passes read), ARRAYS (of constants) and
+ *   view           the grid of tiles
+ *   start_panel    sets the constants that do not wait for sums
+ *   reduce_tile    the partials of a tile; keeps a copy of what it read in `near`, unless NULL
+ *   finish_panel   merges the partials of a panel, sets its constants
+ *   result_tile    the result of a tile, from the copy in `near` unless NULL; then it also asks for the lines `next`
+ *                  floats further on
+ *
+ * A share of tiles is reduced, and its results are written backwards: what was read last is still near.
+ *
+ * Runs beyond the caches take turns instead: the result of a tile of one share, the sums of a tile of the next, whose
+ * lines were fetched while that result was streamed to memory. So memory reads and writes all the time, line by
+ * line, as it must to do as well as in a copy. What is summed is copied, for the runs of a channel are often powers of
+ * two apart and compete for the same few places in L2: their copy lies in one piece and stays there until the result.
+ *
+ * Where no L2 holds a thread's share of a panel (nhwc and nchw16c, whose panels are whole cache lines wide, and runs of
+ * very many images) what is read for the sums comes a second time from the last-level cache, or from memory: then
+ * forward moves 12 bytes an element where 8 are compulsory, and backward 20 for 12, so that at most 67 and 60 % of
+ * the copy bandwidth are to be had. */
+
+/* A thread's share of the tiles of some panels; tiles of a chunk follow each other. */
+struct share {
+    int64_t panel, panels, first, last;
+};
+
+static struct share share_of(const struct bn_view *v, int64_t panel, int64_t panels, int thread,
+                             int team)
+{
+    int64_t n = min_i64(panels, v->panels - panel), tiles = n * v->chunks;
+    return (struct share){panel, n, tiles * thread / team, tiles * (thread + 1) / team};
+}
+
+static int64_t panel_of(const struct share *s, int64_t i)
+{
+    return s->panel + (s->first + i) % s->panels;
+}
+
+static int64_t chunk_of(const struct share *s, int64_t i)
+{
+    return (s->first + i) / s->panels;
+}
+
+/* The results of one share, which may be empty, while the next is reduced, which may be empty too. */
+static void mix_shares(const struct args *a, const struct bn_view *v, const struct share *now,
+                       const struct share *next, float *near)
+{
+    int64_t results = now->last - now->first, sums = next->last - next->first;
+    for (int64_t i = 0; i < results || i < sums; i++, near += TENSORS * bn_chunk_floats(v)) {
+        if (i < results) {
+            int64_t panel = panel_of(now, i), chunk = chunk_of(now, i), distance = 0;
+            if (i < sums)
+                distance = bn_block_of(v, panel_of(next, i), chunk_of(next, i)).offset -
+                           bn_block_of(v, panel, chunk).offset;
+            result_tile(a, v, panel, chunk, near, distance);
+        }
+        if (i < sums)
+            reduce_tile(a, v, panel_of(next, i), chunk_of(next, i), near, i < results);
+    }
+}
+
+static void advance(const struct args *a, const struct bn_view *v, const struct share *now,
+                    const struct share *next, float *near)
+{
+    if (near) {
+        mix_shares(a, v, now, next, near);
+        return;
+    }
+    for (int64_t i = now->last - now->first; i-- > 0;)
+        result_tile(a, v, panel_of(now, i), chunk_of(now, i), NULL, 0);
+    for (int64_t i = 0; i < next->last - next->first; i++)
+        reduce_tile(a, v, panel_of(next, i), chunk_of(next, i), NULL, false);
+}
+
+/* Where this thread keeps copies of `tiles` tiles, or NULL: no room, or nothing to gain. */
+static float *near_tiles(const struct args *a, const struct bn_view *v, int thread, int64_t tiles)
+{
+    int64_t room = STREAM && bn_streams(a) ? bn_near_floats(v, &a->hints, TENSORS) : 0;
+    if (tiles * TENSORS * bn_chunk_floats(v) > room)
+        return NULL;
+    char *end = (char *)a->scratch + bn_scratch_bytes(v, ARRAYS, true);
+    return (float *)(void *)end + thread * room;
+}
+
+/* One thread's panels. */
+static void whole_panels(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct bn_view v = view(a->problem, a->formats.src);
+    struct share now = {0}, next = {0};
+    float *near = near_tiles(a, &v, thread, v.chunks);
+    for (int64_t panel = first; panel < last; panel++, now = next) {
+        next = share_of(&v, panel, 1, 0, 1);
+        start_panel(a, &v, panel);
+        advance(a, &v, &now, &next, near);
+        finish_panel(a, &v, panel);
+    }
+    next = (struct share){0};
+    advance(a, &v, &now, &next, near);
+    vfence();
+}
+
+/* Groups of panels by the whole team: each thread takes the same tiles for sums and results. */
+static void shared_panels(const struct args *a, int thread, int team)
+{
+    struct bn_view v = view(a->problem, a->formats.src);
+    struct share now = {0}, next = {0};
+    int64_t group = bn_group(a, &v, SCHEDULE, TENSORS);
+    float *near = near_tiles(a, &v, thread, div_up(group * v.chunks, team));
+    for (int64_t i = v.panels * thread / team; i < v.panels * (thread + 1) / team; i++)
+        start_panel(a, &v, i);
+    team_wait();
+    for (int64_t panel = 0; panel < v.panels; panel += group, now = next) {
+        next = share_of(&v, panel, group, thread, team);
+        advance(a, &v, &now, &next, near);
+        team_wait();
+        for (int64_t i = next.panels * thread / team; i < next.panels * (thread + 1) / team; i++)
+            finish_panel(a, &v, panel + i);
+        team_wait();
+    }
+    next = (struct share){0};
+    advance(a, &v, &now, &next, near);
+    vfence();
+}
+
+static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)
+{
+    struct bn_view v = view(p, f.src);
+    size_t near =
+        STREAM ? (size_t)(h->threads * bn_near_floats(&v, h, TENSORS)) * sizeof(float) : 0;
+    return bn_scratch_bytes(&v, ARRAYS, true) + near;
+}
+
+static void run(const struct args *caller)
+{
+    struct args a = bn_team(caller);
+    struct bn_view v = view(a.problem, a.formats.src);
+    if (bn_by_panel(&a, &v, SCHEDULE, TENSORS))
+        run_tiles(&a, v.panels, whole_panels);
+    else
+        run_team(&a, v.panels * v.chunks, shared_panels);
+}
