@@ -24,7 +24,9 @@ enum {
     W4_CHUNK_BLOCKS = 2,
     W4_SUM_POINT = 7
 };
-#define W4_SHARED_BYTES (64 << 20)
+/* V and D of all tiles at most: larger ones come back from a shared cache or memory for every block and panel, which takes
+ * longer than to make them again in L2. */
+#define W4_SHARED_BYTES (12 << 20)
 
 struct w4_plan {
     const struct conv *conv;
