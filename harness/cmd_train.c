@@ -115,8 +115,12 @@ static bool read_word(const char *option, const char *text, const char *const wo
     for (*out = 0; words[*out]; ++*out)
         if (!strcmp(text, words[*out]))
             return true;
-    wrong_use("%s '%s': give %s, %s%s%s", option, text, words[0], words[1], words[2] ? " or " : "",
-              words[2] ? words[2] : "");
+    char given[128];
+    int length = snprintf(given, sizeof given, "%s", words[0]);
+    for (int i = 1; words[i]; i++)
+        length += snprintf(given + length, sizeof given - (size_t)length, "%s%s",
+                           words[i + 1] ? ", " : " or ", words[i]);
+    wrong_use("%s '%s': give %s", option, text, given);
     return false;
 }
 
