@@ -1,7 +1,7 @@
 /* What the convolutions with pixels in the lanes share. Plain nchw only: V neighbouring pixels of an image row are a
  * vector, weights are broadcast. Channels then need no multiple of V: 3 input channels fill 3 of 16 lanes where
- * channels are the lanes (direct_core.tmpl.h), and every lane here. Rows that are no multiple of V are what is lost
- * instead. Tensors are read and written where they lie, without transposition. */
+ * channels are the lanes (direct_core.tmpl.h), and every lane here. rows_*.tmpl.h lose at rows that are no multiple of V
+ * instead; planes_fwd.tmpl.h copies the input so that rows have no ends. Results are written without transposition. */
 #include "carve.h"
 #include "lines.h"
 #include "partition.h"
