@@ -10,4 +10,4 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-handle_segv=0:detect_leaks=1:abort_on_error
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 # shellcheck source=scripts/verify_sample.sh
 . scripts/verify_sample.sh
-verify_sample sanitize.sh "$program" verify
+verify_sample sanitize.sh 8 "$program" verify
