@@ -71,13 +71,13 @@ shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
 set_files := $(sort $(wildcard harness/sets/*.txt))
 test_files := $(sort $(wildcard tests/test_*.c))
 main := harness/main
-libraries := -lbenchmark -lhwloc -ljansson -lm -lpthread
+libraries := -lbenchmark -lhwloc -ljansson -lz -lm -lpthread
 libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
 
 # A cross build verifies and does nothing else: no library but the C library is at hand for the other machine,
 # so it leaves out whatever times, trains or reads files (tests/cross/README.md).
 ifneq ($(CROSS),)
-cross_parts := command problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
+cross_parts := command error problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
 harness_files := $(filter $(cross_parts:%=harness/%.c),$(harness_files))
 shim_files :=
 layer_files :=

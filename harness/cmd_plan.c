@@ -134,8 +134,9 @@ int cmd_plan(int argc, char **argv)
     static struct machine m;
     char error[ERROR_TEXT];
     const struct preset *p = preset_find(r.network);
-    struct shape cifar = {3, 32, 32};
-    if (!net_text_parse(p ? p->text : r.network, cifar, &text, error))
+    const struct data_shape *image = &data_shapes[p ? p->data : DATA_ANY];
+    struct shape shape = {image->channels, image->height, image->width};
+    if (!net_text_parse(p ? p->text : r.network, shape, &text, error))
         return wrong_use("plan: %s; batchmark train --list shows presets", error);
     if (!machine_detect(&m, error, sizeof error))
         return wrong_use("plan: %s", error);

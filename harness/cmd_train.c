@@ -30,8 +30,11 @@ static const char help[] =
     "  bn [eps E] [momentum M]                     maxpool K [stride S]\n"
     "  'conv 32 3x3 same; bn; relu; maxpool 2; dense 10'\n\n"
     "  --data DIR|synthetic[:TRAIN[:TEST]]\n"
-    "                      CIFAR-10's binary files (data_batch_1..5.bin and test_batch.bin in DIR or\n"
-    "                      DIR/cifar-10-batches-bin), or the built-in set (default: as many images)\n"
+    "                      the files of the data set the preset is about, or for a text of the one\n"
+    "                      that DIR holds: CIFAR-10 or CIFAR-100 in binary form, MNIST's IDX files as\n"
+    "                      they are or .gz, in DIR itself or in DIR/cifar-10-batches-bin,\n"
+    "                      DIR/cifar-100-binary, DIR/MNIST/raw. Or the built-in set of ten classes\n"
+    "                      (default: 50000 images and 10000)\n"
     "  --epochs E | --steps N\n"
     "                      how long (default: the preset's, else 5 epochs)\n"
     "  --batch B           images a step (default: the preset's, else 10); the short last batch of\n"
@@ -81,6 +84,7 @@ struct run {
     const struct preset *preset; /* NULL: a network as text */
     const char *text;
     struct net_text layers;
+    struct data_source source;
     struct data data;
     struct machine machine;
     struct net *net;
@@ -93,9 +97,9 @@ struct run {
 static int print_presets(void)
 {
     for (const struct preset *p = presets; p->name; p++)
-        printf("%s: %s\n    %s\n    %lld epochs, batch %lld, Adam %g, seed %llu\n", p->name,
-               p->what, p->text, (long long)p->epochs, (long long)p->batch, p->lr,
-               (unsigned long long)p->seed);
+        printf("%s: %s\n    %s\n    %s, %lld epochs, batch %lld, Adam %g, seed %llu\n", p->name,
+               p->what, p->text, data_shapes[p->data].name, (long long)p->epochs,
+               (long long)p->batch, p->lr, (unsigned long long)p->seed);
     return EXIT_GOOD;
 }
 
@@ -228,9 +232,12 @@ static int resolve(struct run *run)
     char error[ERROR_TEXT];
     const struct preset *p = run->preset = preset_find(r->network);
     run->text = p ? p->text : r->network;
+    if (!data_find(r->data, p ? p->data : DATA_ANY, &run->source, error))
+        return wrong_use("%s", error);
+    const struct data_shape *image = &data_shapes[run->source.kind];
+    struct shape shape = {image->channels, image->height, image->width};
     /* One word is a preset's name mistyped, unless it is a layer's. */
-    struct shape cifar = {3, 32, 32};
-    if (!net_text_parse(run->text, cifar, &run->layers, error)) {
+    if (!net_text_parse(run->text, shape, &run->layers, error)) {
         if (!strpbrk(r->network, " ;"))
             return wrong_use("train: no preset '%s' and no layer of that name; batchmark train "
                              "--list shows presets",
@@ -599,7 +606,7 @@ static int carry_out(struct run *run)
     int status = set_threads(run);
     if (status >= 0)
         return status;
-    if (!data_open(r->data, (uint64_t)r->seed, &run->data, error))
+    if (!data_load(&run->source, (uint64_t)r->seed, &run->data, error))
         return wrong_use("%s", error);
     if ((status = make_network(run)) >= 0)
         return status;

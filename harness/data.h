@@ -1,8 +1,29 @@
-/* Images to train on: CIFAR-10's binary files, or a built-in synthetic set of the same shape. */
+/* Images to train on: CIFAR's binary files, MNIST's IDX files (plain or .gz), or a built-in synthetic set. */
 #ifndef BATCHMARK_DATA_H
 #define BATCHMARK_DATA_H
 
-#include "problem.h"
+#include "error.h"
+
+#include <stdint.h>
+
+/* ANY: a source that may be any of the others. */
+enum data_kind { DATA_ANY, DATA_CIFAR10, DATA_CIFAR100, DATA_MNIST, DATA_KINDS };
+
+/* What is known of a kind before a file is read. */
+struct data_shape {
+    const char *name; /* "cifar-10" */
+    int64_t channels, height, width;
+    int classes;
+};
+extern const struct data_shape data_shapes[DATA_KINDS]; /* ANY: that of CIFAR-10 */
+
+/* Where images come from, before any is read. */
+#define DATA_FOLDER 1024
+struct data_source {
+    enum data_kind kind;      /* never ANY */
+    char folder[DATA_FOLDER]; /* that holds the files; "": the synthetic set */
+    int64_t train, test;      /* images of the synthetic set */
+};
 
 /* pixels[count][channels][height][width] and labels[count], as stored: bytes. */
 struct images {
@@ -17,19 +38,17 @@ struct data {
     char name[64];
 };
 
-/* Reads data_batch_1..5.bin and test_batch.bin from DIR or DIR/cifar-10-batches-bin. False: `error` names the file
- * that is missing, truncated or wrong, and nothing is left allocated. */
-bool data_load_cifar10(const char *dir, struct data *out, char error[ERROR_TEXT]);
+/* What `text` means: a folder, "synthetic" (50000 images and 10000), "synthetic:TRAIN" or "synthetic:TRAIN:TEST".
+ * A folder holds the files themselves or the folder its archive unpacks to (cifar-10-batches-bin, cifar-100-binary,
+ * MNIST/raw). want: the kind that is needed, whatever else lies there; with ANY there must be one alone. Looks for the
+ * files and reads none. False: `error` says what is missing. */
+bool data_find(const char *text, enum data_kind want, struct data_source *out,
+               char error[ERROR_TEXT]);
 
-/* Ten classes of 3x32x32 gratings: the class is the orientation and the fineness of a grating of random phase, colour
- * and contrast under noise. Phase and colour average out, so no linear model of the pixels can tell the classes,
- * while small convolutions can. Image i depends on (seed, split, i) alone: a larger set begins with the smaller. */
-bool data_make_synthetic(int64_t train, int64_t test, uint64_t seed, struct data *out,
-                         char error[ERROR_TEXT]);
-
-/* `text`: a directory, "synthetic" (as many images as CIFAR-10), "synthetic:TRAIN" or "synthetic:TRAIN:TEST". */
-bool data_open(const char *text, uint64_t seed, struct data *out, char error[ERROR_TEXT]);
-
+/* Reads the files, or makes the synthetic set by `seed`. False: `error` names the file that is truncated or wrong and the
+ * image in it, and nothing is left allocated. Free with data_free. */
+bool data_load(const struct data_source *source, uint64_t seed, struct data *out,
+               char error[ERROR_TEXT]);
 void data_free(struct data *d);
 
 /* The order in which an epoch (from 1) sees `count` images: a permutation that depends on seed and epoch alone. */

@@ -11,14 +11,19 @@
 #define LENET(bn1, bn2)                                                                            \
     "conv 6 5x5; " bn1 "relu; maxpool 2; conv 16 5x5; " bn2                                        \
     "relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10"
+/* BN stands after the activation, as that text has it. */
+#define MLP(bn) "dense 256; relu; " bn "dense 128; relu; " bn "dense 10"
 
 const struct preset presets[] = {
-    {"lenet", LENET("", ""), 5, 10, 1e-4, 44,
+    {"lenet", LENET("", ""), DATA_CIFAR10, 5, 10, 1e-4, 44,
      "LeNet on CIFAR-10 as the text on BN in CNNs trains it, without BN"},
-    {"lenet-bn", LENET("bn; ", "bn; "), 5, 10, 1e-4, 44,
+    {"lenet-bn", LENET("bn; ", "bn; "), DATA_CIFAR10, 5, 10, 1e-4, 44,
      "the same with BN after both convolutions: what the text meant"},
-    {"lenet-bn-as-published", LENET("", ""), 10, 10, 1e-4, 44,
+    {"lenet-bn-as-published", LENET("", ""), DATA_CIFAR10, 10, 10, 1e-4, 44,
      "the text's BN network: its BN layers are built and never used, so it is lenet for 10 epochs"},
+    {"mlp", MLP(""), DATA_MNIST, 10, 64, 1e-3, 44,
+     "the dense network on MNIST of the text on BN and batch sizes, without its stray softmax"},
+    {"mlp-bn", MLP("bn; "), DATA_MNIST, 10, 64, 1e-3, 44, "the same with BN after each relu"},
     {0},
 };
 

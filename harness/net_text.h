@@ -12,6 +12,7 @@
 #ifndef BATCHMARK_NET_TEXT_H
 #define BATCHMARK_NET_TEXT_H
 
+#include "data.h"
 #include "problem.h"
 
 /* Of one image; vectors have h = w = 1. */
@@ -55,6 +56,7 @@ double layer_flops(const struct layer *l);
 /* A named network with the settings of its source; the command line overrides them. */
 struct preset {
     const char *name, *text;
+    enum data_kind data;
     int64_t epochs, batch;
     double lr;
     uint64_t seed;

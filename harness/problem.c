@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +11,6 @@
 #define MAX_NUMBER INT32_MAX
 #define MAX_ELEMENTS                                                                               \
     ((int64_t)1 << 36) /* of one tensor; four times that in bytes must be addressable */
-
-__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
-                                                       ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(error, ERROR_TEXT, format, list);
-    va_end(list);
-    return false;
-}
 
 enum key {
     K_G,
@@ -84,10 +73,10 @@ static bool read_label(const char *text, const char *s, char name[64], int *mult
     if (s[0] == 'n' && s[1] == '"') {
         const char *close = strchr(s + 2, '"');
         if (!close)
-            return fail(error, "'%s': the name after n has no closing quote", text);
+            return explain(error, "'%s': the name after n has no closing quote", text);
         size_t length = (size_t)(close - s - 2);
         if (length > 63)
-            return fail(error, "'%s': the name is longer than 63 characters", text);
+            return explain(error, "'%s': the name is longer than 63 characters", text);
         memcpy(name, s + 2, length);
         name[length] = '\0';
         s = close + 1;
@@ -106,11 +95,12 @@ static bool read_label(const char *text, const char *s, char name[64], int *mult
         int64_t k;
         s++;
         if (!read_number(&s, &k) || k < 1)
-            return fail(error, "'%s': * needs a multiplicity of 1 or more", text);
+            return explain(error, "'%s': * needs a multiplicity of 1 or more", text);
         *multiplicity = (int)k;
     }
     if (*s)
-        return fail(error, "'%s': cannot read '%s' at character %d", text, s, (int)(s - text) + 1);
+        return explain(error, "'%s': cannot read '%s' at character %d", text, s,
+                       (int)(s - text) + 1);
     return true;
 }
 
@@ -140,8 +130,8 @@ static bool read_fields(const char *text, struct fields *f, char error[ERROR_TEX
             char *end;
             f->eps = strtod(s, &end);
             if (end == s || !(f->eps >= 0 && f->eps <= 1e6))
-                return fail(error, "'%s': eps at character %d needs a number from 0 to 1e6", text,
-                            at);
+                return explain(error, "'%s': eps at character %d needs a number from 0 to 1e6",
+                               text, at);
             s = end;
             continue;
         }
@@ -151,25 +141,26 @@ static bool read_fields(const char *text, struct fields *f, char error[ERROR_TEX
                 key = k;
         if (key == K_COUNT) {
             if (length == 2 && word[1] == 'd' && strchr("iokspd", word[0]))
-                return fail(error,
-                            "'%s': '%.2s' at character %d is of a 3-D problem; only 1-D and 2-D "
-                            "are supported",
-                            text, word, at);
+                return explain(error,
+                               "'%s': '%.2s' at character %d is of a 3-D problem; only 1-D and 2-D "
+                               "are supported",
+                               text, word, at);
             if (length == 0)
-                return fail(error, "'%s': expected a key at character %d, found '%.8s'", text, at,
-                            word);
-            return fail(error,
-                        "'%s': unknown key '%.*s' at character %d; keys are g mb ic oc ih iw oh ow "
-                        "kh kw sh sw "
-                        "dh dw ph pw eps",
-                        text, (int)length, word, at);
+                return explain(error, "'%s': expected a key at character %d, found '%.8s'", text,
+                               at, word);
+            return explain(
+                error,
+                "'%s': unknown key '%.*s' at character %d; keys are g mb ic oc ih iw oh ow "
+                "kh kw sh sw "
+                "dh dw ph pw eps",
+                text, (int)length, word, at);
         }
         if (f->v[key] != ABSENT)
-            return fail(error, "'%s': %s is given twice, again at character %d", text,
-                        key_names[key], at);
+            return explain(error, "'%s': %s is given twice, again at character %d", text,
+                           key_names[key], at);
         if (!read_number(&s, &f->v[key]))
-            return fail(error, "'%s': %s at character %d needs a whole number from 0 to %d", text,
-                        key_names[key], at, MAX_NUMBER);
+            return explain(error, "'%s': %s at character %d needs a whole number from 0 to %d",
+                           text, key_names[key], at, MAX_NUMBER);
     }
     return true;
 }
@@ -177,9 +168,9 @@ static bool read_fields(const char *text, struct fields *f, char error[ERROR_TEX
 static bool positive(const char *text, const struct fields *f, enum key k, char error[ERROR_TEXT])
 {
     if (f->v[k] == ABSENT)
-        return fail(error, "'%s': %s is missing", text, key_names[k]);
+        return explain(error, "'%s': %s is missing", text, key_names[k]);
     if (f->v[k] < 1)
-        return fail(error, "'%s': %s must be 1 or more", text, key_names[k]);
+        return explain(error, "'%s': %s must be 1 or more", text, key_names[k]);
     return true;
 }
 
@@ -218,21 +209,22 @@ static bool complete(const char *text, const char *dim, int64_t *in, int64_t *ou
 {
     int64_t extent = (k - 1) * (d + 1) + 1;
     if (*in == ABSENT && *out == ABSENT)
-        return fail(error, "'%s': i%s is missing", text, dim);
+        return explain(error, "'%s': i%s is missing", text, dim);
     if (*in == ABSENT)
         *in = (*out - 1) * s + extent - 2 * pad;
     if (*out == ABSENT)
         *out = *in - extent + 2 * pad < 0 ? 0 : (*in - extent + 2 * pad) / s + 1;
     if (*in < 1)
-        return fail(error, "'%s': impossible shape: the input %s would be %lld", text,
-                    dim[0] == 'h' ? "height" : "width", (long long)*in);
+        return explain(error, "'%s': impossible shape: the input %s would be %lld", text,
+                       dim[0] == 'h' ? "height" : "width", (long long)*in);
     if (*out < 1)
-        return fail(error,
-                    "'%s': impossible shape: a kernel extent of %lld does not fit into %lld padded "
-                    "pixels (%s); "
-                    "use a smaller kernel or more padding",
-                    text, (long long)extent, (long long)(*in + 2 * pad),
-                    dim[0] == 'h' ? "height" : "width");
+        return explain(
+            error,
+            "'%s': impossible shape: a kernel extent of %lld does not fit into %lld padded "
+            "pixels (%s); "
+            "use a smaller kernel or more padding",
+            text, (long long)extent, (long long)(*in + 2 * pad),
+            dim[0] == 'h' ? "height" : "width");
     return true;
 }
 
@@ -271,15 +263,16 @@ static bool parse_conv(const char *text, struct named_problem *out, char error[E
                   error))
         return false;
     if (f.v[K_IC] % f.v[K_G] || f.v[K_OC] % f.v[K_G])
-        return fail(error, "'%s': g%lld does not divide ic%lld and oc%lld", text,
-                    (long long)f.v[K_G], (long long)f.v[K_IC], (long long)f.v[K_OC]);
+        return explain(error, "'%s': g%lld does not divide ic%lld and oc%lld", text,
+                       (long long)f.v[K_G], (long long)f.v[K_IC], (long long)f.v[K_OC]);
     if (elements(f.v[K_MB], f.v[K_IC], f.v[K_IH], f.v[K_IW]) < 0 ||
         elements(f.v[K_MB], f.v[K_OC], f.v[K_OH], f.v[K_OW]) < 0 ||
         elements(f.v[K_OC], f.v[K_IC] / f.v[K_G], f.v[K_KH], f.v[K_KW]) < 0)
-        return fail(error, "'%s': a tensor has more than 2^36 elements; use smaller sizes", text);
+        return explain(error, "'%s': a tensor has more than 2^36 elements; use smaller sizes",
+                       text);
     if (f.v[K_PH] > MAX_NUMBER / 4 || f.v[K_PW] > MAX_NUMBER / 4 || f.v[K_DH] > MAX_NUMBER / 4 ||
         f.v[K_DW] > MAX_NUMBER / 4)
-        return fail(error, "'%s': padding or dilation over 2^29; use smaller sizes", text);
+        return explain(error, "'%s': padding or dilation over 2^29; use smaller sizes", text);
 
     *out = (struct named_problem){
         .problem = {.kind = PROBLEM_CONV,
@@ -300,8 +293,9 @@ static bool parse_bn(const char *text, struct named_problem *out, char error[ERR
         return false;
     for (int k = 0; k < K_COUNT; k++)
         if (f.v[k] != ABSENT && k != K_MB && k != K_IC && k != K_IH && k != K_IW)
-            return fail(error, "'%s': %s has no meaning for a tensor; its keys are mb ic ih iw eps",
-                        text, key_names[k]);
+            return explain(error,
+                           "'%s': %s has no meaning for a tensor; its keys are mb ic ih iw eps",
+                           text, key_names[k]);
     f.v[K_MB] = or_else(f.v[K_MB], 2);
     if (f.v[K_IW] == ABSENT)
         f.v[K_IW] = or_else(f.v[K_IH], 1);
@@ -310,7 +304,8 @@ static bool parse_bn(const char *text, struct named_problem *out, char error[ERR
         !positive(text, &f, K_IH, error) || !positive(text, &f, K_IW, error))
         return false;
     if (elements(f.v[K_MB], f.v[K_IC], f.v[K_IH], f.v[K_IW]) < 0)
-        return fail(error, "'%s': the tensor has more than 2^36 elements; use smaller sizes", text);
+        return explain(error, "'%s': the tensor has more than 2^36 elements; use smaller sizes",
+                       text);
     *out = (struct named_problem){
         .problem = {.kind = PROBLEM_BN,
                     .eps = f.eps < 0 ? DEFAULT_EPS : f.eps,
@@ -327,19 +322,20 @@ static bool parse_gemm(const char *text, struct named_problem *out, char error[E
     int64_t m, k, k2, n;
     if (!read_number(&s, &m) || *s++ != 'x' || !read_number(&s, &k) || *s++ != ':' ||
         !read_number(&s, &k2) || *s++ != 'x' || !read_number(&s, &n))
-        return fail(error, "'%s': a gemm is MxK:KxN with whole numbers, as in 64x784:784x256",
-                    text);
+        return explain(error, "'%s': a gemm is MxK:KxN with whole numbers, as in 64x784:784x256",
+                       text);
     *out = (struct named_problem){.problem = {.kind = PROBLEM_GEMM, .gemm = {m, n, k}},
                                   .multiplicity = 1};
     if (!read_label(text, s, out->name, &out->multiplicity, error))
         return false;
     if (k != k2)
-        return fail(error, "'%s': the inner sizes %lld and %lld differ", text, (long long)k,
-                    (long long)k2);
+        return explain(error, "'%s': the inner sizes %lld and %lld differ", text, (long long)k,
+                       (long long)k2);
     if (m < 1 || n < 1 || k < 1)
-        return fail(error, "'%s': sizes must be 1 or more", text);
+        return explain(error, "'%s': sizes must be 1 or more", text);
     if (elements(m, k, 1, 1) < 0 || elements(k, n, 1, 1) < 0 || elements(m, n, 1, 1) < 0)
-        return fail(error, "'%s': a matrix has more than 2^36 elements; use smaller sizes", text);
+        return explain(error, "'%s': a matrix has more than 2^36 elements; use smaller sizes",
+                       text);
     return true;
 }
 
@@ -349,8 +345,8 @@ static bool parse_iterations(const char *text, struct named_problem *out, char e
     int64_t n;
     /* Up to 2^24 a float32 counter is exact. */
     if (strncmp(s, "iter", 4) || (s += 4, !read_number(&s, &n)) || *s || n < 1 || n > 1 << 24)
-        return fail(error, "'%s': expected iter and a number from 1 to %d, as in iter1000000", text,
-                    1 << 24);
+        return explain(error, "'%s': expected iter and a number from 1 to %d, as in iter1000000",
+                       text, 1 << 24);
     *out = (struct named_problem){.problem = {.kind = PROBLEM_ITERATIONS, .iterations = n},
                                   .multiplicity = 1};
     return true;
@@ -360,16 +356,16 @@ bool problem_parse(enum problem_kind kind, const char *text, struct named_proble
                    char error[ERROR_TEXT])
 {
     if (!*text)
-        return fail(error, "empty problem; write one like mb80ic60ih32oc60kh3ph1");
+        return explain(error, "empty problem; write one like mb80ic60ih32oc60kh3ph1");
     if (strlen(text) > 300)
-        return fail(error, "'%.40s...': a problem has at most 300 characters", text);
+        return explain(error, "'%.40s...': a problem has at most 300 characters", text);
     switch (kind) {
     case PROBLEM_CONV: return parse_conv(text, out, error);
     case PROBLEM_BN: return parse_bn(text, out, error);
     case PROBLEM_GEMM: return parse_gemm(text, out, error);
     case PROBLEM_ITERATIONS: return parse_iterations(text, out, error);
     }
-    return fail(error, "'%s': no such kind of problem", text);
+    return explain(error, "'%s': no such kind of problem", text);
 }
 
 bool problem_parse_any(const char *text, struct named_problem *out, char error[ERROR_TEXT])
@@ -485,9 +481,9 @@ static bool add_line(struct problem_set *set, const char *source, int number, ch
     struct named_problem p;
     char why[ERROR_TEXT];
     if (!problem_parse_any(line, &p, why))
-        return fail(error, "%.120s:%d: %.350s", source, number, why);
+        return explain(error, "%.120s:%d: %.350s", source, number, why);
     if (!append(set, &p))
-        return fail(error, "%.120s:%d: out of memory", source, number);
+        return explain(error, "%.120s:%d: out of memory", source, number);
     return true;
 }
 
@@ -502,30 +498,31 @@ bool problem_set_load(const char *name, struct problem_set *out, char error[ERRO
     if (!file)
         file = fopen(name, "r");
     if (!file)
-        return fail(error,
-                    "'%.200s': no such set and no readable file (%s); built-in sets: smoke tails "
-                    "seeds resnet50 vgg",
-                    name, strerror(errno));
+        return explain(
+            error,
+            "'%.200s': no such set and no readable file (%s); built-in sets: smoke tails "
+            "seeds resnet50 vgg",
+            name, strerror(errno));
     char *line = NULL;
     size_t room = 0;
     bool good = true;
     struct stat at;
     if (!fstat(fileno(file), &at) && (S_ISDIR(at.st_mode) || S_ISCHR(at.st_mode)))
-        good =
-            fail(error, "%.200s: is not a text file; give one with a problem on each line", name);
+        good = explain(error, "%.200s: is not a text file; give one with a problem on each line",
+                       name);
     ssize_t length;
     for (int number = 1; good && (length = getline(&line, &room, file)) >= 0; number++) {
         if (memchr(line, '\0', (size_t)length))
-            good = fail(error, "%.120s:%d: holds a zero byte; give a text file", name, number);
+            good = explain(error, "%.120s:%d: holds a zero byte; give a text file", name, number);
         else
             good = add_line(out, name, number, line, error);
     }
     if (good && ferror(file))
-        good = fail(error, "%.200s: cannot read: %s", name, strerror(errno));
+        good = explain(error, "%.200s: cannot read: %s", name, strerror(errno));
     free(line);
     fclose(file);
     if (good && !out->count)
-        good = fail(error, "%.200s: holds no problem; write one on each line", name);
+        good = explain(error, "%.200s: holds no problem; write one on each line", name);
     if (!good)
         problem_set_free(out);
     return good;

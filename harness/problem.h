@@ -13,10 +13,10 @@
 #ifndef BATCHMARK_PROBLEM_H
 #define BATCHMARK_PROBLEM_H
 
+#include "error.h"
 #include "kernel.h"
 
 #define PROBLEM_TEXT 192 /* bytes that hold any canonical string */
-#define ERROR_TEXT 512   /* bytes of an error message */
 #define DEFAULT_EPS 1e-5 /* PyTorch's */
 
 /* A problem and what its line says beside it. */

@@ -9,7 +9,6 @@
 #include <link.h>
 #include <math.h>
 #include <omp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +18,6 @@
 
 /* A full run's JSON stays below this; a disk without that much room is full. */
 #define PROBE_BYTES (4 << 20)
-
-__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
-                                                       ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(error, ERROR_TEXT, format, list);
-    va_end(list);
-    return false;
-}
 
 /* The folder */
 
@@ -58,7 +47,7 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
     *r = (struct results){0};
     if (out) {
         if (strlen(out) == 0 || strlen(out) >= sizeof r->folder - 64)
-            return fail(error, "--out: the path is empty or too long; name a folder");
+            return explain(error, "--out: the path is empty or too long; name a folder");
         snprintf(r->folder, sizeof r->folder, "%s", out);
     } else {
         char date[32];
@@ -69,11 +58,12 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
         snprintf(r->latest, sizeof r->latest, "results/%s/latest", m->slug);
     }
     if (!folder_make(r->folder, &r->created))
-        return fail(error, "cannot make the results folder %s: %s; name another with --out",
-                    r->folder, strerror(errno));
+        return explain(error, "cannot make the results folder %s: %s; name another with --out",
+                       r->folder, strerror(errno));
     if (!has_room(r->folder)) {
-        fail(error, "cannot write %d MiB into the results folder %s: %s; name another with --out",
-             PROBE_BYTES >> 20, r->folder, strerror(errno));
+        explain(error,
+                "cannot write %d MiB into the results folder %s: %s; name another with --out",
+                PROBE_BYTES >> 20, r->folder, strerror(errno));
         results_abandon(r);
         return false;
     }
@@ -102,8 +92,8 @@ static bool set_latest(const struct results *r, char error[ERROR_TEXT])
     snprintf(temporary, sizeof temporary, "%s.%ld", r->latest, (long)getpid());
     snprintf(folder, sizeof folder, "%s", r->folder);
     if (symlink(basename(folder), temporary) || rename(temporary, r->latest)) {
-        fail(error, "cannot set the link %s: %s; the results are in %s", r->latest, strerror(errno),
-             r->folder);
+        explain(error, "cannot set the link %s: %s; the results are in %s", r->latest,
+                strerror(errno), r->folder);
         unlink(temporary);
         return false;
     }
@@ -116,7 +106,7 @@ bool results_write(const struct results *r, const struct machine *m, json_t *doc
     char path[RESULTS_PATH + 32];
     char *text = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     if (!text)
-        return fail(error, "the results cannot be written as JSON: a string is not UTF-8");
+        return explain(error, "the results cannot be written as JSON: a string is not UTF-8");
     bool good = true;
     if (m->topology_xml) {
         snprintf(path, sizeof path, "%s/topology.xml", r->folder);

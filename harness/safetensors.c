@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +16,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the files are little-
 
 #define MAX_HEADER 100000000 /* the limit of the format's own reader */
 #define METADATA_KEY "__metadata__"
-
-__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
-                                                       ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(error, ERROR_TEXT, format, list);
-    va_end(list);
-    return false;
-}
 
 int64_t named_tensor_elements(const struct named_tensor *t)
 {
@@ -83,42 +72,44 @@ static bool read_entry(const char *path, const char *name, const json_t *entry, 
     *out = (struct extent){.tensor.name = name};
     const json_t *dtype = json_object_get(entry, "dtype");
     if (!json_is_object(entry) || json_object_size(entry) != 3 || !json_is_string(dtype))
-        return fail(error,
-                    "%.200s: tensor '%.60s': its header entry must hold dtype, shape and "
-                    "data_offsets; write the file anew",
-                    path, name);
+        return explain(error,
+                       "%.200s: tensor '%.60s': its header entry must hold dtype, shape and "
+                       "data_offsets; write the file anew",
+                       path, name);
     if (strcmp(json_string_value(dtype), "F32"))
-        return fail(error, "%.200s: tensor '%.60s': dtype is %.20s; convert it to float32 (F32)",
-                    path, name, json_string_value(dtype));
+        return explain(error, "%.200s: tensor '%.60s': dtype is %.20s; convert it to float32 (F32)",
+                       path, name, json_string_value(dtype));
     int64_t offsets[2];
     out->tensor.ndim =
         read_numbers(json_object_get(entry, "shape"), TENSOR_MAX_RANK, out->tensor.dims);
     if (out->tensor.ndim < 0)
-        return fail(error,
-                    "%.200s: tensor '%.60s': shape must be an array of at most %d whole numbers; "
-                    "write the file anew",
-                    path, name, TENSOR_MAX_RANK);
+        return explain(
+            error,
+            "%.200s: tensor '%.60s': shape must be an array of at most %d whole numbers; "
+            "write the file anew",
+            path, name, TENSOR_MAX_RANK);
     if (read_numbers(json_object_get(entry, "data_offsets"), 2, offsets) != 2)
-        return fail(
+        return explain(
             error,
             "%.200s: tensor '%.60s': data_offsets must be two whole numbers; write the file anew",
             path, name);
     int64_t bytes = shape_bytes(out->tensor.ndim, out->tensor.dims);
     char dims[DIMS_TEXT];
     if (bytes < 0)
-        return fail(error, "%.200s: tensor '%.60s': shape %.120s overflows; write the file anew",
-                    path, name, dims_print(out->tensor.ndim, out->tensor.dims, dims));
+        return explain(error, "%.200s: tensor '%.60s': shape %.120s overflows; write the file anew",
+                       path, name, dims_print(out->tensor.ndim, out->tensor.dims, dims));
     if (offsets[0] > offsets[1] || offsets[1] > room)
-        return fail(error,
-                    "%.200s: tensor '%.60s': data_offsets %lld to %lld lie outside the file's %lld "
-                    "bytes of data; is the file truncated?",
-                    path, name, (long long)offsets[0], (long long)offsets[1], (long long)room);
+        return explain(
+            error,
+            "%.200s: tensor '%.60s': data_offsets %lld to %lld lie outside the file's %lld "
+            "bytes of data; is the file truncated?",
+            path, name, (long long)offsets[0], (long long)offsets[1], (long long)room);
     if (offsets[1] - offsets[0] != bytes)
-        return fail(error,
-                    "%.200s: tensor '%.60s': shape %.120s takes %lld bytes, data_offsets hold "
-                    "%lld; write the file anew",
-                    path, name, dims_print(out->tensor.ndim, out->tensor.dims, dims),
-                    (long long)bytes, (long long)(offsets[1] - offsets[0]));
+        return explain(error,
+                       "%.200s: tensor '%.60s': shape %.120s takes %lld bytes, data_offsets hold "
+                       "%lld; write the file anew",
+                       path, name, dims_print(out->tensor.ndim, out->tensor.dims, dims),
+                       (long long)bytes, (long long)(offsets[1] - offsets[0]));
     out->first = offsets[0];
     out->last = offsets[1];
     return true;
@@ -128,21 +119,21 @@ static bool read_metadata(const char *path, json_t *texts, struct safetensors *o
                           char error[ERROR_TEXT])
 {
     if (!json_is_object(texts))
-        return fail(error,
-                    "%.200s: " METADATA_KEY " must be an object of strings; write the file anew",
-                    path);
+        return explain(error,
+                       "%.200s: " METADATA_KEY " must be an object of strings; write the file anew",
+                       path);
     out->metadata = calloc(json_object_size(texts) + 1, sizeof *out->metadata);
     if (!out->metadata)
-        return fail(error, "%.200s: out of memory; free some and try again", path);
+        return explain(error, "%.200s: out of memory; free some and try again", path);
     const char *key;
     json_t *text;
     json_object_foreach(texts, key, text)
     {
         if (!json_is_string(text))
-            return fail(error,
-                        "%.200s: " METADATA_KEY
-                        ": the value of '%.60s' must be a string; write the file anew",
-                        path, key);
+            return explain(error,
+                           "%.200s: " METADATA_KEY
+                           ": the value of '%.60s' must be a string; write the file anew",
+                           path, key);
         out->metadata[out->metadata_count++] = (struct metadata){key, json_string_value(text)};
     }
     return true;
@@ -175,7 +166,7 @@ static bool read_entries(const char *path, struct extent *extents, int64_t room,
     int64_t filled = 0;
     for (int i = 0; i < n; i++) {
         if (extents[i].first != filled)
-            return fail(
+            return explain(
                 error,
                 "%.200s: tensor '%.60s': its data %s byte %lld of the data; write the file anew",
                 path, extents[i].tensor.name,
@@ -184,12 +175,12 @@ static bool read_entries(const char *path, struct extent *extents, int64_t room,
         filled = extents[i].last;
     }
     if (filled != room)
-        return fail(error,
-                    "%.200s: %lld bytes behind the last tensor belong to none; write the file anew",
-                    path, (long long)(room - filled));
+        return explain(
+            error, "%.200s: %lld bytes behind the last tensor belong to none; write the file anew",
+            path, (long long)(room - filled));
     out->tensors = calloc((size_t)n + 1, sizeof *out->tensors);
     if (!out->tensors)
-        return fail(error, "%.200s: out of memory; free some and try again", path);
+        return explain(error, "%.200s: out of memory; free some and try again", path);
     for (int i = 0; i < n; i++)
         out->tensors[i] = extents[i].tensor;
     out->count = n;
@@ -201,8 +192,8 @@ static bool read_bytes(FILE *file, const char *path, void *to, size_t bytes, cha
     if (fread(to, 1, bytes, file) == bytes)
         return true;
     return ferror(file)
-               ? fail(error, "%.200s: cannot read: %s; check the disk", path, strerror(errno))
-               : fail(error, "%.200s: ends too early; is the file truncated?", path);
+               ? explain(error, "%.200s: cannot read: %s; check the disk", path, strerror(errno))
+               : explain(error, "%.200s: ends too early; is the file truncated?", path);
 }
 
 static bool read_header(FILE *file, const char *path, int64_t size, int64_t *header_bytes,
@@ -210,24 +201,24 @@ static bool read_header(FILE *file, const char *path, int64_t size, int64_t *hea
 {
     uint64_t length;
     if (size < (int64_t)sizeof length)
-        return fail(error,
-                    "%.200s: %lld bytes are too few for a safetensors file; is it truncated?", path,
-                    (long long)size);
+        return explain(error,
+                       "%.200s: %lld bytes are too few for a safetensors file; is it truncated?",
+                       path, (long long)size);
     if (!read_bytes(file, path, &length, sizeof length, error))
         return false;
     if (length > MAX_HEADER)
-        return fail(
+        return explain(
             error,
             "%.200s: its header claims %llu bytes, the limit is %d; is it a safetensors file?",
             path, (unsigned long long)length, MAX_HEADER);
     if ((int64_t)length > size - (int64_t)sizeof length)
-        return fail(error,
-                    "%.200s: its header claims %llu bytes, the file has %lld in all; is it a "
-                    "truncated or another kind of file?",
-                    path, (unsigned long long)length, (long long)size);
+        return explain(error,
+                       "%.200s: its header claims %llu bytes, the file has %lld in all; is it a "
+                       "truncated or another kind of file?",
+                       path, (unsigned long long)length, (long long)size);
     char *text = malloc(length + 1);
     if (!text)
-        return fail(error, "%.200s: out of memory; free some and try again", path);
+        return explain(error, "%.200s: out of memory; free some and try again", path);
     json_error_t at;
     if (!read_bytes(file, path, text, length, error)) {
         free(text);
@@ -237,12 +228,12 @@ static bool read_header(FILE *file, const char *path, int64_t size, int64_t *hea
     out->header = brace ? json_loadb(text, length, JSON_REJECT_DUPLICATES, &at) : NULL;
     free(text);
     if (!brace)
-        return fail(error, "%.200s: its header does not start with {; is it a safetensors file?",
-                    path);
+        return explain(error, "%.200s: its header does not start with {; is it a safetensors file?",
+                       path);
     if (!out->header)
-        return fail(error,
-                    "%.200s: its header is no valid JSON: %.120s at byte %d; write the file anew",
-                    path, at.text, at.position + (int)sizeof length);
+        return explain(
+            error, "%.200s: its header is no valid JSON: %.120s at byte %d; write the file anew",
+            path, at.text, at.position + (int)sizeof length);
     *header_bytes = (int64_t)sizeof length + (int64_t)length;
     return true;
 }
@@ -251,14 +242,14 @@ static bool read_data(FILE *file, const char *path, int64_t bytes, struct safete
                       char error[ERROR_TEXT])
 {
     if (bytes > sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE))
-        return fail(
+        return explain(
             error,
             "%.200s: its %lld bytes are more than this machine's memory; use smaller tensors", path,
             (long long)bytes);
     size_t rounded = ((size_t)bytes / 64 + 1) * 64;
     out->data = aligned_alloc(64, rounded);
     if (!out->data)
-        return fail(error, "%.200s: out of memory; free some and try again", path);
+        return explain(error, "%.200s: out of memory; free some and try again", path);
     if (!read_bytes(file, path, out->data, (size_t)bytes, error))
         return false;
     int64_t at = 0;
@@ -274,12 +265,12 @@ static bool read_file(FILE *file, const char *path, struct safetensors *out, cha
     struct stat at;
     int64_t header_bytes = 0;
     if (fstat(fileno(file), &at) || !S_ISREG(at.st_mode))
-        return fail(error, "%.200s: is not a regular file; give a safetensors file", path);
+        return explain(error, "%.200s: is not a regular file; give a safetensors file", path);
     if (!read_header(file, path, at.st_size, &header_bytes, out, error))
         return false;
     struct extent *extents = calloc(json_object_size(out->header) + 1, sizeof *extents);
     if (!extents)
-        return fail(error, "%.200s: out of memory; free some and try again", path);
+        return explain(error, "%.200s: out of memory; free some and try again", path);
     bool good = read_entries(path, extents, at.st_size - header_bytes, out, error);
     free(extents);
     return good && read_data(file, path, at.st_size - header_bytes, out, error);
@@ -289,14 +280,14 @@ bool safetensors_read(const char *path, struct safetensors *out, char error[ERRO
 {
     *out = (struct safetensors){0};
     if (!*path)
-        return fail(error, "'' is no file name; give a safetensors file");
+        return explain(error, "'' is no file name; give a safetensors file");
     /* Not blocking, for a named pipe that nobody writes to. */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!file)
-        return fail(error,
-                    "%.200s: cannot open: %s; give a safetensors file that exists and is readable",
-                    path, strerror(errno));
+        return explain(
+            error, "%.200s: cannot open: %s; give a safetensors file that exists and is readable",
+            path, strerror(errno));
     bool good = read_file(file, path, out, error);
     fclose(file);
     if (!good)
@@ -335,12 +326,12 @@ static bool put_new(json_t *object, const char *key, json_t *value, const char *
 {
     if (json_object_get(object, key)) {
         json_decref(value);
-        return fail(error, "%.200s: cannot write: two entries are named '%.60s'; rename one", path,
-                    key);
+        return explain(error, "%.200s: cannot write: two entries are named '%.60s'; rename one",
+                       path, key);
     }
     if (!value || json_object_set_new(object, key, value))
-        return fail(error, "%.200s: cannot write: '%.60s' or its text is not UTF-8; rename it",
-                    path, key);
+        return explain(error, "%.200s: cannot write: '%.60s' or its text is not UTF-8; rename it",
+                       path, key);
     return true;
 }
 
@@ -359,9 +350,9 @@ static bool build_header(json_t *header, const char *path, const struct named_te
     for (int i = 0; i < count; i++) {
         const struct named_tensor *t = &tensors[i];
         if (!strcmp(t->name, METADATA_KEY))
-            return fail(error,
-                        "%.200s: cannot write: no tensor may be named " METADATA_KEY "; rename it",
-                        path);
+            return explain(
+                error, "%.200s: cannot write: no tensor may be named " METADATA_KEY "; rename it",
+                path);
         json_t *shape = json_array();
         for (int d = 0; d < t->ndim; d++)
             json_array_append_new(shape, json_integer(t->dims[d]));
@@ -383,7 +374,7 @@ bool safetensors_write(const char *path, const struct named_tensor *tensors, int
     if (build_header(header, path, tensors, count, metadata, metadata_count, error)) {
         text = json_dumps(header, JSON_COMPACT);
         if (!text)
-            fail(error, "%.200s: out of memory; free some and try again", path);
+            explain(error, "%.200s: out of memory; free some and try again", path);
     }
     json_decref(header);
     struct piece *pieces = calloc((size_t)count + 3, sizeof *pieces);

@@ -4,21 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
-                                                       ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(error, ERROR_TEXT, format, list);
-    va_end(list);
-    return false;
-}
 
 static const char *advice(int code)
 {
@@ -38,7 +27,7 @@ static const char *advice(int code)
 
 static bool fail_errno(char error[ERROR_TEXT], const char *path, int code)
 {
-    return fail(error, "%.300s: cannot write: %s; %s", path, strerror(code), advice(code));
+    return explain(error, "%.300s: cannot write: %s; %s", path, strerror(code), advice(code));
 }
 
 /* Opens a new file beside `path` and writes its name to `temporary`. Returns the descriptor or -1.
@@ -48,12 +37,12 @@ static int open_beside(const char *path, char temporary[PATH_MAX], char error[ER
     struct stat at;
     size_t length = strlen(path);
     if (!length || path[length - 1] == '/') {
-        fail(error, "'%.300s' is no file name; name a file inside the folder", path);
+        explain(error, "'%.300s' is no file name; name a file inside the folder", path);
         return -1;
     }
     /* Renaming over a device or a folder would do harm, as root above all. */
     if (!stat(path, &at) && !S_ISREG(at.st_mode)) {
-        fail(error, "%.300s: exists and is not a regular file; choose another name", path);
+        explain(error, "%.300s: exists and is not a regular file; choose another name", path);
         return -1;
     }
     for (int attempt = 0; attempt < 100; attempt++) {

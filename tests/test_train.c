@@ -1,6 +1,5 @@
 /* Training: the layers against values worked out by hand, a whole network's gradients against finite differences
- * in float64, the grammar, the choice of kernels, the data. */
-#include "data.h"
+ * in float64, the grammar, the choice of kernels. */
 #include "kernel_choice.h"
 #include "layers/layers.h"
 #include "net.h"
@@ -12,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -769,147 +766,16 @@ static void kernel_choice_order(void **state)
     assert_false(kernel_choice_check(" ;", error));
 }
 
-/* Data */
-
-static char folder[] = "/tmp/test_train_XXXXXX";
-enum { FILE_BYTES = 10000 * 3073 };
-
-static char *in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-/* Files of zeros that take no space: every label is 0, which is valid. */
-static int make_folder(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    const char *names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
-                           "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
-    for (int i = 0; i < 6; i++) {
-        FILE *file = fopen(in_folder(names[i]), "wb");
-        if (!file || ftruncate(fileno(file), FILE_BYTES))
-            return -1;
-        fclose(file);
-    }
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    const char *names[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
-                           "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
-    for (int i = 0; i < 6; i++)
-        unlink(in_folder(names[i]));
-    return rmdir(folder);
-}
-
-static void set_byte(const char *name, long at, int value)
-{
-    FILE *file = fopen(in_folder(name), "r+b");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, at, SEEK_SET), 0);
-    assert_int_equal(fputc(value, file), value);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void expect_load_error(const char *dir, const char *part, const char *more)
-{
-    struct data d;
-    char error[ERROR_TEXT] = "";
-    assert_false(data_load_cifar10(dir, &d, error));
-    assert_null(d.train.pixels);
-    if (!strstr(error, part) || !strstr(error, more) || strchr(error, '\n'))
-        fail_msg("'%s' should say '%s' and '%s'", error, part, more);
-}
-
-static void cifar_files_are_checked(void **state)
-{
-    (void)state;
-    struct data d;
-    char error[ERROR_TEXT];
-    set_byte("data_batch_2.bin", 3073L * 17, 9);
-    set_byte("data_batch_2.bin", 3073L * 17 + 1, 200);
-    set_byte("data_batch_2.bin", 3073L * 18 - 1, 100);
-    assert_true(data_load_cifar10(folder, &d, error));
-    assert_int_equal(d.train.count, 50000);
-    assert_int_equal(d.test.count, 10000);
-    assert_int_equal(d.train.labels[10017], 9);
-    assert_int_equal(d.train.pixels[10017 * 3072], 200);
-    assert_int_equal(d.train.pixels[10018 * 3072 - 1], 100);
-    data_free(&d);
-
-    set_byte("data_batch_4.bin", 3073L * 9999, 10);
-    expect_load_error(folder, "data_batch_4.bin: image 9999", "label 10");
-    set_byte("data_batch_4.bin", 3073L * 9999, 0);
-    assert_int_equal(truncate(in_folder("test_batch.bin"), FILE_BYTES - 3073), 0);
-    expect_load_error(folder, "test_batch.bin", "30726927 bytes");
-    assert_int_equal(unlink(in_folder("test_batch.bin")), 0);
-    expect_load_error(folder, "test_batch.bin", "No such file");
-    expect_load_error("/nonexistent", "/nonexistent", "No such file");
-    expect_load_error(in_folder("data_batch_1.bin"), "data_batch_1.bin", "not a folder");
-}
-
-static void synthetic_images_depend_on_the_seed_alone(void **state)
-{
-    (void)state;
-    struct data a, b, c;
-    char error[ERROR_TEXT];
-    assert_true(data_open("synthetic:2000:50", 5, &a, error));
-    assert_true(data_open("synthetic:300", 5, &b, error));
-    assert_true(data_open("synthetic:300", 6, &c, error));
-    assert_int_equal(a.test.count, 50);
-    assert_int_equal(b.test.count, 60);
-    assert_memory_equal(a.train.pixels, b.train.pixels, 300 * 3072);
-    assert_memory_equal(a.train.labels, b.train.labels, 300);
-    assert_memory_equal(a.test.pixels, b.test.pixels, 50 * 3072);
-    assert_memory_not_equal(a.train.pixels, c.train.pixels, 300 * 3072);
-    assert_memory_not_equal(a.train.pixels, a.test.pixels, 50 * 3072);
-    int64_t seen[10] = {0};
-    for (int64_t i = 0; i < a.train.count; i++)
-        seen[a.train.labels[i]]++;
-    for (int i = 0; i < 10; i++)
-        assert_in_range(seen[i], 140, 260);
-    data_free(&a);
-    data_free(&b);
-    data_free(&c);
-    static const char *const wrong[] = {"synthetic:",   "synthetic:0",
-                                        "synthetic:x",  "synthetic:5:5:5",
-                                        "synthetic:5:", "synthetic:99999999999999999999"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_false(data_open(wrong[i], 5, &a, error));
-}
-
-static void shuffles_are_permutations(void **state)
-{
-    (void)state;
-    enum { N = 1000 };
-    uint32_t first[N], again[N], other[N];
-    bool seen[N] = {false};
-    data_shuffle(N, 3, 1, first);
-    data_shuffle(N, 3, 1, again);
-    data_shuffle(N, 3, 2, other);
-    assert_memory_equal(first, again, sizeof first);
-    assert_memory_not_equal(first, other, sizeof first);
-    int moved = 0;
-    for (uint32_t i = 0; i < N; i++) {
-        assert_true(first[i] < N && !seen[first[i]]);
-        seen[first[i]] = true;
-        moved += first[i] != i;
-    }
-    assert_true(moved > 950);
-}
+/* The trainer */
 
 static void last_batch_of_an_epoch_is_kept(void **state)
 {
     (void)state;
     struct data d;
     char error[ERROR_TEXT];
-    assert_true(data_open("synthetic:25:7", 1, &d, error));
+    struct data_source source;
+    assert_true(data_find("synthetic:25:7", DATA_ANY, &source, error));
+    assert_true(data_load(&source, 1, &d, error));
     static struct net_text layers;
     assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
     struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
@@ -964,9 +830,6 @@ int main(void)
         cmocka_unit_test(text_shapes),
         cmocka_unit_test(impossible_networks_are_refused),
         cmocka_unit_test(kernel_choice_order),
-        cmocka_unit_test_setup_teardown(cifar_files_are_checked, make_folder, remove_folder),
-        cmocka_unit_test(synthetic_images_depend_on_the_seed_alone),
-        cmocka_unit_test(shuffles_are_permutations),
         cmocka_unit_test(last_batch_of_an_epoch_is_kept),
     };
     int failed = 0;

@@ -181,6 +181,16 @@ def test_presets_and_description(folder):
 DATA = os.environ.get("BATCHMARK_DATA")
 
 
+@pytest.mark.skipif(
+    not DATA or not Path(DATA, "MNIST").is_dir(), reason="BATCHMARK_DATA does not name a folder with MNIST"
+)
+@pytest.mark.parametrize("preset, accuracy", [("mlp", 0.95), ("mlp-bn", 0.96)])
+def test_real_digits_are_learned(folder, preset, accuracy):
+    # PyTorch's first epoch ends at 0.957 and 0.970.
+    events = train(folder, preset, "--data", DATA, "--epochs", 1)
+    assert events[-1]["data"] == "mnist" and events[-1]["test_accuracy"] > accuracy
+
+
 @pytest.mark.skipif(not DATA, reason="BATCHMARK_DATA does not name a folder with CIFAR-10")
 def test_real_images_are_learned(folder):
     # 20,000 images, as far as PyTorch's Adam at this rate gets to 2.1 and lower.

@@ -1,0 +1,220 @@
+/* Reads CIFAR-10 and CIFAR-100 in their binary form, and MNIST in IDX files as they are or compressed by gzip. */
+#include "data_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+/* A file as a split of the images sees it. */
+struct part {
+    const char *name;
+    int64_t images;
+};
+
+static const struct layout_of_files {
+    const char *inner; /* the folder its archive unpacks to */
+    struct part train[5], test;
+    int label_bytes; /* CIFAR: before each image's pixels; the last of them is the label */
+} layouts[DATA_KINDS] = {
+    [DATA_CIFAR10] = {"cifar-10-batches-bin",
+                      {{"data_batch_1.bin", 10000},
+                       {"data_batch_2.bin", 10000},
+                       {"data_batch_3.bin", 10000},
+                       {"data_batch_4.bin", 10000},
+                       {"data_batch_5.bin", 10000}},
+                      {"test_batch.bin", 10000},
+                      1},
+    [DATA_CIFAR100] = {"cifar-100-binary", {{"train.bin", 50000}}, {"test.bin", 10000}, 2},
+    [DATA_MNIST] = {"MNIST/raw", {{"train", 60000}}, {"t10k", 10000}, 0},
+};
+
+const char *data_files_names(enum data_kind kind)
+{
+    return kind == DATA_CIFAR10    ? "data_batch_1.bin to data_batch_5.bin and test_batch.bin"
+           : kind == DATA_CIFAR100 ? "train.bin and test.bin"
+                                   : "train-images-idx3-ubyte, train-labels-idx1-ubyte and the "
+                                     "same of t10k, or these with .gz";
+}
+
+/* Paths: false where one is too long. */
+#define PATH 2048
+
+static bool is_file(const char *folder, const char *name, char path[PATH])
+{
+    struct stat status;
+    return snprintf(path, PATH, "%s/%s", folder, name) < PATH && !stat(path, &status) &&
+           !S_ISDIR(status.st_mode);
+}
+
+/* MNIST's file of images or of labels of a split, compressed or not. */
+static bool idx_file(const char *folder, const char *split, const char *what, char path[PATH])
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s-%s-ubyte", split, what);
+    if (is_file(folder, name, path))
+        return true;
+    snprintf(name, sizeof name, "%s-%s-ubyte.gz", split, what);
+    return is_file(folder, name, path);
+}
+
+bool data_files_find(const char *dir, enum data_kind kind, char folder[DATA_FOLDER])
+{
+    const struct layout_of_files *l = &layouts[kind];
+    for (int inside = 1; inside >= 0; inside--) {
+        int length = inside ? snprintf(folder, DATA_FOLDER, "%s/%s", dir, l->inner)
+                            : snprintf(folder, DATA_FOLDER, "%s", dir);
+        char path[PATH];
+        if (length >= DATA_FOLDER)
+            continue;
+        /* Any of the files will do: that another is missing is told when it is read. */
+        if (kind == DATA_MNIST
+                ? idx_file(folder, l->train[0].name, "images-idx3", path) ||
+                      idx_file(folder, l->test.name, "images-idx3", path)
+                : is_file(folder, l->train[0].name, path) || is_file(folder, l->test.name, path))
+            return true;
+    }
+    return false;
+}
+
+/* A file that is read from beginning to end; gzread takes plain files as they are. */
+struct input {
+    gzFile file;
+    char path[PATH];
+    char *error;
+};
+
+static bool input_open(struct input *in)
+{
+    in->file = gzopen(in->path, "rb");
+    return in->file || explain(in->error, "%.300s: cannot open: %s", in->path, strerror(errno));
+}
+
+/* The next `size` bytes. */
+static bool input_read(struct input *in, void *to, unsigned size)
+{
+    int got = gzread(in->file, to, size);
+    if (got == (int)size)
+        return true;
+    int code;
+    const char *said = gzerror(in->file, &code);
+    return explain(in->error, "%.300s: cannot read: %s; fetch it again", in->path,
+                   code == Z_ERRNO                       ? strerror(errno)
+                   : code == Z_OK || code == Z_BUF_ERROR ? "the file ends early"
+                                                         : said);
+}
+
+static bool input_ends(struct input *in)
+{
+    char more;
+    return gzread(in->file, &more, 1) <= 0 ||
+           explain(in->error, "%.300s: longer than it should be; fetch it again", in->path);
+}
+
+/* CIFAR: records of a label or two and the pixels. */
+
+static bool read_records(struct input *in, const struct data *d, int label_bytes, struct images *to,
+                         int64_t first, int64_t count)
+{
+    unsigned size = (unsigned)(d->channels * d->height * d->width);
+    for (int64_t i = first; i < first + count; i++) {
+        uint8_t labels[2];
+        if (!input_read(in, labels, (unsigned)label_bytes) ||
+            !input_read(in, to->pixels + i * size, size))
+            return false;
+        to->labels[i] = labels[label_bytes - 1];
+        if (to->labels[i] >= d->classes)
+            return explain(
+                in->error, "%.300s: image %lld has label %d, %s has 0 to %d; fetch the file again",
+                in->path, (long long)(i - first), to->labels[i], d->name, d->classes - 1);
+    }
+    return true;
+}
+
+/* One file. The size of a plain one tells at once. */
+static bool read_cifar(const char *folder, const struct part *part, int label_bytes,
+                       const struct data *d, struct images *to, int64_t first,
+                       char error[ERROR_TEXT])
+{
+    struct input in = {.error = error};
+    struct stat status;
+    long long wanted = (long long)part->images * (label_bytes + d->channels * d->height * d->width);
+    if (!is_file(folder, part->name, in.path))
+        return explain(error, "%.300s: %s; %s is made of %s", in.path, strerror(ENOENT), d->name,
+                       data_files_names(label_bytes == 1 ? DATA_CIFAR10 : DATA_CIFAR100));
+    if (!stat(in.path, &status) && S_ISREG(status.st_mode) && status.st_size != wanted)
+        return explain(error, "%.300s: %lld bytes, this file of %s has %lld; fetch it again",
+                       in.path, (long long)status.st_size, d->name, wanted);
+    if (!input_open(&in))
+        return false;
+    bool good = read_records(&in, d, label_bytes, to, first, part->images);
+    gzclose(in.file);
+    return good;
+}
+
+/* MNIST: a magic number, then the sizes, each four bytes, the highest first; then the bytes. */
+
+static bool read_header(struct input *in, int count, const uint32_t *wanted)
+{
+    uint8_t bytes[16];
+    if (!input_read(in, bytes, 4 * (unsigned)count))
+        return false;
+    for (int i = 0; i < count; i++) {
+        const uint8_t *b = bytes + (ptrdiff_t)4 * i;
+        uint32_t value = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+        if (value != wanted[i])
+            return explain(in->error, "%.300s: its %s is %u, MNIST has %u here; fetch it again",
+                           in->path, i == 0 ? "magic number" : "size", value, wanted[i]);
+    }
+    return true;
+}
+
+static bool read_idx(const char *folder, const char *split, const char *what, int sizes,
+                     const uint32_t *header, uint8_t *to, size_t bytes, struct input *in)
+{
+    if (!idx_file(folder, split, what, in->path))
+        return explain(in->error, "%.300s/%s-%s-ubyte: %s, nor one with .gz; MNIST is made of %s",
+                       folder, split, what, strerror(ENOENT), data_files_names(DATA_MNIST));
+    if (!input_open(in))
+        return false;
+    bool good =
+        read_header(in, sizes, header) && input_read(in, to, (unsigned)bytes) && input_ends(in);
+    gzclose(in->file);
+    return good;
+}
+
+static bool read_mnist(const char *folder, const struct part *part, const struct data *d,
+                       struct images *to, char error[ERROR_TEXT])
+{
+    struct input in = {.error = error};
+    uint32_t count = (uint32_t)part->images;
+    const uint32_t images[] = {0x803, count, (uint32_t)d->height, (uint32_t)d->width};
+    const uint32_t labels[] = {0x801, count};
+    if (!read_idx(folder, part->name, "images-idx3", 4, images, to->pixels,
+                  (size_t)(count * d->height * d->width), &in) ||
+        !read_idx(folder, part->name, "labels-idx1", 2, labels, to->labels, count, &in))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (to->labels[i] >= d->classes)
+            return explain(error, "%.300s: label %u is %d, MNIST has 0 to 9; fetch the file again",
+                           in.path, i, to->labels[i]);
+    return true;
+}
+
+bool data_files_read(enum data_kind kind, const char *folder, struct data *d,
+                     char error[ERROR_TEXT])
+{
+    const struct layout_of_files *l = &layouts[kind];
+    if (kind == DATA_MNIST)
+        return read_mnist(folder, &l->train[0], d, &d->train, error) &&
+               read_mnist(folder, &l->test, d, &d->test, error);
+    int64_t first = 0;
+    for (int i = 0; i < 5 && l->train[i].name; i++) {
+        if (!read_cifar(folder, &l->train[i], l->label_bytes, d, &d->train, first, error))
+            return false;
+        first += l->train[i].images;
+    }
+    return read_cifar(folder, &l->test, l->label_bytes, d, &d->test, 0, error);
+}

@@ -1,0 +1,61 @@
+/* The built-in set: gratings to be told apart by orientation and fineness. */
+#include "data_parts.h"
+#include "rng.h"
+
+#include <math.h>
+
+enum {
+    CLASSES = 10,
+    WAVE = 1024 /* steps of one period of the sine table */
+};
+
+static float between(struct rng *r, float low, float high)
+{
+    return low + (high - low) * rng_next_unit(r);
+}
+
+/* Classes 0 to 4: five orientations at 36 degrees, 7 pixels a period; 5 to 9: the same at 4.5. Both fit the
+ * receptive field of two 5x5 convolutions. */
+static void grating(int class, struct rng *r, const float *wave, const struct data *d,
+                    uint8_t *pixels)
+{
+    const float periods[] = {7.0f, 4.5f};
+    float angle = (float)(class % 5) * 0.62831853f + between(r, -0.15f, 0.15f);
+    float period = periods[class / 5] * between(r, 0.9f, 1.1f);
+    float step_x = cosf(angle) / period * WAVE, step_y = sinf(angle) / period * WAVE;
+    float phase = between(r, 0, WAVE) + 64 * WAVE; /* stays positive over the image */
+    for (int64_t c = 0; c < d->channels; c++) {
+        float level = between(r, 80, 176), depth = between(r, -70, 70);
+        for (int64_t y = 0; y < d->height; y++) {
+            for (int64_t x = 0; x < d->width; x++) {
+                int at = (int)(phase + step_x * (float)x + step_y * (float)y) % WAVE;
+                float noise = (rng_next_unit(r) + rng_next_unit(r) - 1) * 90;
+                float value = level + depth * wave[at] + noise;
+                pixels[(c * d->height + y) * d->width + x] = (uint8_t)(value < 0     ? 0
+                                                                       : value > 255 ? 255
+                                                                                     : value);
+            }
+        }
+    }
+}
+
+static void make_split(const struct data *d, struct images *s, uint64_t seed, uint64_t use,
+                       const float *wave)
+{
+    int64_t size = d->channels * d->height * d->width;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < s->count; i++) {
+        struct rng r = {rng_stream(seed, use, (uint64_t)i)};
+        s->labels[i] = (uint8_t)rng_next_below(&r, CLASSES);
+        grating(s->labels[i], &r, wave, d, s->pixels + i * size);
+    }
+}
+
+void data_synthetic_make(struct data *d, uint64_t seed)
+{
+    float wave[WAVE];
+    for (int i = 0; i < WAVE; i++)
+        wave[i] = sinf((float)i * (6.2831853f / WAVE));
+    make_split(d, &d->train, seed, USE_TRAIN_IMAGES, wave);
+    make_split(d, &d->test, seed, USE_TEST_IMAGES, wave);
+}
