@@ -135,6 +135,13 @@ SET ?= tails
 verify: build
 	$(Q)$(batchmark) verify --set $(SET)
 
+.PHONY: data
+## data: download CIFAR-10, CIFAR-100 and MNIST (SETS="cifar-10 mnist" DIR=folder FROM=another address)
+DIR ?= build/data
+data:
+	$(call setup,data)
+	$(Q)$(PYTHON) -B scripts/fetch_data.py --to '$(DIR)' $(if $(FROM),--from '$(FROM)') $(SETS)
+
 .PHONY: train
 ## train: one network (PRESET=lenet DATA=synthetic or a directory; more options in ARGS)
 PRESET ?= lenet

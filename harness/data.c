@@ -88,8 +88,8 @@ static bool find_files(const char *dir, enum data_kind want, struct data_source 
                        "%.200s: holds neither CIFAR-10 nor CIFAR-100 nor MNIST; 'batchmark "
                        "train --help' says which files these are",
                        dir);
-    return explain(error, "%.200s: does not hold %s, which is made of %s", dir,
-                   data_shapes[want].name, data_files_names(want));
+    return explain(error, "%.200s: does not hold %s, which is made of %s; make data fetches it",
+                   dir, data_shapes[want].name, data_files_names(want));
 }
 
 bool data_find(const char *text, enum data_kind want, struct data_source *out,
