@@ -52,7 +52,7 @@ struct plan {
     int64_t extra;                /* rows of a plane beyond those of the output */
     int64_t plane;                /* floats from plane to plane */
     int64_t block, passes;        /* input channels at a time, how many times */
-    int64_t pitch;                /* of the sums: floats from output to output */
+    int64_t pitch;                /* of sums that are moved to dst: floats from output to output */
     float *packed, *input, *sums; /* scratch */
     const float **at;
     float **to, **sum;
@@ -292,6 +292,7 @@ struct unit {
     bool shifted;           /* rows of planes follow each other as in src */
     bool moved; /* sums are not made where dst can take whole vectors: they are moved in the end */
     int64_t vectors;
+    int64_t pitch; /* of the sums, from output to output */
 };
 
 /* n zeros. */
@@ -438,7 +439,7 @@ static void place_cuts(const struct plan *d, const struct unit *u)
 }
 
 /* Where the vectors of a unit lie in planes, sums and dst. */
-static void place_vectors(const struct plan *d, struct unit *u, float *dst)
+static void place_vectors(const struct plan *d, struct unit *u, int64_t outputs, float *dst)
 {
     const struct conv *p = d->conv;
     u->beside = u->images > 1 && u->rows * u->cols % V > 0 ? u->images : 1;
@@ -460,8 +461,11 @@ static void place_vectors(const struct plan *d, struct unit *u, float *dst)
         }
     }
     u->vectors = count;
-    for (int64_t v = 0; v < count; v++)
-        d->sum[v] = d->sums + v * V;
+    /* Sums that are not moved lie as they are read: tile by tile, output by output. */
+    u->pitch = u->moved ? d->pitch : TILE_PIXELS;
+    for (int64_t t = 0, v = 0; v < count; t++)
+        for (int64_t first = v, end = part_begin(count, TILE_VECTORS, t + 1); v < end; v++)
+            d->sum[v] = d->sums + (u->moved ? v * V : t * outputs * TILE_PIXELS + (v - first) * V);
 }
 
 /* Offsets of the taps of `channels` channels in the planes. */
@@ -514,16 +518,17 @@ static struct lines unit_lines(const struct plan *d, const float *src, const str
                           .plane = p->ih * p->iw};
 }
 
-/* lines_fetch() in equal shares, without a division for each: shares are small here. */
+/* lines_fetch() in equal shares, without divisions: they take as long as a small tile. */
 struct lines_ahead {
     struct lines s;
-    int64_t share, left, line, plane;
+    const float *at;
+    int64_t each, share, left, line, plane;
 };
 
 static inline struct lines_ahead lines_start(const struct lines *s, int64_t shares)
 {
-    struct lines_ahead a = {.s = *s};
-    a.left = s->images * s->planes * ((s->run + 30) / 16);
+    struct lines_ahead a = {.s = *s, .at = s->at, .each = (s->run + 30) / 16};
+    a.left = s->images * s->planes * a.each;
     a.share = div_up(a.left, shares);
     return a;
 }
@@ -531,17 +536,21 @@ static inline struct lines_ahead lines_start(const struct lines *s, int64_t shar
 /* Prefetches the next share. */
 static inline void lines_next(struct lines_ahead *a)
 {
-    struct lines *s = &a->s;
-    int64_t count = min_i64(a->share, a->left);
+    int64_t count = min_i64(a->share, a->left), last = a->s.run - 1;
     a->left -= count;
-    for (; count > 0; count--) {
-        __builtin_prefetch(s->at + a->plane * s->plane + min_i64(a->line * 16, s->run - 1), 0, 2);
-        a->line++;
-        if (a->line * 16 >= s->run + 15) {
+    while (count > 0) {
+        const float *at = a->at;
+        int64_t line = a->line, end = min_i64(line + count, a->each);
+        count -= end - line;
+        for (; line < end; line++)
+            __builtin_prefetch(at + min_i64(line * 16, last), 0, 2);
+        a->line = line;
+        if (line == a->each) {
             a->line = 0;
-            if (++a->plane == s->planes) {
+            a->at += a->s.plane;
+            if (++a->plane == a->s.planes) {
                 a->plane = 0;
-                s->at += s->image;
+                a->at += a->s.image - a->s.planes * a->s.plane;
             }
         }
     }
@@ -557,7 +566,7 @@ static inline void fetch_outputs(float *const *to, int64_t vectors, ptrdiff_t ou
             __builtin_prefetch(to[v] + out + o * pitch, 1, 2);
 }
 
-/* The same of sums, `vectors` at a time, into L1. */
+/* The same of sums that will be moved, `vectors` at a time, into L1. Others are read in the order they lie in. */
 static inline void fetch_sums(const float *from, int64_t vectors, int64_t pitch, int64_t k)
 {
     for (int64_t o = 0; o < k; o++)
@@ -572,11 +581,11 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
     static const float zeros[MAX_OUTPUTS];
     const struct conv *p = d->conv;
     const int64_t *begin = d->begin;
-    place_vectors(d, u, a->t[DST]);
+    place_vectors(d, u, begin[last] - begin[first], a->t[DST]);
     place_cuts(d, u);
     place_taps(d, u, d->block);
     int64_t tiles = div_up(u->vectors, TILE_VECTORS);
-    struct job j = {.step = d->step, .pitch = d->pitch};
+    struct job j = {.step = d->step, .pitch = u->pitch};
     for (int64_t c = 0; c < d->inputs; c += d->block) {
         int64_t n = min_i64(d->inputs - c, d->block);
         bool end = c + n == d->inputs, in_place = end && !u->moved;
@@ -586,7 +595,7 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
             unit_lines(d, a->t[SRC], end ? next : u, after, min_i64(d->inputs - after, d->block));
         struct lines_ahead ahead = lines_start(&soon, tiles * (last - first));
         j.steps = n * d->taps;
-        j.out_pitch = in_place ? p->oh * p->ow : d->pitch;
+        j.out_pitch = in_place ? p->oh * p->ow : u->pitch;
         const float *w = d->packed + (u->group * d->inputs + c) * d->outputs * d->taps;
         for (int64_t t = 0; t < tiles; t++) {
             int64_t v = part_begin(u->vectors, TILE_VECTORS, t);
@@ -597,12 +606,12 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
                 int64_t o = begin[b], k = begin[b + 1] - o, out = o - begin[first];
                 j.bias = a->t[BIAS] ? a->t[BIAS] + u->group * d->outputs + o : zeros;
                 j.w = w + o * j.steps;
-                j.sums = c ? d->sums + out * d->pitch + v * V : NULL;
+                j.sums = c ? d->sum[v] + out * u->pitch : NULL;
                 j.out = (in_place ? o : out) * j.out_pitch;
                 if (b + 1 < last && in_place)
                     fetch_outputs(j.to, j.vectors, j.out + k * j.out_pitch, j.out_pitch, k);
-                if (b + 1 < last && (c || !in_place))
-                    fetch_sums(d->sums + (out + k) * d->pitch + v * V, j.vectors, d->pitch, k);
+                if (b + 1 < last && u->moved)
+                    fetch_sums(d->sum[v] + (out + k) * u->pitch, j.vectors, u->pitch, k);
                 hot_planes[k - 1](&j);
                 lines_next(&ahead);
             }
