@@ -126,7 +126,8 @@ static int64_t volume_in(const struct shape *s, enum layout layout)
 
 static bool in_place(const struct layer *l)
 {
-    return l->kind == LAYER_RELU || l->kind == LAYER_FLATTEN;
+    return l->kind == LAYER_RELU || l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH ||
+           l->kind == LAYER_SOFTMAX || l->kind == LAYER_FLATTEN;
 }
 
 static int64_t largest_batch(const struct net_options *o)
@@ -417,6 +418,9 @@ struct net_op net_op(const struct net_text *text, int layer, enum phase phase, i
 
 bool net_layer_takes(const struct layer *l, enum layout layout)
 {
+    /* Channels that fill up a block stay zero, which sigmoid would not leave them. */
+    if (layout == NCHW16C && l->kind == LAYER_SIGMOID && l->src.c % 16)
+        return false;
     return layout == NCHW ||
            (l->kind != LAYER_DENSE && l->kind != LAYER_FLATTEN && l->src.h * l->src.w > 1);
 }
@@ -728,6 +732,11 @@ static bool relu_is_fused(const struct net *n, const struct pass *p, int i)
     return bn_rectifies(p, i) || pool_rectifies(n, p, i);
 }
 
+static enum curve curve_of(const struct layer *l)
+{
+    return l->kind == LAYER_SIGMOID ? CURVE_SIGMOID : CURVE_TANH;
+}
+
 static void layer_forward(struct net *n, const struct pass *p, int i)
 {
     const struct layer *l = &n->text.layers[i];
@@ -741,6 +750,10 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
                           s->running_mean, s->running_var);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {
         n->layers->relu_fwd(s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH) {
+        n->layers->curve_fwd(curve_of(l), s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_SOFTMAX) {
+        softmax_fwd(p->mb, l->dst.c, s->dst);
     } else if (l->kind == LAYER_MAXPOOL) {
         struct maxpool pool = net_pool(l, p->mb, s->layout);
         pool.relu = i && pool_rectifies(n, p, i - 1);
@@ -761,6 +774,11 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
         n->layers->column_sums(p->mb, l->dst.c, s->diff_dst, s->diff_bias);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {
         n->layers->relu_bwd(s->dst, s->diff_dst, p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH) {
+        n->layers->curve_bwd(curve_of(l), s->dst, s->diff_dst,
+                             p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_SOFTMAX) {
+        softmax_bwd(p->mb, l->dst.c, s->dst, s->diff_dst);
     } else if (l->kind == LAYER_MAXPOOL) {
         struct maxpool pool = net_pool(l, p->mb, s->layout);
         pool.relu = i && pool_rectifies(n, p, i - 1);
@@ -886,6 +904,9 @@ struct net_seconds net_seconds(const struct net *n)
         case LAYER_BN: s.bn += seconds; break;
         case LAYER_DENSE: s.dense += seconds; break;
         case LAYER_RELU:
+        case LAYER_SIGMOID:
+        case LAYER_TANH:
+        case LAYER_SOFTMAX:
         case LAYER_MAXPOOL:
         case LAYER_FLATTEN: s.other += seconds; break;
         }

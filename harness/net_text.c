@@ -12,7 +12,7 @@
     "conv 6 5x5; " bn1 "relu; maxpool 2; conv 16 5x5; " bn2                                        \
     "relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10"
 /* BN stands after the activation, as that text has it. */
-#define MLP(bn) "dense 256; relu; " bn "dense 128; relu; " bn "dense 10"
+#define MLP(bn, end) "dense 256; relu; " bn "dense 128; relu; " bn "dense 10" end
 
 const struct preset presets[] = {
     {"lenet", LENET("", ""), DATA_CIFAR10, 5, 10, 1e-4, 44,
@@ -21,9 +21,13 @@ const struct preset presets[] = {
      "the same with BN after both convolutions: what the text meant"},
     {"lenet-bn-as-published", LENET("", ""), DATA_CIFAR10, 10, 10, 1e-4, 44,
      "the text's BN network: its BN layers are built and never used, so it is lenet for 10 epochs"},
-    {"mlp", MLP(""), DATA_MNIST, 10, 64, 1e-3, 44,
+    {"mlp", MLP("", ""), DATA_MNIST, 10, 64, 1e-3, 44,
      "the dense network on MNIST of the text on BN and batch sizes, without its stray softmax"},
-    {"mlp-bn", MLP("bn; "), DATA_MNIST, 10, 64, 1e-3, 44, "the same with BN after each relu"},
+    {"mlp-bn", MLP("bn; ", ""), DATA_MNIST, 10, 64, 1e-3, 44, "the same with BN after each relu"},
+    {"mlp-as-published", MLP("", "; softmax stray"), DATA_MNIST, 10, 64, 1e-3, 44,
+     "mlp as that text runs it: a softmax before a loss that applies one itself"},
+    {"mlp-bn-as-published", MLP("bn; ", "; softmax stray"), DATA_MNIST, 10, 64, 1e-3, 44,
+     "mlp-bn with the same stray softmax"},
     {0},
 };
 
@@ -36,8 +40,9 @@ const struct preset *preset_find(const char *name)
 }
 
 const char *const layer_names[] = {
-    [LAYER_CONV] = "conv", [LAYER_DENSE] = "dense",     [LAYER_BN] = "bn",
-    [LAYER_RELU] = "relu", [LAYER_MAXPOOL] = "maxpool", [LAYER_FLATTEN] = "flatten",
+    [LAYER_CONV] = "conv",       [LAYER_DENSE] = "dense",     [LAYER_BN] = "bn",
+    [LAYER_RELU] = "relu",       [LAYER_SIGMOID] = "sigmoid", [LAYER_TANH] = "tanh",
+    [LAYER_SOFTMAX] = "softmax", [LAYER_MAXPOOL] = "maxpool", [LAYER_FLATTEN] = "flatten",
 };
 enum { LAYER_KINDS = sizeof layer_names / sizeof layer_names[0] };
 
@@ -247,11 +252,20 @@ static bool read_plain(enum layer_kind kind, struct layer *l)
     return true;
 }
 
+/* Nobody is to get it by mistake. */
+static bool read_softmax(struct reader *r, const struct reader *name, struct layer *l)
+{
+    if (!accept(r, "stray"))
+        return wrong(name,
+                     "the loss applies softmax itself: end with the dense layer that gives the "
+                     "logits, or write softmax stray to apply it twice");
+    if (l->src.h * l->src.w > 1)
+        return wrong(name, "softmax works on vectors; put a dense layer before it");
+    return read_plain(LAYER_SOFTMAX, l);
+}
+
 static bool no_such_layer(const struct reader *r)
 {
-    if (!strcasecmp(r->word, "softmax"))
-        return wrong(
-            r, "the loss applies softmax itself; end with the dense layer that gives the logits");
     for (size_t i = 0; i < sizeof other_names / sizeof other_names[0]; i++) {
         if (!strcasecmp(r->word, other_names[i].theirs)) {
             char why[160];
@@ -259,7 +273,8 @@ static bool no_such_layer(const struct reader *r)
             return wrong(r, why);
         }
     }
-    return wrong(r, "no such layer; layers are conv, dense, bn, relu, maxpool, flatten");
+    return wrong(
+        r, "no such layer; layers are conv, dense, bn, relu, sigmoid, tanh, maxpool, flatten");
 }
 
 static bool read_layer(struct reader *r, struct layer *l)
@@ -269,16 +284,36 @@ static bool read_layer(struct reader *r, struct layer *l)
         kind++;
     if (kind == LAYER_KINDS)
         return no_such_layer(r);
+    const struct reader name = *r;
     next_word(r);
     switch ((enum layer_kind)kind) {
     case LAYER_CONV: return read_conv(r, l);
     case LAYER_DENSE: return read_dense(r, l);
     case LAYER_BN: return read_bn(r, l);
     case LAYER_MAXPOOL: return read_maxpool(r, l);
+    case LAYER_SOFTMAX: return read_softmax(r, &name, l);
     case LAYER_RELU:
+    case LAYER_SIGMOID:
+    case LAYER_TANH:
     case LAYER_FLATTEN: return read_plain((enum layer_kind)kind, l);
     }
     return false;
+}
+
+/* Activations overwrite what they are given, and go back by what they wrote: the relu before a sigmoid would not find its
+ * own output again. A relu after one does no harm. */
+static bool may_follow(const struct net_text *n, enum layer_kind kind)
+{
+    if (kind != LAYER_SIGMOID && kind != LAYER_TANH && kind != LAYER_SOFTMAX)
+        return true;
+    int i = n->count - 1;
+    while (i >= 0 && n->layers[i].kind == LAYER_FLATTEN)
+        i--;
+    if (i < 0)
+        return true;
+    enum layer_kind before = n->layers[i].kind;
+    return before == LAYER_CONV || before == LAYER_DENSE || before == LAYER_BN ||
+           before == LAYER_MAXPOOL;
 }
 
 bool net_text_parse(const char *text, struct shape input, struct net_text *out,
@@ -302,8 +337,11 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
             l[1] = (struct layer){.src = shape, .column = l->column};
             l++;
         }
+        struct reader word = r;
         if (!read_layer(&r, l))
             return false;
+        if (!may_follow(out, l->kind))
+            return wrong(&word, "an activation of an activation; leave one of them out");
         shape = l->dst;
         out->count++;
         if (!at_end_of_layer(&r))
@@ -330,6 +368,8 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
         snprintf(at + n, room - (size_t)n, "%s", nobias);
     } else if (l->kind == LAYER_DENSE) {
         snprintf(at, room, " %lld%s", (long long)l->dst.c, nobias);
+    } else if (l->kind == LAYER_SOFTMAX) {
+        snprintf(at, room, " stray");
     } else if (l->kind == LAYER_MAXPOOL && l->stride != l->kh) {
         snprintf(at, room, " %lld stride %lld", (long long)l->kh, (long long)l->stride);
     } else if (l->kind == LAYER_MAXPOOL) {

@@ -5,7 +5,8 @@
  *   conv OUT KxK [same] [stride S] [nobias]    OUT filters; no padding unless `same` (then stride 1 keeps the size)
  *   dense OUT [nobias]                         flattens an image first
  *   bn [eps E] [momentum M]                    PyTorch's conventions: 1e-5, and 0.1 as the weight of the new value
- *   relu   flatten
+ *   relu   sigmoid   tanh   flatten
+ *   softmax stray                              a softmax although the loss applies one: a published mistake
  *   maxpool K [stride S]                       stride K unless given
  *
  * The last layer gives the logits of a softmax cross-entropy. */
@@ -20,7 +21,17 @@ struct shape {
     int64_t c, h, w;
 };
 
-enum layer_kind { LAYER_CONV, LAYER_DENSE, LAYER_BN, LAYER_RELU, LAYER_MAXPOOL, LAYER_FLATTEN };
+enum layer_kind {
+    LAYER_CONV,
+    LAYER_DENSE,
+    LAYER_BN,
+    LAYER_RELU,
+    LAYER_SIGMOID,
+    LAYER_TANH,
+    LAYER_SOFTMAX,
+    LAYER_MAXPOOL,
+    LAYER_FLATTEN
+};
 
 extern const char *const layer_names[]; /* by kind */
 

@@ -165,6 +165,38 @@ static void maxpool_rectifies(void **state)
     }
 }
 
+static void curves_are_accurate(void **state)
+{
+    (void)state;
+    enum { N = 20011 };
+    static float x[N], y[N], again[N], dy[N];
+    for (enum curve curve = CURVE_SIGMOID; curve <= CURVE_TANH; curve++) {
+        for (int i = 0; i < N; i++)
+            x[i] = y[i] = again[i] = i % 3 ? 8 * noise(i) : 80 * noise(i) * noise(i);
+        instance->curve_fwd(curve, y, N, 1);
+        instance->curve_fwd(curve, again, N, 3);
+        assert_memory_equal(y, again, sizeof y);
+        for (int i = 0; i < N; i++) {
+            double expected = curve == CURVE_SIGMOID ? 1 / (1 + exp(-(double)x[i])) : tanh(x[i]);
+            if (!(fabs(y[i] - expected) <= 4e-7 * fabs(expected)))
+                fail_msg("curve %d of %g is %g, not %g", curve, x[i], y[i], expected);
+            dy[i] = noise(i + N);
+        }
+        instance->curve_bwd(curve, y, dy, N, 3);
+        for (int i = 0; i < N; i++) {
+            double slope =
+                curve == CURVE_SIGMOID ? y[i] * (1 - (double)y[i]) : 1 - (double)y[i] * y[i];
+            assert_near(dy[i], slope * noise(i + N), 2e-7);
+        }
+        float edges[] = {INFINITY, -INFINITY, NAN, 0, -1000};
+        instance->curve_fwd(curve, edges, 5, 1);
+        assert_true(edges[0] == 1 && isnan(edges[2]));
+        assert_near(edges[1], curve == CURVE_SIGMOID ? 0 : -1, 1e-37);
+        assert_near(edges[3], curve == CURVE_SIGMOID ? 0.5 : 0, 0);
+        assert_near(edges[4], curve == CURVE_SIGMOID ? 0 : -1, 1e-37);
+    }
+}
+
 static void pixels_become_units(void **state)
 {
     (void)state;
@@ -376,6 +408,16 @@ static void ref_maxpool(const struct layer *l, const double *x, double *y)
     }
 }
 
+static void ref_softmax(int64_t classes, const double *x, double *y)
+{
+    for (int64_t i = 0; i < SMALL_BATCH * classes; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < classes; j++)
+            sum += exp(x[i / classes * classes + j]);
+        y[i] = exp(x[i]) / sum;
+    }
+}
+
 /* The mean loss of the network in float64, by plain loops. */
 static double ref_loss(struct net *n, const struct net_text *text, const float *images,
                        const uint8_t *labels)
@@ -399,6 +441,15 @@ static double ref_loss(struct net *n, const struct net_text *text, const float *
             for (int64_t j = 0; j < SMALL_BATCH * outputs; j++)
                 y[j] = fmax(x[j], 0);
             break;
+        case LAYER_SIGMOID:
+            for (int64_t j = 0; j < SMALL_BATCH * outputs; j++)
+                y[j] = 1 / (1 + exp(-x[j]));
+            break;
+        case LAYER_TANH:
+            for (int64_t j = 0; j < SMALL_BATCH * outputs; j++)
+                y[j] = tanh(x[j]);
+            break;
+        case LAYER_SOFTMAX: ref_softmax(outputs, x, y); break;
         case LAYER_DENSE:
             for (int64_t j = 0; j < SMALL_BATCH * outputs; j++) {
                 y[j] = b[j % outputs];
@@ -430,13 +481,12 @@ static int64_t elements(const struct net_tensor *t)
     return n;
 }
 
-static void gradients_match_finite_differences(void **state)
+static void check_gradients(const char *layers, const char *kernels)
 {
-    const char *kernels = *state;
     static struct net_text text;
     char error[ERROR_TEXT];
-    assert_true(net_text_parse(small_text, small_input, &text, error));
-    struct net *n = make_net(small_text, small_input, SMALL_BATCH, kernels, FUSE_AUTO);
+    assert_true(net_text_parse(layers, small_input, &text, error));
+    struct net *n = make_net(layers, small_input, SMALL_BATCH, kernels, FUSE_AUTO);
     int64_t pixels = SMALL_BATCH * small_input.c * small_input.h * small_input.w;
     static float images[SMALL_BATCH * 3 * 25 * 20];
     const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
@@ -475,6 +525,20 @@ static void gradients_match_finite_differences(void **state)
     for (int i = 0; i < net_tensor_count(n); i++)
         free(ref_weights[i]);
     net_free(n);
+}
+
+static void gradients_match_finite_differences(void **state)
+{
+    check_gradients(small_text, *state);
+}
+
+static void gradients_through_curves(void **state)
+{
+    (void)state;
+    check_gradients(
+        "conv 4 3x3 same stride 2; bn; sigmoid; maxpool 2; conv 5 2x3; tanh; conv 6 2x2; "
+        "sigmoid; dense 7; bn; tanh; dense 4; softmax stray",
+        NULL);
 }
 
 /* After one pass the running statistics have moved a tenth of the way to those of the batch. */
@@ -639,6 +703,8 @@ static void text_errors_point_at_the_word(void **state)
     expect_text_error("conv 6 5x5; rleu; dense 10", "column 13, 'rleu'", "layers are conv");
     expect_text_error("conv 6 5x5; Conv2d 3", "column 13, 'Conv2d'", "called conv here");
     expect_text_error("dense 10; softmax", "column 11, 'softmax'", "loss applies softmax");
+    expect_text_error("dense 10; relu; sigmoid", "column 17, 'sigmoid'", "activation");
+    expect_text_error("dense 10; softmax strange", "column 11, 'softmax'", "softmax stray");
     expect_text_error("conv six 5x5", "column 6, 'six'", "number of filters");
     expect_text_error("conv 6", "at the end", "size of the kernel");
     expect_text_error("conv 6 5y5", "column 8, '5y5'", "size of the kernel");
@@ -812,6 +878,7 @@ int main(void)
         cmocka_unit_test(maxpool_propagates_nan),
         cmocka_unit_test(maxpool_lanes_agree),
         cmocka_unit_test(maxpool_rectifies),
+        cmocka_unit_test(curves_are_accurate),
         cmocka_unit_test(pixels_become_units),
         cmocka_unit_test(adam_two_steps_by_hand),
         cmocka_unit_test(column_sums_any_width),
@@ -822,6 +889,7 @@ int main(void)
         cmocka_unit_test(running_statistics_by_hand),
         cmocka_unit_test_prestate(gradients_match_finite_differences, references),
         cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),
+        cmocka_unit_test(gradients_through_curves),
         cmocka_unit_test(running_statistics_of_a_network),
         cmocka_unit_test(initial_weights_fill_their_range),
         cmocka_unit_test(fused_and_unfused_agree),

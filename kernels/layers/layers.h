@@ -20,6 +20,9 @@ struct maxpool {
 /* `chosen` holds kh * k + kw in a byte; with a relu MAXPOOL_NONE where nothing passes. */
 enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 
+/* Activations that saturate. */
+enum curve { CURVE_SIGMOID, CURVE_TANH };
+
 /* Adam as PyTorch defines it: eps is added to the square root of the bias-corrected second moment. */
 struct adam {
     double lr, beta1, beta2, eps;
@@ -33,6 +36,10 @@ struct layers {
     void (*relu_fwd)(float *x, int64_t n, int threads);
     /* The gradient through it in place: dy stays where the output y was positive, else 0. */
     void (*relu_bwd)(const float *y, float *dy, int64_t n, int threads);
+
+    /* y = sigmoid or tanh of x in place, to 4e-7 of the value; the gradient through it in place, from the output y. */
+    void (*curve_fwd)(enum curve curve, float *x, int64_t n, int threads);
+    void (*curve_bwd)(enum curve curve, const float *y, float *dy, int64_t n, int threads);
 
     /* The first largest value of each window wins, a NaN beats all; its place is left in
      * chosen[planes][oh][ow][lanes]. */
@@ -67,6 +74,10 @@ struct outcome {
  * below `classes`. */
 struct outcome softmax_loss(int64_t mb, int64_t classes, const float *logits, const uint8_t *labels,
                             float *diff);
+
+/* y = softmax of each row of x[mb][classes] in place, in float64, and the gradient through it in place. */
+void softmax_fwd(int64_t mb, int64_t classes, float *x);
+void softmax_bwd(int64_t mb, int64_t classes, const float *y, float *dy);
 
 /* Running statistics as PyTorch keeps them: `momentum` weighs the new value, and the variance,
  * which comes biased over `n` values, is kept unbiased (times n / (n - 1)). n > 1. */

@@ -1,4 +1,4 @@
-/* The layers over vec.h, once for all instruction sets: pooling, ReLU, Adam, sums of columns, pixels. A file of instances
+/* The layers over vec.h, once for all instruction sets: pooling, activations, Adam, sums of columns, pixels. A file of instances
  * names its table and includes this (layers.h says what each function does).
  *
  * Limited by bandwidth, Adam by one root and one division a weight. Threads take whole planes or whole cache lines of a
@@ -49,6 +49,8 @@ static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
 #pragma omp parallel num_threads(team)
     relu_bwd_range(y, dy, my_range(n, 16));
 }
+
+#include "curves.tmpl.h"
 
 /* Max pooling: the largest values so far and their places, as floats. */
 struct holders {
@@ -396,6 +398,8 @@ const struct layers LAYERS = {
     .isa = VARIANT_ISA,
     .relu_fwd = relu_fwd,
     .relu_bwd = relu_bwd,
+    .curve_fwd = curve_fwd,
+    .curve_bwd = curve_bwd,
     .maxpool_fwd = maxpool_fwd,
     .maxpool_bwd = maxpool_bwd,
     .adam_update = adam_update,

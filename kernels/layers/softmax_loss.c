@@ -1,4 +1,4 @@
-/* Softmax cross-entropy and its gradient, a row at a time in float64: a batch has few logits, so
+/* Softmax, and softmax cross-entropy, with their gradients, a row at a time in float64: a batch has few logits, so
  * accuracy is free.
  *
  *   loss = log sum_j exp(z_j - max) - (z_label - max);  diff_j = (softmax_j - [j = label]) / mb */
@@ -28,4 +28,28 @@ struct outcome softmax_loss(int64_t mb, int64_t classes, const float *logits, co
         }
     }
     return out;
+}
+
+void softmax_fwd(int64_t mb, int64_t classes, float *x)
+{
+    for (float *z = x; z < x + mb * classes; z += classes) {
+        double largest = z[0], sum = 0;
+        for (int64_t j = 1; j < classes; j++)
+            largest = z[j] > largest ? z[j] : largest;
+        for (int64_t j = 0; j < classes; j++)
+            sum += exp(z[j] - largest);
+        for (int64_t j = 0; j < classes; j++)
+            z[j] = (float)(exp(z[j] - largest) / sum);
+    }
+}
+
+void softmax_bwd(int64_t mb, int64_t classes, const float *y, float *dy)
+{
+    for (int64_t i = 0; i < mb; i++, y += classes, dy += classes) {
+        double along = 0;
+        for (int64_t j = 0; j < classes; j++)
+            along += (double)dy[j] * y[j];
+        for (int64_t j = 0; j < classes; j++)
+            dy[j] = (float)(y[j] * (dy[j] - along));
+    }
 }
