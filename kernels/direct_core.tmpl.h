@@ -50,11 +50,33 @@ static inline __attribute__((always_inline)) ptrdiff_t tile_lane(const struct ti
     return t->lane ? t->lane[j] : j * V;
 }
 
-/* The tile: `pixels` by k vectors. `w` has n rows of k vectors; the sums begin as `from` has them and go to `to`. */
-static inline __attribute__((always_inline)) void tile(int pixels, int k, struct tile_rows to,
-                                                       struct tile_rows from, const float *x,
-                                                       const ptrdiff_t *at, const float *w,
-                                                       const ptrdiff_t *step, int64_t n)
+/* What one row of weights, k vectors, adds to the sums. */
+static inline __attribute__((always_inline)) void
+tile_row_of_weights(int pixels, int k, vf sum[MAX_PIXELS][MAX_VECTORS],
+                    const float *const pixel[MAX_PIXELS], ptrdiff_t s, const float *w)
+{
+    vf row[MAX_VECTORS];
+#pragma GCC unroll 4
+    for (int j = 0; j < MAX_VECTORS; j++)
+        if (j < k)
+            row[j] = vload(w + j * V);
+#pragma GCC unroll 8
+    for (int p = 0; p < MAX_PIXELS; p++) {
+        if (p >= pixels)
+            break;
+        vf b = vset1(pixel[p][s]);
+#pragma GCC unroll 4
+        for (int j = 0; j < MAX_VECTORS; j++)
+            if (j < k)
+                sum[p][j] = vfma(b, row[j], sum[p][j]);
+    }
+}
+
+/* The tile: `pixels` by k vectors. `w` has n rows of k vectors; the sums begin as `from` has them and go to `to`. Rows
+ * come in runs that read floats side by side, whose distance is loaded once; n is a multiple of `run`. */
+static inline __attribute__((always_inline)) void
+tile(int pixels, int k, struct tile_rows to, struct tile_rows from, const float *x,
+     const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run, int64_t n)
 {
     const float *pixel[MAX_PIXELS];
     vf sum[MAX_PIXELS][MAX_VECTORS];
@@ -69,24 +91,13 @@ static inline __attribute__((always_inline)) void tile(int pixels, int k, struct
             if (j < k)
                 sum[p][j] = vload(start + tile_lane(&from, j));
     }
-    for (int64_t i = 0; i < n; i++) {
-        vf row[MAX_VECTORS];
-        ptrdiff_t s = step[i];
-#pragma GCC unroll 4
-        for (int j = 0; j < MAX_VECTORS; j++)
-            if (j < k)
-                row[j] = vload(w + j * V);
-        w += k * V;
-#pragma GCC unroll 8
-        for (int p = 0; p < MAX_PIXELS; p++) {
-            if (p >= pixels)
-                break;
-            vf b = vset1(pixel[p][s]);
-#pragma GCC unroll 4
-            for (int j = 0; j < MAX_VECTORS; j++)
-                if (j < k)
-                    sum[p][j] = vfma(b, row[j], sum[p][j]);
-        }
+    if (run == 1) {
+        for (int64_t i = 0; i < n; i++, w += k * V)
+            tile_row_of_weights(pixels, k, sum, pixel, step[i], w);
+    } else {
+        for (int64_t i = 0; i < n; i += run)
+            for (ptrdiff_t s = step[i], end = s + run; s < end; s++, w += k * V)
+                tile_row_of_weights(pixels, k, sum, pixel, s, w);
     }
 #pragma GCC unroll 8
     for (int p = 0; p < MAX_PIXELS; p++) {

@@ -30,99 +30,126 @@
 /* One function per number of pixels and vectors. They stand alone (noinline) so that their code can be found and checked
  * for spills. Rows of both ends come from tables; the sums they begin with lie side by side. */
 typedef void tile_kernel(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                         const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n);
+                         const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run,
+                         int64_t n);
 
 static inline __attribute__((always_inline)) void
 tile_between(int pixels, int k, const struct tile_rows *to, const struct tile_rows *from,
-             const float *x, const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+             const float *x, const ptrdiff_t *at, const float *w, const ptrdiff_t *step,
+             int64_t run, int64_t n)
 {
     if (!to->row || !to->lane || !from->row)
         __builtin_unreachable();
-    tile(pixels, k, *to, (struct tile_rows){.at = from->at, .row = from->row}, x, at, w, step, n);
+    tile(pixels, k, *to, (struct tile_rows){.at = from->at, .row = from->row}, x, at, w, step, run,
+         n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_1_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_1_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS, 1, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS, 1, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_2_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_2_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS, 2, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS, 2, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_3_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_3_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_4_less_0(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_4_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_1_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_1_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 1, 1, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 1, 1, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_2_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_2_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 1, 2, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 1, 2, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_3_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_3_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_4_less_1(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_4_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_1_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_1_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 2, 1, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 2, 1, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_2_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_2_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 2, 2, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 2, 2, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_3_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_3_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
 }
 
-static __attribute__((noinline)) void
-hot_tile_4_less_2(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                  const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n)
+static __attribute__((noinline)) void hot_tile_4_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
 {
-    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, n);
+    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
 }
 
 /* Tiles have TILE_PIXELS, one or two less: any number of pixels of some tiles then divides without rest. */
@@ -189,6 +216,7 @@ struct plan {
     int64_t y_step, x_step, y_low, x_low,
         y_high; /* a padded window of output j begins at input j step + low */
     int64_t max_taps, blocks, vectors, splits;
+    int64_t run; /* so many successive inputs of a pixel lie side by side */
     /* scratch */
     float *packed, *input, *sums, *bias;
     float *statistics; /* [group][vector of outputs][unit][CHAN_FLOATS] */
@@ -317,6 +345,8 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
                                (d.units.cols - 1) * x.step + x.high - x.low + 1, s->inputs);
     else
         d.window = window_of_images(&s->in, s->inputs, d.reading == READ_TURNED);
+    bool beside = d.reading != READ_PADDED && d.window.layout != NCHW;
+    d.run = !beside || s->inputs % 4 ? 1 : s->inputs % 16 ? 4 : 16;
     int64_t units = p->g * units_count(&d.units);
     d.splits = min_i64(div_up(d.reading == READ_IN_PLACE ? 32 : 16, units), d.blocks);
 
@@ -663,11 +693,13 @@ static void list_steps(const struct plan *d, const struct patch *u, int64_t grou
     int64_t taps = u->y.taps * u->x.taps;
     int64_t low_y = padded ? d->y_low : 0, low_x = padded ? d->x_low : 0;
     int64_t c0 = d->reading == READ_TURNED ? 0 : group * s->inputs;
-    for (int64_t t = 0; t < taps; t++) {
-        ptrdiff_t tap = (u->y.shift0 + t / u->x.taps * u->y.shift_step - low_y) * w->row +
-                        (u->x.shift0 + t % u->x.taps * u->x.shift_step - low_x) * w->pixel;
-        for (int64_t c = 0; c < s->inputs; c++)
-            d->step[padded ? c * taps + t : t * s->inputs + c] = tap + window_channel(w, c0, c);
+    for (int64_t c = 0; c < s->inputs; c++) {
+        ptrdiff_t channel = window_channel(w, c0, c);
+        ptrdiff_t *row = d->step + (padded ? c * taps : c);
+        for (int64_t y = 0; y < u->y.taps; y++)
+            for (int64_t x = 0; x < u->x.taps; x++, row += padded ? 1 : s->inputs)
+                *row = channel + (u->y.shift0 + y * u->y.shift_step - low_y) * w->row +
+                       (u->x.shift0 + x * u->x.shift_step - low_x) * w->pixel;
     }
 }
 
@@ -714,8 +746,8 @@ static void convolve_block(const struct plan *d, const struct patch *u, const fl
         int64_t runs = joined ? 1 : high, length = (joined ? high * wide : wide) * s->inputs;
         int64_t pieces = max_i64(div_up(length, some), 1);
         for (int64_t i = 0; i < runs * pieces; i++) {
-            int64_t begin = length * (i % pieces) / pieces,
-                    end = length * (i % pieces + 1) / pieces;
+            int64_t begin = length / d->run * (i % pieces) / pieces * d->run,
+                    end = length / d->run * (i % pieces + 1) / pieces * d->run;
             int64_t row =
                 ((ky.lo + i / pieces) * u->x.taps + kx.lo) * s->inputs * (length > 0) + begin;
             bool last = i == runs * pieces - 1;
@@ -733,14 +765,14 @@ static void convolve_block(const struct plan *d, const struct patch *u, const fl
                             __builtin_prefetch(out + d->out[p + q] + lane[j / V]);
                 }
                 hot_tile(k, count)(&end_at, &from, input, d->at + p, weights + row * k * V,
-                                   d->step + row, end - begin);
+                                   d->step + row, d->run, end - begin);
                 /* Behind the last pixel of a class it is repeated. */
                 int64_t taken = min_i64(count, c.listed + real - p);
                 for (int64_t j = 0; DIRECT_STATISTICS && last && taken > 0 && j < k; j++)
                     chan_take_rows(&statistics[j], end_at.at + end_at.lane[j], end_at.row, taken);
-                if (i == 0)
+                if (i == 0 && next.images)
                     lines_fetch(&next, begun++, all_tiles);
-                if (last)
+                if (last && to.images)
                     lines_fetch(&to, ended++, all_tiles);
             }
         }
