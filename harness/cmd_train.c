@@ -22,7 +22,7 @@
 static const char help[] =
     "usage: batchmark train NETWORK [OPTIONS]\n"
     "       batchmark train --list\n\n"
-    "Trains NETWORK with Adam on softmax cross-entropy. Each epoch reports loss and accuracy on the\n"
+    "Trains NETWORK on softmax cross-entropy. Each epoch reports loss and accuracy on the\n"
     "training set (running means over the epoch) and on the test set, and images per second. Every\n"
     "kernel it picks is verified against the float64 reference before the first step.\n\n"
     "NETWORK is a preset (--list) or text, layers separated by ';':\n"
@@ -39,7 +39,12 @@ static const char help[] =
     "                      how long (default: the preset's, else 5 epochs)\n"
     "  --batch B           images a step (default: the preset's, else 10); the short last batch of\n"
     "                      an epoch is kept\n"
-    "  --lr R              learning rate of Adam (default: the preset's, else 1e-3)\n"
+    "  --optimizer adam|sgd|rmsprop\n"
+    "                      as PyTorch defines them (default adam)\n"
+    "  --lr R              learning rate (default: the preset's, else 1e-3)\n"
+    "  --momentum M        of sgd (default 0); --nesterov looks ahead with it\n"
+    "  --rho R             of rmsprop: the weight of the old mean square (default 0.99)\n"
+    "  --decay W           adds W times the weight to its gradient (default 0)\n"
     "  --seed K            of initial weights, shuffling and synthetic images (default: the\n"
     "                      preset's, else 44)\n"
     "  --shuffle on|off    a new order each epoch (default on)\n"
@@ -71,8 +76,9 @@ static const char help[] =
 struct request {
     const char *network, *data, *init, *save, *json;
     int64_t epochs, steps, batch, seed, threads, log;
-    double lr;
-    bool shuffle, describe;
+    double lr, momentum, rho, decay;
+    enum optimizer_kind optimizer;
+    bool shuffle, describe, nesterov;
     const char *kernels;
     enum isa isa;
     enum fuse fuse;
@@ -103,6 +109,9 @@ static int print_presets(void)
     return EXIT_GOOD;
 }
 
+static const char *const optimizer_names[] = {
+    [OPTIMIZER_ADAM] = "adam", [OPTIMIZER_SGD] = "sgd", [OPTIMIZER_RMSPROP] = "rmsprop", NULL};
+
 static bool read_rate(const char *text, double *out)
 {
     char *end;
@@ -110,6 +119,31 @@ static bool read_rate(const char *text, double *out)
     if (end != text && !*end && *out > 0 && *out <= 1e6)
         return true;
     wrong_use("--lr '%s': give a positive number, as in 1e-4", text);
+    return false;
+}
+
+/* A number from 0 to below 1. */
+static bool read_share(const char *option, const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end != text && !*end && *out >= 0 && *out < 1)
+        return true;
+    wrong_use("%s '%s': give a number from 0 to below 1, as in 0.9", option, text);
+    return false;
+}
+
+/* Options of another optimizer are a mistake, not to be passed over. */
+static bool check_optimizer(const struct request *r)
+{
+    if (r->momentum >= 0 && r->optimizer != OPTIMIZER_SGD)
+        wrong_use("--momentum: only with --optimizer sgd");
+    else if (r->rho >= 0 && r->optimizer != OPTIMIZER_RMSPROP)
+        wrong_use("--rho: only with --optimizer rmsprop");
+    else if (r->nesterov && r->momentum <= 0)
+        wrong_use("--nesterov: needs --momentum above 0");
+    else
+        return true;
     return false;
 }
 
@@ -136,7 +170,12 @@ static int read_request(int argc, char **argv, struct request *r)
         EPOCHS,
         STEPS,
         BATCH,
+        OPTIMIZER,
         RATE,
+        MOMENTUM,
+        NESTEROV,
+        RHO,
+        DECAY,
         SEED,
         SHUFFLE,
         INIT,
@@ -155,7 +194,12 @@ static int read_request(int argc, char **argv, struct request *r)
                                      {"epochs", required_argument, NULL, EPOCHS},
                                      {"steps", required_argument, NULL, STEPS},
                                      {"batch", required_argument, NULL, BATCH},
+                                     {"optimizer", required_argument, NULL, OPTIMIZER},
                                      {"lr", required_argument, NULL, RATE},
+                                     {"momentum", required_argument, NULL, MOMENTUM},
+                                     {"nesterov", no_argument, NULL, NESTEROV},
+                                     {"rho", required_argument, NULL, RHO},
+                                     {"decay", required_argument, NULL, DECAY},
                                      {"seed", required_argument, NULL, SEED},
                                      {"shuffle", required_argument, NULL, SHUFFLE},
                                      {"init", required_argument, NULL, INIT},
@@ -180,6 +224,8 @@ static int read_request(int argc, char **argv, struct request *r)
                           .threads = -1,
                           .log = -1,
                           .lr = -1,
+                          .momentum = -1,
+                          .rho = -1,
                           .shuffle = true,
                           .isa = isa_detect()};
     for (int c, word; (c = next_option(argc, argv, options)) != -1;) {
@@ -189,7 +235,15 @@ static int read_request(int argc, char **argv, struct request *r)
         case EPOCHS: good = read_whole("--epochs", optarg, 1, 1000000, &r->epochs); break;
         case STEPS: good = read_whole("--steps", optarg, 1, 1000000000000, &r->steps); break;
         case BATCH: good = read_whole("--batch", optarg, 1, 1000000, &r->batch); break;
+        case OPTIMIZER:
+            if ((good = read_word("--optimizer", optarg, optimizer_names, &word)))
+                r->optimizer = (enum optimizer_kind)word;
+            break;
         case RATE: good = read_rate(optarg, &r->lr); break;
+        case MOMENTUM: good = read_share("--momentum", optarg, &r->momentum); break;
+        case NESTEROV: r->nesterov = true; break;
+        case RHO: good = read_share("--rho", optarg, &r->rho); break;
+        case DECAY: good = read_share("--decay", optarg, &r->decay); break;
         case SEED: good = read_whole("--seed", optarg, 0, INT64_MAX, &r->seed); break;
         case SHUFFLE:
             good = read_word("--shuffle", optarg, on_off, &word);
@@ -222,7 +276,7 @@ static int read_request(int argc, char **argv, struct request *r)
     if (r->epochs > 0 && r->steps > 0)
         return wrong_use("train: --epochs or --steps, not both");
     r->network = argv[optind];
-    return -1;
+    return check_optimizer(r) ? -1 : EXIT_WRONG_USE;
 }
 
 /* Preset or text, and the settings that were not given. */
@@ -538,11 +592,12 @@ static bool report_summary(struct run *run, const struct meter *all, const struc
     printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
            (long long)all->steps, (long long)all->images, all->seconds, speed(all),
            (double)test.correct / images);
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:b}", "event", "summary",
-                          "preset", run->preset ? run->preset->name : "", "network", run->text,
-                          "data", run->data.name, "steps", (json_int_t)all->steps, "batch",
-                          (json_int_t)r->batch, "lr", r->lr, "seed", (json_int_t)r->seed, "threads",
-                          (json_int_t)r->threads, "shuffle", r->shuffle);
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:f, s:I, s:I, s:b}", "event", "summary",
+                  "preset", run->preset ? run->preset->name : "", "network", run->text, "data",
+                  run->data.name, "steps", (json_int_t)all->steps, "batch", (json_int_t)r->batch,
+                  "optimizer", optimizer_names[r->optimizer], "lr", r->lr, "seed",
+                  (json_int_t)r->seed, "threads", (json_int_t)r->threads, "shuffle", r->shuffle);
     json_object_set_new(o, "train_loss", number(mean_loss(epoch)));
     json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
     json_object_set_new(o, "test_loss", number(test.loss / images));
@@ -598,6 +653,23 @@ static int train(struct run *run)
     return report_summary(run, &all, &epoch, test) ? -1 : EXIT_WRONG_USE;
 }
 
+/* PyTorch's defaults where nothing was said. */
+static struct optimizer optimizer_of(const struct request *r)
+{
+    struct optimizer o = {.kind = r->optimizer,
+                          .lr = r->lr,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .eps = 1e-8,
+                          .decay = r->decay,
+                          .nesterov = r->nesterov};
+    if (o.kind == OPTIMIZER_SGD)
+        o.beta1 = fmax(r->momentum, 0);
+    if (o.kind == OPTIMIZER_RMSPROP)
+        o.beta2 = r->rho >= 0 ? r->rho : 0.99;
+    return o;
+}
+
 /* Everything from the data on. -1: all went well. */
 static int carry_out(struct run *run)
 {
@@ -614,12 +686,12 @@ static int carry_out(struct run *run)
     if (r->json && !r->describe && !(run->json = fopen(r->json, "a")))
         return wrong_use("--json '%.200s': cannot write: %s; name a file in a folder that exists",
                          r->json, strerror(errno));
-    printf("%s: %s\n%lld + %lld images of %s, batch %lld, Adam %g, seed %lld, shuffle %s, %lld "
+    printf("%s: %s\n%lld + %lld images of %s, batch %lld, %s %g, seed %lld, shuffle %s, %lld "
            "threads\n",
            run->preset ? run->preset->name : "network", run->preset ? run->preset->what : run->text,
            (long long)run->data.train.count, (long long)run->data.test.count, run->data.name,
-           (long long)r->batch, r->lr, (long long)r->seed, r->shuffle ? "on" : "off",
-           (long long)r->threads);
+           (long long)r->batch, optimizer_names[r->optimizer], r->lr, (long long)r->seed,
+           r->shuffle ? "on" : "off", (long long)r->threads);
     print_layers(run);
     print_kernels(run);
     if (r->describe)
@@ -630,13 +702,12 @@ static int carry_out(struct run *run)
     if (run->json && ftruncate(fileno(run->json), 0) && errno != EINVAL)
         return wrong_use("--json '%.200s': cannot write: %s; name another file", r->json,
                          strerror(errno));
-    run->trainer =
-        (struct trainer){.net = run->net,
-                         .data = &run->data,
-                         .adam = {.lr = r->lr, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
-                         .batch = r->batch,
-                         .shuffle = r->shuffle,
-                         .seed = (uint64_t)r->seed};
+    run->trainer = (struct trainer){.net = run->net,
+                                    .data = &run->data,
+                                    .optimizer = optimizer_of(r),
+                                    .batch = r->batch,
+                                    .shuffle = r->shuffle,
+                                    .seed = (uint64_t)r->seed};
     if (!trainer_start(&run->trainer))
         return wrong_use("out of memory for the order of the images");
     if ((status = train(run)) >= 0)

@@ -828,11 +828,11 @@ struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels)
     return out;
 }
 
-void net_update(struct net *n, const struct adam *adam)
+void net_update(struct net *n, const struct optimizer *optimizer)
 {
     double then = now();
-    n->layers->adam_update(adam, n->padded, n->weights, n->gradients, n->m, n->v,
-                           n->options.hints.threads);
+    n->layers->update(optimizer, n->padded, n->weights, n->gradients, n->m, n->v,
+                      n->options.hints.threads);
     n->update_seconds += now() - then;
 }
 

@@ -85,7 +85,7 @@ float *net_input(struct net *n);
  * the sum over the batch, the gradients are those of the mean. */
 struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels);
 /* The optimizer's step on those gradients. */
-void net_update(struct net *n, const struct adam *adam);
+void net_update(struct net *n, const struct optimizer *optimizer);
 /* Forward only (eval_batch or eval_tail images), BN by its running statistics. */
 struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
 

@@ -76,8 +76,8 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
     t->next += mb;
     t->input_seconds += now() - then;
     struct outcome out = net_gradients(t->net, mb, t->labels);
-    t->adam.step++;
-    net_update(t->net, &t->adam);
+    t->optimizer.step++;
+    net_update(t->net, &t->optimizer);
     *images = mb;
     return out;
 }

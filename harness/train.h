@@ -12,7 +12,7 @@ struct trainer {
     /* Set by the caller before trainer_start. */
     struct net *net;
     const struct data *data;
-    struct adam adam; /* step 0 */
+    struct optimizer optimizer; /* step 0 */
     int64_t batch;
     bool shuffle;
     uint64_t seed;

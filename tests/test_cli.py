@@ -142,6 +142,8 @@ JUNK = {
     "--layout": ["", "chwn", "nchw:", ":nchw", "nchw:nhwc:nchw"],
     "--kernels": ["nosuchkernel", "nosuchop=*", "conv_fwd=nosuchkernel", "conv_fwd="],
     "--lr": ["abc", "", "-1", "nan", "inf"],
+    "--optimizer": ["abc", ""],
+    "--decay": ["abc", "", "-1", "nan", "1"],
     "--data": ["/nonexistent", "", "synthetic:0", "synthetic:x", "synthetic:10:0"],
     "--init": ["/nonexistent/w.safetensors", ""],
     "--save": ["/nonexistent/w.safetensors", ""],

@@ -231,15 +231,56 @@ static void adam_two_steps_by_hand(void **state)
 {
     (void)state;
     float w = 1, m = 0, v = 0;
-    struct adam a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 1};
-    instance->adam_update(&a, 1, &w, (const float[]){0.5f}, &m, &v, 1);
+    struct optimizer a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 1};
+    instance->update(&a, 1, &w, (const float[]){0.5f}, &m, &v, 1);
     assert_near(w, 0.9, 1e-6); /* 1 - 0.1 * 0.5 / (0.5 + 1e-8) */
     a.step = 2;
-    instance->adam_update(&a, 1, &w, (const float[]){-0.2f}, &m, &v, 1);
+    instance->update(&a, 1, &w, (const float[]){-0.2f}, &m, &v, 1);
     assert_near(m, 0.025, 1e-8);
     assert_near(v, 0.00028975, 1e-9);
     /* 0.9 - 0.1 * (0.025 / 0.19) / sqrt(0.00028975 / 0.001999) */
     assert_near(w, 0.86543936, 1e-6);
+}
+
+/* Three steps of each, against plain float64 by PyTorch's formulas. */
+static void optimizers_by_their_formulas(void **state)
+{
+    (void)state;
+    enum { N = 77 };
+    const struct optimizer cases[] = {
+        {OPTIMIZER_ADAM, .lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01},
+        {OPTIMIZER_SGD, .lr = 0.1},
+        {OPTIMIZER_SGD, .lr = 0.1, .beta1 = 0.9, .decay = 0.01},
+        {OPTIMIZER_SGD, .lr = 0.1, .beta1 = 0.9, .nesterov = true},
+        {OPTIMIZER_RMSPROP, .lr = 0.01, .beta2 = 0.99, .eps = 1e-8, .decay = 0.01},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        struct optimizer o = cases[c];
+        float w[N], g[N], m[N] = {0}, v[N] = {0};
+        double exact[N], first[N] = {0}, second[N] = {0};
+        for (int i = 0; i < N; i++)
+            exact[i] = w[i] = noise(i);
+        for (o.step = 1; o.step <= 3; o.step++) {
+            for (int i = 0; i < N; i++) {
+                g[i] = noise(100 * o.step + i);
+                double slope = g[i] + o.decay * exact[i], t = (double)o.step;
+                if (o.kind == OPTIMIZER_SGD) {
+                    first[i] = o.beta1 * first[i] + slope;
+                    exact[i] -= o.lr * (o.nesterov ? slope + o.beta1 * first[i] : first[i]);
+                    continue;
+                }
+                first[i] = o.beta1 * first[i] + (1 - o.beta1) * slope;
+                second[i] = o.beta2 * second[i] + (1 - o.beta2) * slope * slope;
+                exact[i] -= o.kind == OPTIMIZER_RMSPROP
+                                ? o.lr * slope / (sqrt(second[i]) + o.eps)
+                                : o.lr * first[i] / (1 - pow(o.beta1, t)) /
+                                      (sqrt(second[i] / (1 - pow(o.beta2, t))) + o.eps);
+            }
+            instance->update(&o, N, w, g, m, v, 2);
+            for (int i = 0; i < N; i++)
+                assert_near(w[i], exact[i], 2e-6);
+        }
+    }
 }
 
 static void running_statistics_by_hand(void **state)
@@ -293,8 +334,8 @@ static void layers_do_not_depend_on_threads(void **state)
         instance->maxpool_bwd(&p, b[1], chosen[run], b[2], threads);
         instance->relu_fwd(b[0], N, threads);
         instance->relu_bwd(b[0], b[2], N, threads);
-        struct adam a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 3};
-        instance->adam_update(&a, N, b[3], b[0], b[4], b[5], threads);
+        struct optimizer a = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 3};
+        instance->update(&a, N, b[3], b[0], b[4], b[5], threads);
     }
     for (int i = 0; i < 6; i++) {
         assert_memory_equal(buffers[0][i], buffers[1][i], N * sizeof(float));
@@ -610,7 +651,7 @@ static void fused_and_unfused_agree(void **state)
     assert_string_equal(forward_op(nets[2], 0), "conv_stats");
     assert_string_equal(forward_op(nets[2], 1), "bn_relu_fwd_infer");
     const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
-    struct adam adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    struct optimizer adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
     for (int step = 1; step <= 20; step++) {
         double loss[NETS];
         adam.step = step;
@@ -852,7 +893,7 @@ static void last_batch_of_an_epoch_is_kept(void **state)
                         .data = &d,
                         .batch = 10,
                         .shuffle = true,
-                        .adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
+                        .optimizer = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
     assert_true(trainer_start(&t));
     static const int64_t expected[] = {10, 10, 5, 10};
     for (int i = 0; i < 4; i++) {
@@ -881,6 +922,7 @@ int main(void)
         cmocka_unit_test(curves_are_accurate),
         cmocka_unit_test(pixels_become_units),
         cmocka_unit_test(adam_two_steps_by_hand),
+        cmocka_unit_test(optimizers_by_their_formulas),
         cmocka_unit_test(column_sums_any_width),
         cmocka_unit_test(layers_do_not_depend_on_threads),
     };

@@ -152,6 +152,11 @@ def test_weights_go_out_and_in(folder):
         (["lenet", "--isa", "base", "--kernels", "conv_fwd=naive_avx2", "--data", "synthetic:50"], "naive_avx2"),
         (["lenet", "--lr", "0"], "--lr '0'"),
         (["lenet", "--lr", "1e-3x"], "--lr '1e-3x'"),
+        (["lenet", "--optimizer", "adamw"], "give adam, sgd or rmsprop"),
+        (["lenet", "--momentum", "0.9"], "only with --optimizer sgd"),
+        (["lenet", "--optimizer", "sgd", "--momentum", "1"], "--momentum '1'"),
+        (["lenet", "--optimizer", "sgd", "--nesterov"], "needs --momentum"),
+        (["lenet", "--optimizer", "sgd", "--rho", "0.9"], "only with --optimizer rmsprop"),
         (["lenet", "--epochs", "0"], "--epochs '0'"),
         (["lenet", "--epochs", "1", "--steps", "1"], "not both"),
         (["lenet", "--shuffle", "maybe"], "give on or off"),
@@ -179,6 +184,14 @@ def test_presets_and_description(folder):
 
 
 DATA = os.environ.get("BATCHMARK_DATA")
+
+
+@pytest.mark.parametrize("settings", [["sgd", "--momentum", 0.9, "--nesterov", "--lr", 0.02], ["rmsprop", "--lr", 1e-3]])
+def test_every_optimizer_learns(folder, settings):
+    """Adam is what the other tests run."""
+    events = train(folder, SMALL, "--data", "synthetic:2000:10", "--epochs", 4, "--decay", 1e-4, "--optimizer", *settings)
+    assert events[-1]["optimizer"] == settings[0]
+    assert events[-1]["train_loss"] < 0.7 * math.log(10)
 
 
 @pytest.mark.skipif(

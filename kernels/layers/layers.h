@@ -23,9 +23,16 @@ enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 /* Activations that saturate. */
 enum curve { CURVE_SIGMOID, CURVE_TANH };
 
-/* Adam as PyTorch defines it: eps is added to the square root of the bias-corrected second moment. */
-struct adam {
-    double lr, beta1, beta2, eps;
+/* What makes new weights from gradients, as PyTorch defines it; m and v are its memory of a weight, zero at first.
+ *   ADAM     moments m and v, their bias corrected; eps is added to the square root
+ *   SGD      m = beta1 m + g; w -= lr m, with nesterov lr (g + beta1 m). beta1 0: plain descent
+ *   RMSPROP  v = beta2 v + (1 - beta2) g^2; w -= lr g / (sqrt(v) + eps)
+ * decay w is added to the gradient before all else. */
+enum optimizer_kind { OPTIMIZER_ADAM, OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_KINDS };
+struct optimizer {
+    enum optimizer_kind kind;
+    double lr, beta1, beta2, eps, decay;
+    bool nesterov;
     int64_t step; /* number of this update, from 1 */
 };
 
@@ -49,8 +56,8 @@ struct layers {
     void (*maxpool_bwd)(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
                         float *diff_src, int threads);
 
-    void (*adam_update)(const struct adam *a, int64_t n, float *weights, const float *gradients,
-                        float *m, float *v, int threads);
+    void (*update)(const struct optimizer *o, int64_t n, float *weights, const float *gradients,
+                   float *m, float *v, int threads);
 
     /* sums[columns] = column sums of x[rows][columns], accumulated in float64: the bias gradient of a dense layer. */
     void (*column_sums)(int64_t rows, int64_t columns, const float *x, float *sums);

@@ -1,7 +1,7 @@
-/* The layers over vec.h, once for all instruction sets: pooling, activations, Adam, sums of columns, pixels. A file of instances
+/* The layers over vec.h, once for all instruction sets: pooling, activations, optimizers, sums of columns, pixels. A file of instances
  * names its table and includes this (layers.h says what each function does).
  *
- * Limited by bandwidth, Adam by one root and one division a weight. Threads take whole planes or whole cache lines of a
+ * Limited by bandwidth, optimizers by one root and one division a weight. Threads take whole planes or whole cache lines of a
  * static partition, and only where each has a few microseconds of work. */
 #include "lanes.h"
 #include "layers.h"
@@ -308,28 +308,39 @@ static void maxpool_bwd(const struct maxpool *p, const float *diff_dst, const ui
 }
 
 /* The scalars of one Adam update, rounded once to the precision of the weights. */
-struct adam_scalars {
-    float take1, beta2, take2, rate, root, eps;
+struct update_scalars {
+    float beta1, take1, beta2, take2, rate, root, eps, decay;
+    /* Nesterov's step along g and along m; without it 0 and 1. */
+    float along_g, along_m;
 };
 
-/* V weights from vectors of everything; returns the new weights. */
-static inline vf adam_step(struct adam_scalars s, vf w, vf g, vf *m, vf *v)
+/* V weights from vectors of everything; returns the new weights. `kind` is a constant where it is called. */
+static inline vf update_step(enum optimizer_kind kind, struct update_scalars s, vf w, vf g, vf *m,
+                             vf *v)
 {
-    *m = vfma(vset1(s.take1), vsub(g, *m), *m);
+    g = vfma(vset1(s.decay), w, g);
+    if (kind == OPTIMIZER_SGD) {
+        *m = vfma(vset1(s.beta1), *m, g);
+        const vf along = vfma(vset1(s.along_m), *m, vmul(vset1(s.along_g), g));
+        return vsub(w, vmul(vset1(s.rate), along));
+    }
     *v = vfma(vmul(vset1(s.take2), g), g, vmul(vset1(s.beta2), *v));
     const vf under = vfma(vsqrt(*v), vset1(s.root), vset1(s.eps));
+    if (kind == OPTIMIZER_RMSPROP)
+        return vsub(w, vdiv(vmul(vset1(s.rate), g), under));
+    *m = vfma(vset1(s.take1), vsub(g, *m), *m);
     return vsub(w, vdiv(vmul(vset1(s.rate), *m), under));
 }
 
-static void adam_range(struct adam_scalars s, float *restrict weights,
-                       const float *restrict gradients, float *restrict m, float *restrict v,
-                       struct range r)
+static inline void update_range(enum optimizer_kind kind, struct update_scalars s,
+                                float *restrict weights, const float *restrict gradients,
+                                float *restrict m, float *restrict v, struct range r)
 {
     int64_t i = r.first;
     for (; i + V <= r.last; i += V) {
         vf first = vload(m + i), second = vload(v + i);
         vstore(weights + i,
-               adam_step(s, vload(weights + i), vload(gradients + i), &first, &second));
+               update_step(kind, s, vload(weights + i), vload(gradients + i), &first, &second));
         vstore(m + i, first);
         vstore(v + i, second);
     }
@@ -337,31 +348,48 @@ static void adam_range(struct adam_scalars s, float *restrict weights,
     if (n > 0) {
         vf first = vload_n(m + i, n), second = vload_n(v + i, n);
         vstore_n(weights + i,
-                 adam_step(s, vload_n(weights + i, n), vload_n(gradients + i, n), &first, &second),
+                 update_step(kind, s, vload_n(weights + i, n), vload_n(gradients + i, n), &first,
+                             &second),
                  n);
         vstore_n(m + i, first, n);
         vstore_n(v + i, second, n);
     }
 }
 
-static void adam_update(const struct adam *a, int64_t n, float *weights, const float *gradients,
-                        float *m, float *v, int threads)
+static void update_share(enum optimizer_kind kind, struct update_scalars s, float *weights,
+                         const float *gradients, float *m, float *v, struct range r)
 {
-    const struct adam_scalars s = {
-        .take1 = (float)(1 - a->beta1),
-        .beta2 = (float)a->beta2,
-        .take2 = (float)(1 - a->beta2),
-        .rate = (float)(a->lr / (1 - pow(a->beta1, (double)a->step))),
-        .root = (float)(1 / sqrt(1 - pow(a->beta2, (double)a->step))),
-        .eps = (float)a->eps,
+    switch (kind) {
+    case OPTIMIZER_SGD: update_range(OPTIMIZER_SGD, s, weights, gradients, m, v, r); break;
+    case OPTIMIZER_RMSPROP: update_range(OPTIMIZER_RMSPROP, s, weights, gradients, m, v, r); break;
+    default: update_range(OPTIMIZER_ADAM, s, weights, gradients, m, v, r); break;
+    }
+}
+
+static void update(const struct optimizer *o, int64_t n, float *weights, const float *gradients,
+                   float *m, float *v, int threads)
+{
+    const bool adam = o->kind == OPTIMIZER_ADAM;
+    const double steps = (double)o->step;
+    const struct update_scalars s = {
+        .beta1 = (float)o->beta1,
+        .take1 = (float)(1 - o->beta1),
+        .beta2 = (float)o->beta2,
+        .take2 = (float)(1 - o->beta2),
+        .rate = (float)(adam ? o->lr / (1 - pow(o->beta1, steps)) : o->lr),
+        .root = (float)(adam ? 1 / sqrt(1 - pow(o->beta2, steps)) : 1),
+        .eps = (float)o->eps,
+        .decay = (float)o->decay,
+        .along_g = o->nesterov ? 1 : 0,
+        .along_m = o->nesterov ? (float)o->beta1 : 1,
     };
-    int team = team_for(n, ADAM_GRAIN, threads);
+    int team = team_for(n, UPDATE_GRAIN, threads);
     if (team < 2) {
-        adam_range(s, weights, gradients, m, v, (struct range){0, n});
+        update_share(o->kind, s, weights, gradients, m, v, (struct range){0, n});
         return;
     }
 #pragma omp parallel num_threads(team)
-    adam_range(s, weights, gradients, m, v, my_range(n, 16));
+    update_share(o->kind, s, weights, gradients, m, v, my_range(n, 16));
 }
 
 static void column_sums(int64_t rows, int64_t columns, const float *x, float *sums)
@@ -402,7 +430,7 @@ const struct layers LAYERS = {
     .curve_bwd = curve_bwd,
     .maxpool_fwd = maxpool_fwd,
     .maxpool_bwd = maxpool_bwd,
-    .adam_update = adam_update,
+    .update = update,
     .column_sums = column_sums,
     .pixels_to_unit = pixels_to_unit,
 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Elements a thread must have to do, worth two to three microseconds: waking a team costs about as much. */
-enum { RELU_GRAIN = 32768, CURVE_GRAIN = 4096, POOL_GRAIN = 16384, ADAM_GRAIN = 4096 };
+enum { RELU_GRAIN = 32768, CURVE_GRAIN = 4096, POOL_GRAIN = 16384, UPDATE_GRAIN = 4096 };
 
 struct range {
     int64_t first, last; /* first <= i < last */
