@@ -7,7 +7,8 @@
  * For an operation the patterns that name it are tried in order; the first with a variant that can do the problem on
  * this CPU decides, and of several such variants: OpenMP or one thread as the work is worth it, then the highest ISA
  * level, then the highest rung. A bfloat16 variant is taken only by a pattern that says bf16. The choice depends on
- * nothing else, so a run can be repeated bit by bit. An operation that no pattern names follows the default order.
+ * nothing else, so a run can be repeated bit by bit. An operation that no pattern names follows the default order:
+ * Winograd for 3x3 with channels enough, pixels in the lanes (rows, planes) for few channels, direct for the rest.
  * Nothing fits: an error, never another variant. */
 #ifndef BATCHMARK_KERNEL_CHOICE_H
 #define BATCHMARK_KERNEL_CHOICE_H
@@ -19,7 +20,7 @@
 bool kernel_choice_check(const char *choice, char error[ERROR_TEXT]);
 
 /* The variant for one operation and problem, or NULL: `error` says what was looked for and why each candidate was
- * refused. `choice` may be NULL: the default order, which leaves out peers, Winograd, one-pass statistics and
+ * refused. `choice` may be NULL: the default order, which leaves out peers, one-pass statistics and
  * bfloat16. */
 const struct entry *kernel_choose(const char *choice, enum isa cap, int threads, const char *op,
                                   const struct problem *p, struct formats f,

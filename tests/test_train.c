@@ -873,6 +873,37 @@ static void kernel_choice_order(void **state)
     assert_false(kernel_choice_check(" ;", error));
 }
 
+/* What the default order makes of a shape, on a CPU with AVX-512 and two threads. */
+static void default_kernels_follow_the_shape(void **state)
+{
+    (void)state;
+    if (isa_detect() < ISA_AVX512)
+        skip();
+    static const struct {
+        const char *problem, *names[3];
+    } cases[] = {
+        {"mb80ic60ih16oc60kh3ph1", {"winograd4_", "winograd4_", "winograd4_"}},
+        {"mb80ic60ih16oc60kh3sh2ph1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb80ic60ih2oc60kh3ph1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb80ic3ih32oc60kh3ph1", {"rows_", "rows_", "planes_"}},
+        {"mb10ic6ih14oc16kh5", {"direct_planes_", "rows_", "direct_avx"}},
+        {"mb80ic64ih56oc256kh1", {"direct_avx", "direct_avx", "direct_avx"}},
+    };
+    static const char *const ops[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct named_problem p;
+        char error[ERROR_TEXT];
+        assert_true(problem_parse_any(cases[i].problem, &p, error));
+        for (int k = 0; k < 3; k++) {
+            const struct entry *e = kernel_choose(NULL, ISA_AVX512, 2, ops[k], &p.problem,
+                                                  (struct formats){NCHW, NCHW}, error);
+            assert_non_null(e);
+            assert_ptr_equal(strstr(e->name, cases[i].names[k]), e->name);
+            assert_true(e->variant->parallel && e->variant->isa == ISA_AVX512);
+        }
+    }
+}
+
 /* The trainer */
 
 static void last_batch_of_an_epoch_is_kept(void **state)
@@ -939,6 +970,7 @@ int main(void)
         cmocka_unit_test(text_errors_point_at_the_word),
         cmocka_unit_test(text_shapes),
         cmocka_unit_test(impossible_networks_are_refused),
+        cmocka_unit_test(default_kernels_follow_the_shape),
         cmocka_unit_test(kernel_choice_order),
         cmocka_unit_test(last_batch_of_an_epoch_is_kept),
     };
