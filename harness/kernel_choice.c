@@ -167,12 +167,24 @@ static bool better(const struct entry *e, const struct entry *than, bool paralle
     return e->rung > than->rung;
 }
 
-const struct entry *kernel_choose(const char *choice, enum isa cap, int threads, const char *op,
-                                  const struct problem *p, struct formats f, char error[ERROR_TEXT])
+static bool names(const char *choice, const char *op)
 {
     bool named = false;
     for (struct cursor c = {.at = choice ? choice : ""}; next_pattern(&c);)
         named |= !fnmatch(c.op, op, 0);
+    return named;
+}
+
+bool kernel_choice_names_bn(const char *choice)
+{
+    return names(choice, "bn_fwd_train") || names(choice, "bn_bwd") ||
+           names(choice, "bn_relu_fwd_train") || names(choice, "bn_relu_bwd");
+}
+
+const struct entry *kernel_choose(const char *choice, enum isa cap, int threads, const char *op,
+                                  const struct problem *p, struct formats f, char error[ERROR_TEXT])
+{
+    bool named = names(choice, op);
     if (!named)
         choice = default_order(op, p);
     bool parallel = threads > 1 && worth_a_team(op, p);

@@ -26,6 +26,9 @@ const struct entry *kernel_choose(const char *choice, enum isa cap, int threads,
                                   const struct problem *p, struct formats f,
                                   char error[ERROR_TEXT]);
 
+/* Does the choice say what batch normalization in training runs on? Then nothing takes its place. */
+bool kernel_choice_names_bn(const char *choice);
+
 /* Does the choice, or the default where it does not name the operation, allow a variant for the problem? */
 bool kernel_choice_has(const char *choice, enum isa cap, int threads, const char *op,
                        const struct problem *p, struct formats f);

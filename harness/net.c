@@ -151,6 +151,23 @@ static bool reordered(const struct net *n, int i)
     return n->state[i].layout != (i ? n->state[i - 1].layout : NCHW);
 }
 
+/* Are the bn at i and the relu and maxpool after it one operation in training? */
+static bool pools(const struct net *n, int i)
+{
+    const struct layer *l = &n->text.layers[i];
+    const struct layer_state *s = &n->state[i];
+    return n->options.fuse != FUSE_OFF && i >= 0 && i + 2 < n->text.count && l->kind == LAYER_BN &&
+           l[1].kind == LAYER_RELU && l[2].kind == LAYER_MAXPOOL && l[2].kh == 2 &&
+           l[2].stride == 2 && s->layout == NCHW && s[1].layout == NCHW && s[2].layout == NCHW &&
+           !(n->options.fuse == FUSE_AUTO && kernel_choice_names_bn(n->options.kernels));
+}
+
+/* Is layer i done by the bn before it? */
+static bool pooled(const struct net *n, int i)
+{
+    return (i >= 1 && pools(n, i - 1)) || (i >= 2 && pools(n, i - 2));
+}
+
 /* A layer's gradient, the one it passes down, and that one in the layout of the layer below. */
 enum { GRADIENT_BUFFERS = 3 };
 
@@ -294,7 +311,7 @@ static bool make_activations(struct net *n)
         buffers[i] = own_floats(n, train_mb * widest, &good);
     for (int i = n->text.count - 1, here = 0; i >= 0; i--) {
         struct layer_state *s = &n->state[i];
-        bool same = in_place(&n->text.layers[i]);
+        bool same = in_place(&n->text.layers[i]) || pooled(n, i);
         int passed = same ? here : !here;
         s->diff_dst = buffers[here];
         s->diff_src = buffers[passed];
@@ -462,7 +479,7 @@ static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase
     struct net_op is = net_op(&n->text, layer, phase, pass->mb, pass->training, pass->fused[layer],
                               layer ? n->state[layer - 1].layout : NCHW, n->state[layer].layout);
     is.op = op_of(pass, layer, phase, is.op);
-    if (!is.op)
+    if (!is.op || (pass->training && pools(n, layer) && (phase == FWD || phase == BWD_DATA)))
         return true;
     const struct op *op = op_find(is.op);
     const char *refusal = op->refuse ? op->refuse(&is.problem) : NULL;
@@ -551,11 +568,27 @@ static bool fusible(const struct net *n, const struct pass *p, int i)
            (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
 }
 
+/* Does the conv at i gather the statistics of the bn after it? Where that is not asked for, only if the variant that
+ * gathers is the one that would convolve anyway: then it costs nothing. */
 static bool gathers(const struct net *n, const struct pass *p, int i)
 {
     const struct layer *l = &n->text.layers[i];
-    return p->training && n->options.fuse == FUSE_STATS && l->kind == LAYER_CONV &&
-           i + 1 < n->text.count && l[1].kind == LAYER_BN;
+    const struct net_options *o = &n->options;
+    if (!p->training || o->fuse == FUSE_OFF || o->fuse == FUSE_ON || l->kind != LAYER_CONV ||
+        i + 1 == n->text.count || l[1].kind != LAYER_BN)
+        return false;
+    if (o->fuse == FUSE_STATS)
+        return true;
+    struct problem problem = conv_problem(l, p->mb);
+    struct formats f = alike(n->state[i].layout);
+    char error[ERROR_TEXT];
+    const struct entry *apart = n->has_plan ? n->plan.layers[i].kernels[FWD] : NULL;
+    if (apart)
+        return !strcmp(apart->op, "conv_stats");
+    const struct entry *both =
+        kernel_choose(o->kernels, o->isa, o->hints.threads, "conv_stats", &problem, f, error);
+    apart = kernel_choose(o->kernels, o->isa, o->hints.threads, "conv_fwd", &problem, f, error);
+    return apart && both && !strcmp(apart->name, both->name) && !kernel_choice_names_bn(o->kernels);
 }
 
 static bool lower(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
@@ -737,12 +770,41 @@ static enum curve curve_of(const struct layer *l)
     return l->kind == LAYER_SIGMOID ? CURVE_SIGMOID : CURVE_TANH;
 }
 
+/* The bn at i, the relu and the maxpool after it, forward or backward. */
+static void run_bn_pool(const struct net *n, const struct pass *p, int i, bool backward)
+{
+    const struct layer *l = &n->text.layers[i];
+    const struct layer_state *s = &n->state[i], *end = s + 2;
+    struct bn_pool pool = {.pool = net_pool(l + 2, p->mb, NCHW),
+                           .channels = l->src.c,
+                           .eps = l->eps,
+                           .gathered = i && p->gathers[i - 1]};
+    const struct bn_pool_tensors t = {.src = s->src,
+                                      .gamma = s->weight,
+                                      .beta = s->bias,
+                                      .mean = s->mean,
+                                      .variance = s->variance,
+                                      .dst = end->dst,
+                                      .chosen = end->chosen,
+                                      .diff_dst = end->diff_dst,
+                                      .diff_src = s->diff_src,
+                                      .diff_gamma = s->diff_weight,
+                                      .diff_beta = s->diff_bias};
+    pool.pool.relu = true;
+    (backward ? n->layers->bn_pool_bwd : n->layers->bn_pool_fwd)(&pool, &t,
+                                                                 n->options.hints.threads);
+}
+
 static void layer_forward(struct net *n, const struct pass *p, int i)
 {
     const struct layer *l = &n->text.layers[i];
     struct layer_state *s = &n->state[i];
     int threads = n->options.hints.threads;
+    if (p->training && pooled(n, i))
+        return;
     run_reorder(n, &p->calls[i][REORDER_FWD]);
+    if (p->training && pools(n, i))
+        run_bn_pool(n, p, i, false);
     if (p->calls[i][FWD].entry)
         run_call(&p->calls[i][FWD]);
     if (l->kind == LAYER_BN && p->training) {
@@ -766,6 +828,10 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
     const struct layer *l = &n->text.layers[i];
     struct layer_state *s = &n->state[i];
     int threads = n->options.hints.threads;
+    if (pooled(n, i))
+        return;
+    if (pools(n, i))
+        run_bn_pool(n, p, i, true);
     if (p->calls[i][BWD_WEIGHTS].entry)
         run_call(&p->calls[i][BWD_WEIGHTS]);
     if (p->calls[i][BWD_DATA].entry)

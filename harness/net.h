@@ -25,7 +25,8 @@ struct net_plan {
 };
 
 /* bn; relu as one operation: where variants exist, never, always; always, and the statistics of a bn are gathered by the
- * conv before it as it writes its results. */
+ * conv before it as it writes its results. A maxpool of 2x2 after them in nchw joins them, unless never. Where it is left
+ * open, statistics are gathered by convs whose variant does that too, and choices that name operations of bn are kept. */
 enum fuse { FUSE_AUTO, FUSE_OFF, FUSE_ON, FUSE_STATS };
 
 struct net_options {

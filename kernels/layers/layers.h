@@ -23,6 +23,25 @@ enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 /* Activations that saturate. */
 enum curve { CURVE_SIGMOID, CURVE_TANH };
 
+/* Batch normalization over the batch, ReLU and max pooling over windows of 2x2 as one: what lies between two convolutions
+ * of a VGG. The normalized tensor, as large as src, is never written, and the gradient that the pooling spreads over it
+ * never read: its two sums are taken where the few gradients of the windows come in. */
+struct bn_pool {
+    struct maxpool pool; /* of k = s = 2, lanes = 1, planes = images * channels, relu */
+    int64_t channels;
+    double eps;
+    bool gathered; /* mean and variance of src are there already */
+};
+
+/* Tensors of both passes; a pass uses those it needs. */
+struct bn_pool_tensors {
+    const float *src, *gamma, *beta;
+    float *mean, *variance, *dst;
+    uint8_t *chosen;
+    const float *diff_dst;
+    float *diff_src, *diff_gamma, *diff_beta;
+};
+
 /* What makes new weights from gradients, as PyTorch defines it; m and v are its memory of a weight, zero at first.
  *   ADAM     moments m and v, their bias corrected; eps is added to the square root
  *   SGD      m = beta1 m + g; w -= lr m, with nesterov lr (g + beta1 m). beta1 0: plain descent
@@ -55,6 +74,9 @@ struct layers {
     /* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of diff_src. */
     void (*maxpool_bwd)(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
                         float *diff_src, int threads);
+
+    void (*bn_pool_fwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
+    void (*bn_pool_bwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
 
     void (*update)(const struct optimizer *o, int64_t n, float *weights, const float *gradients,
                    float *m, float *v, int threads);
