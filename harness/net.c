@@ -151,15 +151,20 @@ static bool reordered(const struct net *n, int i)
     return n->state[i].layout != (i ? n->state[i - 1].layout : NCHW);
 }
 
-/* Are the bn at i and the relu and maxpool after it one operation in training? */
+/* Are the bn at i and the relu and maxpool after it one operation in training? Left open, only where rows are wide enough
+ * for vectors and no choice says what the bn runs on. */
 static bool pools(const struct net *n, int i)
 {
+    enum { WIDE = 8 };
     const struct layer *l = &n->text.layers[i];
     const struct layer_state *s = &n->state[i];
-    return n->options.fuse != FUSE_OFF && i >= 0 && i + 2 < n->text.count && l->kind == LAYER_BN &&
-           l[1].kind == LAYER_RELU && l[2].kind == LAYER_MAXPOOL && l[2].kh == 2 &&
-           l[2].stride == 2 && s->layout == NCHW && s[1].layout == NCHW && s[2].layout == NCHW &&
-           !(n->options.fuse == FUSE_AUTO && kernel_choice_names_bn(n->options.kernels));
+    if (n->options.fuse == FUSE_OFF || i < 0 || i + 2 >= n->text.count || l->kind != LAYER_BN ||
+        l[1].kind != LAYER_RELU || l[2].kind != LAYER_MAXPOOL || l[2].kh != 2 || l[2].stride != 2)
+        return false;
+    if (s->layout != NCHW || s[1].layout != NCHW || s[2].layout != NCHW)
+        return false;
+    return n->options.fuse != FUSE_AUTO ||
+           (l[2].dst.w >= WIDE && !kernel_choice_names_bn(n->options.kernels));
 }
 
 /* Is layer i done by the bn before it? */
