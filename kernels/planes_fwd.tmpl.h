@@ -17,10 +17,11 @@
  *       for each tile of pixels
  *         for each block of outputs: the micro-kernel, from bias or the sums so far
  *
- * Sums wait in scratch between blocks of inputs; the last block writes dst from registers. Small images that are no
- * multiple of V lie side by side in the planes, [y][image][x], and their sums are moved to dst in the end; others end in
- * a vector that overlaps the one before. A sum is made in one lane, in the order of inputs and taps, whatever the tile:
- * so a thread may join the images it has to do to units. */
+ * Sums wait in scratch between blocks of inputs, in the order tiles read them: one run for hardware prefetchers, few
+ * pages. The last block writes dst from registers. Small images that are no multiple of V lie side by side in the
+ * planes, [y][image][x], and their sums, a channel's in a row, are moved to dst in the end; others end in a vector that
+ * overlaps the one before. A sum is made in one lane, in the order of inputs and taps, whatever the tile: so a thread may
+ * join the images it has to do to units. */
 #include "rows.tmpl.h"
 
 /* Pixels of a unit, most and fewest: enough to pay for the rows that units share, */
