@@ -5,7 +5,6 @@
 #include "rng.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,16 +64,6 @@ struct net {
     int owned_count, owned_room;
     double bytes;
 };
-
-__attribute__((format(printf, 2, 3))) static bool fail(char error[ERROR_TEXT], const char *format,
-                                                       ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(error, ERROR_TEXT, format, list);
-    va_end(list);
-    return false;
-}
 
 /* Memory: aligned to cache lines, zeroed, freed with the network. NULL after the first failure shows in `good`. */
 static void *own(struct net *n, double bytes, bool *good)
@@ -191,7 +180,7 @@ static bool check_memory(const struct net *n, char error[ERROR_TEXT])
     }
     double need = 4 * (floats + GRADIENT_BUFFERS * widest), have = n->options.memory;
     if (have > 0 && need > have)
-        return fail(
+        return explain(
             error, "the network needs %.3g GB, this machine has %.3g; use a smaller batch or layer",
             need / 1e9, have / 1e9);
     return true;
@@ -210,14 +199,15 @@ static bool check_shape(struct net *n, char error[ERROR_TEXT])
     const struct layer *last = &n->text.layers[n->text.count - 1];
     n->first_trained = first_trained(&n->text);
     if (n->first_trained == n->text.count)
-        return fail(error, "network: no layer has weights to train; add a conv or dense layer");
+        return explain(error, "network: no layer has weights to train; add a conv or dense layer");
     if (last->dst.h != 1 || last->dst.w != 1 || last->dst.c < n->options.classes)
-        return fail(error,
-                    "network, column %d: the last layer gives %lldx%lldx%lld numbers an image, the "
-                    "data has %d classes; "
-                    "end with dense %d",
-                    last->column, (long long)last->dst.c, (long long)last->dst.h,
-                    (long long)last->dst.w, n->options.classes, n->options.classes);
+        return explain(
+            error,
+            "network, column %d: the last layer gives %lldx%lldx%lld numbers an image, the "
+            "data has %d classes; "
+            "end with dense %d",
+            last->column, (long long)last->dst.c, (long long)last->dst.h, (long long)last->dst.w,
+            n->options.classes, n->options.classes);
     return true;
 }
 
@@ -490,8 +480,8 @@ static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase
     const char *refusal = op->refuse ? op->refuse(&is.problem) : NULL;
     char why[ERROR_TEXT];
     if (refusal)
-        return fail(error, "network, column %d, bn with a batch of %lld: %s",
-                    n->text.layers[layer].column, (long long)pass->mb, refusal);
+        return explain(error, "network, column %d, bn with a batch of %lld: %s",
+                       n->text.layers[layer].column, (long long)pass->mb, refusal);
     *c = (struct call){.problem = is.problem,
                        .layer = layer,
                        .phase = phase,
@@ -501,7 +491,7 @@ static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase
         c->entry = kernel_choose(o->kernels, o->isa, o->hints.threads, is.op, &is.problem,
                                  is.formats, why);
     if (!c->entry)
-        return fail(error, "layer %d: %.490s", layer, why);
+        return explain(error, "layer %d: %.490s", layer, why);
     const struct variant *v = c->entry->variant;
     size_t scratch = v->scratch_size ? v->scratch_size(&c->problem, is.formats, &o->hints) : 0;
     n->scratch_size = scratch > n->scratch_size ? scratch : n->scratch_size;
@@ -629,7 +619,7 @@ static bool add_pass(struct net *n, int64_t mb, bool training, char error[ERROR_
     p->fused = own(n, (double)((size_t)n->text.count * sizeof *p->fused), &good);
     p->gathers = own(n, (double)((size_t)n->text.count * sizeof *p->gathers), &good);
     if (!good)
-        return fail(error, "out of memory for the plan of the network");
+        return explain(error, "out of memory for the plan of the network");
     n->pass_count++;
     for (int i = 0; i < n->text.count; i++)
         if (!lower(n, p, i, error))
@@ -650,7 +640,7 @@ static bool finish_calls(struct net *n, char error[ERROR_TEXT])
     bool good = true;
     n->scratch = own(n, (double)n->scratch_size, &good);
     if (!good)
-        return fail(error, "out of memory for %zu bytes of scratch", n->scratch_size);
+        return explain(error, "out of memory for %zu bytes of scratch", n->scratch_size);
     for (int i = 0; i < n->pass_count * n->text.count * PHASES; i++) {
         struct call *c = call_place(n, i);
         if (!c->entry)
@@ -674,7 +664,7 @@ static bool build(struct net *n, char error[ERROR_TEXT])
         return false;
     n->layer_seconds = own(n, (double)((size_t)n->text.count * sizeof *n->layer_seconds), &good);
     if (!good || !make_parameters(n) || !make_activations(n))
-        return fail(error, "out of memory for the network; use a smaller batch or layer");
+        return explain(error, "out of memory for the network; use a smaller batch or layer");
     init_weights(n);
     const int64_t sizes[MAX_PASSES] = {o->batch, o->tail, o->eval_batch, o->eval_tail};
     for (int i = 0; i < MAX_PASSES; i++)
@@ -688,7 +678,7 @@ struct net *net_create(const struct net_text *text, const struct net_options *op
 {
     struct net *n = calloc(1, sizeof *n);
     if (!n) {
-        fail(error, "out of memory for the network");
+        explain(error, "out of memory for the network");
         return NULL;
     }
     n->text = *text;
