@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { USE_WEIGHTS = 16 }; /* of the random stream */
+enum { USE_WEIGHTS = 16, USE_DROPOUT }; /* of the random stream */
 
 const char *const phase_names[PHASES] = {"fwd", "bwd_data", "bwd_weights", "reorder_fwd",
                                          "reorder_bwd"};
@@ -60,7 +60,8 @@ struct net {
     size_t scratch_size;
     double (*layer_seconds)[TIMES];
     double loss_seconds, update_seconds;
-    void **owned; /* everything allocated below */
+    int64_t steps; /* calls of net_gradients */
+    void **owned;  /* everything allocated below */
     int owned_count, owned_room;
     double bytes;
 };
@@ -306,7 +307,8 @@ static bool make_activations(struct net *n)
         buffers[i] = own_floats(n, train_mb * widest, &good);
     for (int i = n->text.count - 1, here = 0; i >= 0; i--) {
         struct layer_state *s = &n->state[i];
-        bool same = in_place(&n->text.layers[i]) || pooled(n, i);
+        const enum layer_kind kind = n->text.layers[i].kind;
+        bool same = in_place(&n->text.layers[i]) || kind == LAYER_DROPOUT || pooled(n, i);
         int passed = same ? here : !here;
         s->diff_dst = buffers[here];
         s->diff_src = buffers[passed];
@@ -760,6 +762,12 @@ static bool relu_is_fused(const struct net *n, const struct pass *p, int i)
     return bn_rectifies(p, i) || pool_rectifies(n, p, i);
 }
 
+uint64_t net_dropout_key(const struct net *n, int layer)
+{
+    return rng_stream(rng_stream(n->options.seed, USE_DROPOUT, (uint64_t)n->steps), USE_DROPOUT,
+                      (uint64_t)layer);
+}
+
 static enum curve curve_of(const struct layer *l)
 {
     return l->kind == LAYER_SIGMOID ? CURVE_SIGMOID : CURVE_TANH;
@@ -809,6 +817,10 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
         n->layers->relu_fwd(s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH) {
         n->layers->curve_fwd(curve_of(l), s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_DROPOUT) {
+        int64_t size = p->mb * volume_in(&l->dst, s->layout);
+        double rate = p->training ? l->rate : 0;
+        n->layers->dropout(s->src, s->dst, size, rate, net_dropout_key(n, i), threads);
     } else if (l->kind == LAYER_SOFTMAX) {
         softmax_fwd(p->mb, l->dst.c, s->dst);
     } else if (l->kind == LAYER_MAXPOOL) {
@@ -838,6 +850,9 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
     } else if (l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH) {
         n->layers->curve_bwd(curve_of(l), s->dst, s->diff_dst,
                              p->mb * volume_in(&l->dst, s->layout), threads);
+    } else if (l->kind == LAYER_DROPOUT) {
+        n->layers->dropout(s->diff_dst, s->diff_src, p->mb * volume_in(&l->dst, s->layout), l->rate,
+                           net_dropout_key(n, i), threads);
     } else if (l->kind == LAYER_SOFTMAX) {
         softmax_bwd(p->mb, l->dst.c, s->dst, s->diff_dst);
     } else if (l->kind == LAYER_MAXPOOL) {
@@ -869,6 +884,7 @@ float *net_input(struct net *n)
 struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels)
 {
     const struct pass *p = find_pass(n, mb, true);
+    n->steps++;
     struct layer_state *last = &n->state[n->text.count - 1];
     double then = now(), t;
     for (int i = 0; i < n->text.count; i++, then = t) {
@@ -968,6 +984,7 @@ struct net_seconds net_seconds(const struct net *n)
         case LAYER_SIGMOID:
         case LAYER_TANH:
         case LAYER_SOFTMAX:
+        case LAYER_DROPOUT:
         case LAYER_MAXPOOL:
         case LAYER_FLATTEN: s.other += seconds; break;
         }

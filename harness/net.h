@@ -85,6 +85,8 @@ float *net_input(struct net *n);
 /* Forward and backward over mb images (batch or tail); running statistics are updated. The loss in the outcome is
  * the sum over the batch, the gradients are those of the mean. */
 struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels);
+/* What decides which values a dropout drops in the last call of net_gradients: seed, number of the call, layer. */
+uint64_t net_dropout_key(const struct net *n, int layer);
 /* The optimizer's step on those gradients. */
 void net_update(struct net *n, const struct optimizer *optimizer);
 /* Forward only (eval_batch or eval_tail images), BN by its running statistics. */

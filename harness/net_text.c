@@ -42,7 +42,8 @@ const struct preset *preset_find(const char *name)
 const char *const layer_names[] = {
     [LAYER_CONV] = "conv",       [LAYER_DENSE] = "dense",     [LAYER_BN] = "bn",
     [LAYER_RELU] = "relu",       [LAYER_SIGMOID] = "sigmoid", [LAYER_TANH] = "tanh",
-    [LAYER_SOFTMAX] = "softmax", [LAYER_MAXPOOL] = "maxpool", [LAYER_FLATTEN] = "flatten",
+    [LAYER_SOFTMAX] = "softmax", [LAYER_DROPOUT] = "dropout", [LAYER_MAXPOOL] = "maxpool",
+    [LAYER_FLATTEN] = "flatten",
 };
 enum { LAYER_KINDS = sizeof layer_names / sizeof layer_names[0] };
 
@@ -252,6 +253,13 @@ static bool read_plain(enum layer_kind kind, struct layer *l)
     return true;
 }
 
+static bool read_dropout(struct reader *r, struct layer *l)
+{
+    const char *what = "write the share of values to drop, from 0 to 0.99, as in dropout 0.15";
+    read_plain(LAYER_DROPOUT, l);
+    return read_real(r, 0, 0.99, what, &l->rate);
+}
+
 /* Nobody is to get it by mistake. */
 static bool read_softmax(struct reader *r, const struct reader *name, struct layer *l)
 {
@@ -274,7 +282,8 @@ static bool no_such_layer(const struct reader *r)
         }
     }
     return wrong(
-        r, "no such layer; layers are conv, dense, bn, relu, sigmoid, tanh, maxpool, flatten");
+        r,
+        "no such layer; layers are conv, dense, bn, relu, sigmoid, tanh, dropout, maxpool, flatten");
 }
 
 static bool read_layer(struct reader *r, struct layer *l)
@@ -291,6 +300,7 @@ static bool read_layer(struct reader *r, struct layer *l)
     case LAYER_DENSE: return read_dense(r, l);
     case LAYER_BN: return read_bn(r, l);
     case LAYER_MAXPOOL: return read_maxpool(r, l);
+    case LAYER_DROPOUT: return read_dropout(r, l);
     case LAYER_SOFTMAX: return read_softmax(r, &name, l);
     case LAYER_RELU:
     case LAYER_SIGMOID:
@@ -312,8 +322,8 @@ static bool may_follow(const struct net_text *n, enum layer_kind kind)
     if (i < 0)
         return true;
     enum layer_kind before = n->layers[i].kind;
-    return before == LAYER_CONV || before == LAYER_DENSE || before == LAYER_BN ||
-           before == LAYER_MAXPOOL;
+    return before != LAYER_RELU && before != LAYER_SIGMOID && before != LAYER_TANH &&
+           before != LAYER_SOFTMAX;
 }
 
 bool net_text_parse(const char *text, struct shape input, struct net_text *out,
@@ -368,6 +378,8 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
         snprintf(at + n, room - (size_t)n, "%s", nobias);
     } else if (l->kind == LAYER_DENSE) {
         snprintf(at, room, " %lld%s", (long long)l->dst.c, nobias);
+    } else if (l->kind == LAYER_DROPOUT) {
+        snprintf(at, room, " %g", l->rate);
     } else if (l->kind == LAYER_SOFTMAX) {
         snprintf(at, room, " stray");
     } else if (l->kind == LAYER_MAXPOOL && l->stride != l->kh) {

@@ -7,6 +7,7 @@
  *   bn [eps E] [momentum M]                    PyTorch's conventions: 1e-5, and 0.1 as the weight of the new value
  *   relu   sigmoid   tanh   flatten
  *   softmax stray                              a softmax although the loss applies one: a published mistake
+ *   dropout P                                  in training only; the values that stay are divided by 1 - P
  *   maxpool K [stride S]                       stride K unless given
  *
  * The last layer gives the logits of a softmax cross-entropy. */
@@ -29,6 +30,7 @@ enum layer_kind {
     LAYER_SIGMOID,
     LAYER_TANH,
     LAYER_SOFTMAX,
+    LAYER_DROPOUT,
     LAYER_MAXPOOL,
     LAYER_FLATTEN
 };
@@ -40,6 +42,7 @@ struct layer {
     int64_t kh, kw, stride, ph, pw; /* conv, maxpool; padding above and to the left */
     bool bias;                      /* conv, dense */
     double eps, momentum;           /* bn */
+    double rate;                    /* dropout: the share that is dropped */
     struct shape src, dst;
     int column; /* of its first word in the text, from 1 */
 };

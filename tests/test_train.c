@@ -306,6 +306,37 @@ static void bn_pool_is_what_it_replaces(void **state)
     }
 }
 
+static void dropout_keeps_its_share(void **state)
+{
+    (void)state;
+    enum { N = 100003 };
+    static float x[N], y[N], again[N], other[N], dy[N];
+    for (int i = 0; i < N; i++)
+        x[i] = 2 + noise(i);
+    for (int percent = 0; percent < 100; percent += 15) {
+        const double p = percent / 100.0;
+        instance->dropout(x, y, N, p, 0x123456789abcdef0u, 1);
+        instance->dropout(x, again, N, p, 0x123456789abcdef0u, 3);
+        instance->dropout(x, other, N, p, 0x923456789abcdef1u, 3);
+        memcpy(dy, x, sizeof x);
+        instance->dropout(dy, dy, N, p, 0x123456789abcdef0u, 2);
+        assert_memory_equal(y, again, sizeof y);
+        assert_memory_equal(y, dy, sizeof y);
+        int kept = 0, same = 0, runs = 0;
+        for (int i = 0; i < N; i++) {
+            assert_true(y[i] == 0 || fabs(y[i] * (1 - p) - x[i]) < 1e-6 * x[i]);
+            kept += y[i] != 0;
+            same += (y[i] != 0) == (other[i] != 0);
+            runs += i && (y[i] != 0) == (y[i - 1] != 0);
+        }
+        /* Six standard deviations, for the share, for two keys and for neighbours. */
+        const double wide = 6 * sqrt(N * 0.25), alike = 1 - 2 * p * (1 - p);
+        assert_near(kept, N * (1 - p), wide);
+        assert_near(same, N * alike, wide);
+        assert_near(runs, N * alike, wide);
+    }
+}
+
 static void pixels_become_units(void **state)
 {
     (void)state;
@@ -558,6 +589,17 @@ static void ref_maxpool(const struct layer *l, const double *x, double *y)
     }
 }
 
+/* What the dropout at `layer` multiplies value j of `count` by. */
+static double dropped(const struct net *n, int layer, double rate, int64_t count, int64_t j)
+{
+    float all[SMALL_BATCH * 256];
+    assert_true(count <= SMALL_BATCH * 256);
+    for (int64_t i = 0; i < count; i++)
+        all[i] = 1;
+    net_layers(n)->dropout(all, all, count, rate, net_dropout_key(n, layer), 1);
+    return all[j];
+}
+
 static void ref_softmax(int64_t classes, const double *x, double *y)
 {
     for (int64_t i = 0; i < SMALL_BATCH * classes; i++) {
@@ -600,6 +642,10 @@ static double ref_loss(struct net *n, const struct net_text *text, const float *
                 y[j] = tanh(x[j]);
             break;
         case LAYER_SOFTMAX: ref_softmax(outputs, x, y); break;
+        case LAYER_DROPOUT:
+            for (int64_t j = 0; j < SMALL_BATCH * outputs; j++)
+                y[j] = x[j] * dropped(n, i, l->rate, SMALL_BATCH * outputs, j);
+            break;
         case LAYER_DENSE:
             for (int64_t j = 0; j < SMALL_BATCH * outputs; j++) {
                 y[j] = b[j % outputs];
@@ -689,8 +735,29 @@ static void gradients_through_curves(void **state)
     (void)state;
     check_gradients(
         "conv 4 3x3 same stride 2; bn; sigmoid; maxpool 2; conv 5 2x3; tanh; conv 6 2x2; "
-        "sigmoid; dense 7; bn; tanh; dense 4; softmax stray",
+        "sigmoid; dense 7; bn; relu; dropout 0.4; dense 9; dropout 0.2; tanh; dense 4; softmax stray",
         NULL);
+}
+
+static void dropout_is_for_training_alone(void **state)
+{
+    (void)state;
+    struct net *with = make_net("dropout 0.5; dense 4", small_input, SMALL_BATCH, NULL, FUSE_AUTO);
+    struct net *without = make_net("dense 4", small_input, SMALL_BATCH, NULL, FUSE_AUTO);
+    const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
+    double first = 0;
+    for (int step = 0; step < 2; step++) {
+        for (int64_t i = 0; i < SMALL_BATCH * small_input.c * small_input.h * small_input.w; i++)
+            net_input(with)[i] = net_input(without)[i] = noise(i);
+        double evaluated = net_evaluate(with, SMALL_BATCH, labels).loss;
+        assert_true(evaluated == net_evaluate(without, SMALL_BATCH, labels).loss);
+        double trained = net_gradients(with, SMALL_BATCH, labels).loss;
+        /* Others are dropped in the next step. */
+        assert_true(trained != evaluated && trained != first);
+        first = trained;
+    }
+    net_free(with);
+    net_free(without);
 }
 
 /* After one pass the running statistics have moved a tenth of the way to those of the batch. */
@@ -860,6 +927,7 @@ static void text_errors_point_at_the_word(void **state)
     expect_text_error("conv 6 5x5; Conv2d 3", "column 13, 'Conv2d'", "called conv here");
     expect_text_error("dense 10; softmax", "column 11, 'softmax'", "loss applies softmax");
     expect_text_error("dense 10; relu; sigmoid", "column 17, 'sigmoid'", "activation");
+    expect_text_error("dense 10; dropout 1", "column 19, '1'", "share of values to drop");
     expect_text_error("dense 10; softmax strange", "column 11, 'softmax'", "softmax stray");
     expect_text_error("conv six 5x5", "column 6, 'six'", "number of filters");
     expect_text_error("conv 6", "at the end", "size of the kernel");
@@ -1067,6 +1135,7 @@ int main(void)
         cmocka_unit_test(maxpool_rectifies),
         cmocka_unit_test(curves_are_accurate),
         cmocka_unit_test(bn_pool_is_what_it_replaces),
+        cmocka_unit_test(dropout_keeps_its_share),
         cmocka_unit_test(pixels_become_units),
         cmocka_unit_test(adam_two_steps_by_hand),
         cmocka_unit_test(optimizers_by_their_formulas),
@@ -1079,6 +1148,7 @@ int main(void)
         cmocka_unit_test_prestate(gradients_match_finite_differences, references),
         cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),
         cmocka_unit_test(gradients_through_curves),
+        cmocka_unit_test(dropout_is_for_training_alone),
         cmocka_unit_test(running_statistics_of_a_network),
         cmocka_unit_test(initial_weights_fill_their_range),
         cmocka_unit_test(fused_and_unfused_agree),

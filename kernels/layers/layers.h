@@ -67,6 +67,10 @@ struct layers {
     void (*curve_fwd)(enum curve curve, float *x, int64_t n, int threads);
     void (*curve_bwd)(enum curve curve, const float *y, float *dy, int64_t n, int threads);
 
+    /* Each of n < 2^32 values is 0 with probability p, else x / (1 - p). Which ones depends on the key and the place
+     * alone, so the same call takes the gradient back. 0 <= p < 1; dst may be src. */
+    void (*dropout)(const float *src, float *dst, int64_t n, double p, uint64_t key, int threads);
+
     /* The first largest value of each window wins, a NaN beats all; its place is left in
      * chosen[planes][oh][ow][lanes]. */
     void (*maxpool_fwd)(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,

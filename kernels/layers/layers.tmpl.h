@@ -51,6 +51,7 @@ static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
 }
 
 #include "curves.tmpl.h"
+#include "dropout.tmpl.h"
 
 /* Max pooling: the largest values so far and their places, as floats. */
 struct holders {
@@ -627,6 +628,7 @@ const struct layers LAYERS = {
     .relu_bwd = relu_bwd,
     .curve_fwd = curve_fwd,
     .curve_bwd = curve_bwd,
+    .dropout = dropout,
     .maxpool_fwd = maxpool_fwd,
     .maxpool_bwd = maxpool_bwd,
     .bn_pool_fwd = bn_pool_fwd,
