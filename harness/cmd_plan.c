@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "command.h"
 #include "net_plan.h"
+#include "preset.h"
 #include "progress.h"
 
 #include <getopt.h>

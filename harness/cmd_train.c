@@ -6,6 +6,7 @@
 #include "machine.h"
 #include "net_plan.h"
 #include "op.h"
+#include "preset.h"
 #include "train.h"
 #include "verify.h"
 #include "whole_file.h"
@@ -40,11 +41,19 @@ static const char help[] =
     "  --batch B           images a step (default: the preset's, else 10); the short last batch of\n"
     "                      an epoch is kept\n"
     "  --optimizer adam|sgd|rmsprop\n"
-    "                      as PyTorch defines them (default adam)\n"
+    "                      as PyTorch defines them (default: the preset's, else adam)\n"
     "  --lr R              learning rate (default: the preset's, else 1e-3)\n"
     "  --momentum M        of sgd (default 0); --nesterov looks ahead with it\n"
-    "  --rho R             of rmsprop: the weight of the old mean square (default 0.99)\n"
+    "  --rho R             of rmsprop: the weight of the old mean square (default: the preset's, else 0.99)\n"
     "  --decay W           adds W times the weight to its gradient (default 0)\n"
+    "  --initial pytorch|glorot|he\n"
+    "                      weights at first: PyTorch's of conv and dense, Glorot uniform as in Keras,\n"
+    "                      He normal; biases are 0 in the last two (default: the preset's, else pytorch)\n"
+    "  --pixels unit|centered\n"
+    "                      over 255, or less the mean of all pixels of the split (default: the preset's,\n"
+    "                      else unit)\n"
+    "  --augment CHANGES   of training images, as in 'flip, shear 0.2, zoom 0.2, shift 4' (degrees, a\n"
+    "                      share, pixels), or none (default: the preset's, else none)\n"
     "  --seed K            of initial weights, shuffling and synthetic images (default: the\n"
     "                      preset's, else 44)\n"
     "  --shuffle on|off    a new order each epoch (default on)\n"
@@ -80,8 +89,9 @@ struct request {
     const char *network, *data, *init, *save, *json;
     int64_t epochs, steps, batch, seed, threads, log;
     double lr, momentum, rho, decay;
-    enum optimizer_kind optimizer;
-    bool shuffle, describe, nesterov;
+    int optimizer, initial, pixels; /* of their enumerations */
+    struct augment augment;
+    bool shuffle, describe, nesterov, augmented;
     const char *kernels;
     enum isa isa;
     enum fuse fuse;
@@ -95,6 +105,7 @@ struct run {
     struct net_text layers;
     struct data_source source;
     struct data data;
+    struct optimizer optimizer;
     struct machine machine;
     struct net *net;
     struct trainer trainer;
@@ -103,17 +114,18 @@ struct run {
     int64_t steps; /* of the whole run */
 };
 
+static const char *const optimizer_names[] = {
+    [OPTIMIZER_ADAM] = "adam", [OPTIMIZER_SGD] = "sgd", [OPTIMIZER_RMSPROP] = "rmsprop", NULL};
+
 static int print_presets(void)
 {
     for (const struct preset *p = presets; p->name; p++)
-        printf("%s: %s\n    %s\n    %s, %lld epochs, batch %lld, Adam %g, seed %llu\n", p->name,
-               p->what, p->text, data_shapes[p->data].name, (long long)p->epochs,
-               (long long)p->batch, p->lr, (unsigned long long)p->seed);
+        printf("%s: %s\n    %s\n    %s, %lld %s, batch %lld, %s %g, seed %llu\n", p->name, p->what,
+               p->text, data_shapes[p->data].name, (long long)(p->steps ? p->steps : p->epochs),
+               p->steps ? "steps" : "epochs", (long long)p->batch,
+               optimizer_names[p->optimizer.kind], p->optimizer.lr, (unsigned long long)p->seed);
     return EXIT_GOOD;
 }
-
-static const char *const optimizer_names[] = {
-    [OPTIMIZER_ADAM] = "adam", [OPTIMIZER_SGD] = "sgd", [OPTIMIZER_RMSPROP] = "rmsprop", NULL};
 
 static bool read_rate(const char *text, double *out)
 {
@@ -133,20 +145,6 @@ static bool read_share(const char *option, const char *text, double *out)
     if (end != text && !*end && *out >= 0 && *out < 1)
         return true;
     wrong_use("%s '%s': give a number from 0 to below 1, as in 0.9", option, text);
-    return false;
-}
-
-/* Options of another optimizer are a mistake, not to be passed over. */
-static bool check_optimizer(const struct request *r)
-{
-    if (r->momentum >= 0 && r->optimizer != OPTIMIZER_SGD)
-        wrong_use("--momentum: only with --optimizer sgd");
-    else if (r->rho >= 0 && r->optimizer != OPTIMIZER_RMSPROP)
-        wrong_use("--rho: only with --optimizer rmsprop");
-    else if (r->nesterov && r->momentum <= 0)
-        wrong_use("--nesterov: needs --momentum above 0");
-    else
-        return true;
     return false;
 }
 
@@ -179,6 +177,9 @@ static int read_request(int argc, char **argv, struct request *r)
         NESTEROV,
         RHO,
         DECAY,
+        INITIAL,
+        PIXELS,
+        AUGMENT,
         SEED,
         SHUFFLE,
         INIT,
@@ -203,6 +204,9 @@ static int read_request(int argc, char **argv, struct request *r)
                                      {"nesterov", no_argument, NULL, NESTEROV},
                                      {"rho", required_argument, NULL, RHO},
                                      {"decay", required_argument, NULL, DECAY},
+                                     {"initial", required_argument, NULL, INITIAL},
+                                     {"pixels", required_argument, NULL, PIXELS},
+                                     {"augment", required_argument, NULL, AUGMENT},
                                      {"seed", required_argument, NULL, SEED},
                                      {"shuffle", required_argument, NULL, SHUFFLE},
                                      {"init", required_argument, NULL, INIT},
@@ -219,6 +223,9 @@ static int read_request(int argc, char **argv, struct request *r)
                                      {0}};
     static const char *const on_off[] = {"on", "off", NULL}, *const fuses[] = {"auto", "off", "on",
                                                                                "stats", NULL};
+    static const char *const initials[] = {"pytorch", "glorot", "he", NULL},
+                             *const pixel_forms[] = {"unit", "centered", NULL};
+    char error[ERROR_TEXT];
     *r = (struct request){.data = "synthetic",
                           .epochs = -1,
                           .steps = -1,
@@ -229,6 +236,9 @@ static int read_request(int argc, char **argv, struct request *r)
                           .lr = -1,
                           .momentum = -1,
                           .rho = -1,
+                          .optimizer = -1,
+                          .initial = -1,
+                          .pixels = -1,
                           .shuffle = true,
                           .isa = isa_detect()};
     for (int c, word; (c = next_option(argc, argv, options)) != -1;) {
@@ -239,8 +249,14 @@ static int read_request(int argc, char **argv, struct request *r)
         case STEPS: good = read_whole("--steps", optarg, 1, 1000000000000, &r->steps); break;
         case BATCH: good = read_whole("--batch", optarg, 1, 1000000, &r->batch); break;
         case OPTIMIZER:
-            if ((good = read_word("--optimizer", optarg, optimizer_names, &word)))
-                r->optimizer = (enum optimizer_kind)word;
+            good = read_word("--optimizer", optarg, optimizer_names, &r->optimizer);
+            break;
+        case INITIAL: good = read_word("--initial", optarg, initials, &r->initial); break;
+        case PIXELS: good = read_word("--pixels", optarg, pixel_forms, &r->pixels); break;
+        case AUGMENT:
+            r->augmented = true;
+            if (!(good = augment_parse(optarg, &r->augment, error)))
+                wrong_use("%s", error);
             break;
         case RATE: good = read_rate(optarg, &r->lr); break;
         case MOMENTUM: good = read_share("--momentum", optarg, &r->momentum); break;
@@ -279,7 +295,35 @@ static int read_request(int argc, char **argv, struct request *r)
     if (r->epochs > 0 && r->steps > 0)
         return wrong_use("train: --epochs or --steps, not both");
     r->network = argv[optind];
-    return check_optimizer(r) ? -1 : EXIT_WRONG_USE;
+    return -1;
+}
+
+/* The preset's optimizer, or another with PyTorch's defaults, as far as options do not say otherwise; those of another
+ * optimizer are a mistake, not to be passed over. */
+static bool choose_optimizer(const struct request *r, const struct preset *p, struct optimizer *o)
+{
+    *o = p->optimizer;
+    if (r->optimizer >= 0 && r->optimizer != (int)o->kind)
+        *o = (struct optimizer){.kind = (enum optimizer_kind)r->optimizer,
+                                .lr = o->lr,
+                                .beta1 = r->optimizer == OPTIMIZER_ADAM ? 0.9 : 0,
+                                .beta2 = r->optimizer == OPTIMIZER_ADAM ? 0.999 : 0.99,
+                                .eps = 1e-8};
+    if (r->momentum >= 0 && o->kind != OPTIMIZER_SGD)
+        wrong_use("--momentum: only with --optimizer sgd");
+    else if (r->rho >= 0 && o->kind != OPTIMIZER_RMSPROP)
+        wrong_use("--rho: only with --optimizer rmsprop");
+    else if (r->nesterov && r->momentum <= 0)
+        wrong_use("--nesterov: needs --momentum above 0");
+    else {
+        o->lr = r->lr > 0 ? r->lr : o->lr;
+        o->beta1 = r->momentum >= 0 ? r->momentum : o->beta1;
+        o->beta2 = r->rho >= 0 ? r->rho : o->beta2;
+        o->decay = r->decay;
+        o->nesterov = r->nesterov;
+        return true;
+    }
+    return false;
 }
 
 /* Preset or text, and the settings that were not given. */
@@ -287,9 +331,12 @@ static int resolve(struct run *run)
 {
     struct request *r = &run->request;
     char error[ERROR_TEXT];
-    const struct preset *p = run->preset = preset_find(r->network);
-    run->text = p ? p->text : r->network;
-    if (!data_find(r->data, p ? p->data : DATA_ANY, &run->source, error))
+    run->preset = preset_find(r->network);
+    const struct preset *p = run->preset ? run->preset : &preset_of_texts;
+    run->text = run->preset ? p->text : r->network;
+    if (!choose_optimizer(r, p, &run->optimizer))
+        return EXIT_WRONG_USE;
+    if (!data_find(r->data, p->data, &run->source, error))
         return wrong_use("%s", error);
     const struct data_shape *image = &data_shapes[run->source.kind];
     struct shape shape = {image->channels, image->height, image->width};
@@ -303,11 +350,17 @@ static int resolve(struct run *run)
     }
     if (r->kernels && strcmp(r->kernels, "auto") && !kernel_choice_check(r->kernels, error))
         return wrong_use("%s", error);
-    r->epochs = r->epochs > 0 ? r->epochs : p ? p->epochs : 5;
-    r->batch = r->batch > 0 ? r->batch : p ? p->batch : 10;
-    r->lr = r->lr > 0 ? r->lr : p ? p->lr : 1e-3;
-    r->seed = r->seed >= 0 ? r->seed : p ? (int64_t)p->seed : 44;
     r->log = r->log > 0 ? r->log : r->steps > 0 ? 1 : 100;
+    if (r->steps < 0 && r->epochs < 0) {
+        r->steps = p->steps ? p->steps : -1;
+        r->epochs = p->epochs;
+    }
+    r->batch = r->batch > 0 ? r->batch : p->batch;
+    r->seed = r->seed >= 0 ? r->seed : (int64_t)p->seed;
+    r->initial = r->initial >= 0 ? r->initial : (int)p->init;
+    r->pixels = r->pixels >= 0 ? r->pixels : p->centered;
+    if (!r->augmented)
+        r->augment = p->augment;
     if (r->save && !whole_file_possible(r->save, error))
         return wrong_use("%s", error);
     return -1;
@@ -338,6 +391,7 @@ static int make_network(struct run *run)
     const struct request *r = &run->request;
     char error[ERROR_TEXT];
     struct net_options o = {.seed = (uint64_t)r->seed,
+                            .init = (enum init)r->initial,
                             .hints = machine_hints(&run->machine, (int)r->threads),
                             .kernels = r->kernels,
                             .isa = r->isa,
@@ -595,12 +649,12 @@ static bool report_summary(struct run *run, const struct meter *all, const struc
     printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
            (long long)all->steps, (long long)all->images, all->seconds, speed(all),
            (double)test.correct / images);
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:f, s:I, s:I, s:b}", "event", "summary",
-                  "preset", run->preset ? run->preset->name : "", "network", run->text, "data",
-                  run->data.name, "steps", (json_int_t)all->steps, "batch", (json_int_t)r->batch,
-                  "optimizer", optimizer_names[r->optimizer], "lr", r->lr, "seed",
-                  (json_int_t)r->seed, "threads", (json_int_t)r->threads, "shuffle", r->shuffle);
+    json_t *o = json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:f, s:I, s:I, s:b}", "event", "summary", "preset",
+        run->preset ? run->preset->name : "", "network", run->text, "data", run->data.name, "steps",
+        (json_int_t)all->steps, "batch", (json_int_t)r->batch, "optimizer",
+        optimizer_names[run->optimizer.kind], "lr", run->optimizer.lr, "seed", (json_int_t)r->seed,
+        "threads", (json_int_t)r->threads, "shuffle", r->shuffle);
     json_object_set_new(o, "train_loss", number(mean_loss(epoch)));
     json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
     json_object_set_new(o, "test_loss", number(test.loss / images));
@@ -656,23 +710,6 @@ static int train(struct run *run)
     return report_summary(run, &all, &epoch, test) ? -1 : EXIT_WRONG_USE;
 }
 
-/* PyTorch's defaults where nothing was said. */
-static struct optimizer optimizer_of(const struct request *r)
-{
-    struct optimizer o = {.kind = r->optimizer,
-                          .lr = r->lr,
-                          .beta1 = 0.9,
-                          .beta2 = 0.999,
-                          .eps = 1e-8,
-                          .decay = r->decay,
-                          .nesterov = r->nesterov};
-    if (o.kind == OPTIMIZER_SGD)
-        o.beta1 = fmax(r->momentum, 0);
-    if (o.kind == OPTIMIZER_RMSPROP)
-        o.beta2 = r->rho >= 0 ? r->rho : 0.99;
-    return o;
-}
-
 /* Everything from the data on. -1: all went well. */
 static int carry_out(struct run *run)
 {
@@ -693,8 +730,8 @@ static int carry_out(struct run *run)
            "threads\n",
            run->preset ? run->preset->name : "network", run->preset ? run->preset->what : run->text,
            (long long)run->data.train.count, (long long)run->data.test.count, run->data.name,
-           (long long)r->batch, optimizer_names[r->optimizer], r->lr, (long long)r->seed,
-           r->shuffle ? "on" : "off", (long long)r->threads);
+           (long long)r->batch, optimizer_names[run->optimizer.kind], run->optimizer.lr,
+           (long long)r->seed, r->shuffle ? "on" : "off", (long long)r->threads);
     print_layers(run);
     print_kernels(run);
     if (r->describe)
@@ -707,10 +744,13 @@ static int carry_out(struct run *run)
                          strerror(errno));
     run->trainer = (struct trainer){.net = run->net,
                                     .data = &run->data,
-                                    .optimizer = optimizer_of(r),
+                                    .optimizer = run->optimizer,
                                     .batch = r->batch,
                                     .shuffle = r->shuffle,
-                                    .seed = (uint64_t)r->seed};
+                                    .seed = (uint64_t)r->seed,
+                                    .centered = r->pixels,
+                                    .augment = r->augment,
+                                    .threads = (int)r->threads};
     if (!trainer_start(&run->trainer))
         return wrong_use("out of memory for the order of the images");
     if ((status = train(run)) >= 0)

@@ -318,6 +318,18 @@ static bool make_activations(struct net *n)
     return good;
 }
 
+/* A value of the initial weights of a layer. */
+static float first_weight(enum init init, double fan_in, double fan_out, struct rng *r)
+{
+    if (init == INIT_HE) {
+        /* Box and Muller; 1 - u is never 0. */
+        double u = 1 - (double)rng_next_unit(r), v = rng_next_unit(r);
+        return (float)(sqrt(2 / fan_in) * sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+    }
+    double bound = init == INIT_GLOROT ? sqrt(6 / (fan_in + fan_out)) : 1 / sqrt(fan_in);
+    return (float)(bound * (2.0 * rng_next_unit(r) - 1));
+}
+
 static void init_weights(struct net *n)
 {
     struct rng r = {rng_stream(n->options.seed, USE_WEIGHTS, 0)};
@@ -331,11 +343,13 @@ static void init_weights(struct net *n)
         }
         if (!weight_count(l))
             continue;
-        double bound = 1 / sqrt((double)(weight_count(l) / l->dst.c));
+        const enum init init = n->options.init;
+        const double fan_in = (double)(weight_count(l) / l->dst.c),
+                     fan_out = (double)(weight_count(l) / l->src.c);
         for (int64_t j = 0; j < weight_count(l); j++)
-            s->weight[j] = (float)(bound * (2.0 * rng_next_unit(&r) - 1));
-        for (int64_t j = 0; j < bias_count(l); j++)
-            s->bias[j] = (float)(bound * (2.0 * rng_next_unit(&r) - 1));
+            s->weight[j] = first_weight(init, fan_in, fan_out, &r);
+        for (int64_t j = 0; init == INIT_PYTORCH && j < bias_count(l); j++)
+            s->bias[j] = first_weight(init, fan_in, fan_out, &r);
     }
 }
 

@@ -29,12 +29,17 @@ struct net_plan {
  * open, statistics are gathered by convs whose variant does that too, and choices that name operations of bn are kept. */
 enum fuse { FUSE_AUTO, FUSE_OFF, FUSE_ON, FUSE_STATS };
 
+/* Weights at first. PYTORCH: its default for conv and dense, weights and biases uniform in +-1 / sqrt(fan in). GLOROT:
+ * uniform in +-sqrt(6 / (fan in + fan out)), as Keras has it; HE: normal, of variance 2 / fan in; biases 0 in both. */
+enum init { INIT_PYTORCH, INIT_GLOROT, INIT_HE };
+
 struct net_options {
     int64_t batch,
         tail; /* images of a training step, and of the last one of an epoch; tail may be 0 */
     int64_t eval_batch, eval_tail; /* the same for evaluation */
     int classes;                   /* labels are below this */
     uint64_t seed;                 /* of the initial weights */
+    enum init init;
     struct hints hints;
     const char *kernels;         /* kernel_choice.h; NULL: the default order */
     const struct net_plan *plan; /* NULL: nchw throughout; copied */
@@ -70,8 +75,7 @@ struct net_seconds {
 
 struct net;
 
-/* Makes a network with PyTorch's default initialisation: weights and biases of conv and dense uniform in
- * +-1/sqrt(fan in), gamma 1, beta 0. NULL: `error` says why. Free with net_free. */
+/* Makes a network; gamma is 1 and beta 0 whatever the initialisation. NULL: `error` says why. Free with net_free. */
 struct net *net_create(const struct net_text *text, const struct net_options *options,
                        char error[ERROR_TEXT]);
 void net_free(struct net *n);

@@ -1,4 +1,4 @@
-/* Reads networks, prints layers, holds the presets. */
+/* Reads networks, prints layers. */
 #include "net_text.h"
 
 #include <ctype.h>
@@ -7,37 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define LENET(bn1, bn2)                                                                            \
-    "conv 6 5x5; " bn1 "relu; maxpool 2; conv 16 5x5; " bn2                                        \
-    "relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10"
-/* BN stands after the activation, as that text has it. */
-#define MLP(bn, end) "dense 256; relu; " bn "dense 128; relu; " bn "dense 10" end
-
-const struct preset presets[] = {
-    {"lenet", LENET("", ""), DATA_CIFAR10, 5, 10, 1e-4, 44,
-     "LeNet on CIFAR-10 as the text on BN in CNNs trains it, without BN"},
-    {"lenet-bn", LENET("bn; ", "bn; "), DATA_CIFAR10, 5, 10, 1e-4, 44,
-     "the same with BN after both convolutions: what the text meant"},
-    {"lenet-bn-as-published", LENET("", ""), DATA_CIFAR10, 10, 10, 1e-4, 44,
-     "the text's BN network: its BN layers are built and never used, so it is lenet for 10 epochs"},
-    {"mlp", MLP("", ""), DATA_MNIST, 10, 64, 1e-3, 44,
-     "the dense network on MNIST of the text on BN and batch sizes, without its stray softmax"},
-    {"mlp-bn", MLP("bn; ", ""), DATA_MNIST, 10, 64, 1e-3, 44, "the same with BN after each relu"},
-    {"mlp-as-published", MLP("", "; softmax stray"), DATA_MNIST, 10, 64, 1e-3, 44,
-     "mlp as that text runs it: a softmax before a loss that applies one itself"},
-    {"mlp-bn-as-published", MLP("bn; ", "; softmax stray"), DATA_MNIST, 10, 64, 1e-3, 44,
-     "mlp-bn with the same stray softmax"},
-    {0},
-};
-
-const struct preset *preset_find(const char *name)
-{
-    for (int i = 0; presets[i].name; i++)
-        if (!strcmp(presets[i].name, name))
-            return &presets[i];
-    return NULL;
-}
 
 const char *const layer_names[] = {
     [LAYER_CONV] = "conv",       [LAYER_DENSE] = "dense",     [LAYER_BN] = "bn",

@@ -1,4 +1,4 @@
-/* A network as a line of text, and the networks that have a name.
+/* A network as a line of text.
  *
  *   conv 6 5x5; relu; maxpool 2; conv 16 5x5; relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10
  *
@@ -14,7 +14,6 @@
 #ifndef BATCHMARK_NET_TEXT_H
 #define BATCHMARK_NET_TEXT_H
 
-#include "data.h"
 #include "problem.h"
 
 /* Of one image; vectors have h = w = 1. */
@@ -66,18 +65,5 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
 /* Weights and biases, and multiplications and additions forward for one image. */
 int64_t layer_parameters(const struct layer *l);
 double layer_flops(const struct layer *l);
-
-/* A named network with the settings of its source; the command line overrides them. */
-struct preset {
-    const char *name, *text;
-    enum data_kind data;
-    int64_t epochs, batch;
-    double lr;
-    uint64_t seed;
-    const char *what;
-};
-
-extern const struct preset presets[]; /* ends with a NULL name */
-const struct preset *preset_find(const char *name);
 
 #endif

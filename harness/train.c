@@ -1,11 +1,15 @@
 /* The training loop's steps, and weights in files. */
 #include "train.h"
 #include "clock.h"
+#include "rng.h"
 #include "safetensors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Uses of the random stream, beside those of the data. */
+enum { USE_AUGMENT = 32 };
 
 void train_sizes(const struct data *data, int64_t batch, struct net_options *o)
 {
@@ -16,12 +20,29 @@ void train_sizes(const struct data *data, int64_t batch, struct net_options *o)
     o->classes = data->classes;
 }
 
+static int64_t image_size(const struct data *d)
+{
+    return d->channels * d->height * d->width;
+}
+
+static float mean_pixel(const struct images *set, int64_t size)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < set->count * size; i++)
+        sum += set->pixels[i];
+    return (float)((double)sum / (double)(set->count * size));
+}
+
 bool trainer_start(struct trainer *t)
 {
     int64_t largest = max_i64(t->batch, EVAL_BATCH);
     t->batch = min_i64(t->batch, t->data->train.count);
     t->epoch = 0;
     t->next = t->data->train.count;
+    if (t->centered) {
+        t->train_mean = mean_pixel(&t->data->train, image_size(t->data));
+        t->test_mean = mean_pixel(&t->data->test, image_size(t->data));
+    }
     t->order = malloc((size_t)t->data->train.count * sizeof *t->order);
     t->labels = malloc((size_t)largest);
     if (t->order && t->labels)
@@ -38,21 +59,37 @@ void trainer_finish(struct trainer *t)
     t->labels = NULL;
 }
 
-static int64_t image_size(const struct data *d)
+/* One image of the training set, changed at random: which way depends on seed, epoch and place in it alone. */
+static void augment_into(const struct trainer *t, int64_t place, const uint8_t *pixels, float *to)
 {
-    return d->channels * d->height * d->width;
+    const struct data *d = t->data;
+    uint64_t key = rng_stream(rng_stream(t->seed, USE_AUGMENT, (uint64_t)t->epoch), USE_AUGMENT,
+                              (uint64_t)place);
+    augment_image(&t->augment, key, d->channels, d->height, d->width, pixels, to);
+    const float shift = t->centered ? t->train_mean : 0, scale = t->centered ? 1 : 255;
+    for (int64_t i = 0; i < image_size(d); i++)
+        to[i] = (to[i] - shift) / scale;
 }
 
-/* Images first to first + count of the set, in the given order (NULL: as stored), become the network's input. */
-static void gather(struct trainer *t, const struct images *set, const uint32_t *order,
-                   int64_t first, int64_t count)
+/* Images first to first + count of a split, in the given order (NULL: as stored), become the network's input. */
+static void gather(struct trainer *t, bool training, const uint32_t *order, int64_t first,
+                   int64_t count)
 {
+    const struct images *set = training ? &t->data->train : &t->data->test;
+    const bool augment = training && augment_any(&t->augment);
+    const float mean = training ? t->train_mean : t->test_mean;
+    const float shift = t->centered ? mean : 0, scale = t->centered ? 1 : 255;
     int64_t size = image_size(t->data);
     float *input = net_input(t->net);
+#pragma omp parallel for schedule(static) num_threads(t->threads) if (augment)
     for (int64_t i = 0; i < count; i++) {
         int64_t image = order ? order[first + i] : first + i;
+        const uint8_t *pixels = set->pixels + image * size;
         t->labels[i] = set->labels[image];
-        net_layers(t->net)->pixels_to_unit(size, set->pixels + image * size, input + i * size);
+        if (augment)
+            augment_into(t, first + i, pixels, input + i * size);
+        else
+            net_layers(t->net)->pixels(size, pixels, shift, scale, input + i * size);
     }
 }
 
@@ -72,7 +109,7 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
             data_shuffle(count, t->seed, t->epoch, t->order);
     }
     int64_t mb = min_i64(t->batch, count - t->next);
-    gather(t, &t->data->train, t->shuffle ? t->order : NULL, t->next, mb);
+    gather(t, true, t->shuffle ? t->order : NULL, t->next, mb);
     t->next += mb;
     t->input_seconds += now() - then;
     struct outcome out = net_gradients(t->net, mb, t->labels);
@@ -88,7 +125,7 @@ struct outcome trainer_test(struct trainer *t)
     struct outcome all = {0};
     for (int64_t first = 0; first < count; first += batch) {
         int64_t mb = min_i64(batch, count - first);
-        gather(t, &t->data->test, NULL, first, mb);
+        gather(t, false, NULL, first, mb);
         struct outcome one = net_evaluate(t->net, mb, t->labels);
         all.loss += one.loss;
         all.correct += one.correct;

@@ -2,6 +2,7 @@
 #ifndef BATCHMARK_TRAIN_H
 #define BATCHMARK_TRAIN_H
 
+#include "augment.h"
 #include "data.h"
 #include "net.h"
 
@@ -16,11 +17,15 @@ struct trainer {
     int64_t batch;
     bool shuffle;
     uint64_t seed;
+    bool centered;          /* pixels less the mean of their split; else over 255 */
+    struct augment augment; /* of training images */
+    int threads;            /* that augment them */
     /* Where training stands. */
     int64_t epoch, next; /* the epoch from 1, and the next image of it */
     uint32_t *order;
     uint8_t *labels;
-    double input_seconds; /* spent gathering pixels */
+    double input_seconds;        /* spent gathering pixels, and changing them */
+    float train_mean, test_mean; /* of the pixels of the splits, where they are centered */
 };
 
 /* Fills in what the sizes of the data decide: batches and tails of training and evaluation, classes. */

@@ -1,6 +1,8 @@
 /* Data sets: files that are good, truncated, wrong or missing; the synthetic set; shuffling. */
+#include "augment.h"
 #include "data.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -288,6 +290,103 @@ static void synthetic_images_depend_on_the_seed_alone(void **state)
         expect_error(wrong[i], DATA_ANY, wrong[i], "synthetic:TRAIN");
 }
 
+enum { SIDE = 24, PLANE = SIDE * SIDE };
+
+static void fill_noise(uint8_t image[2 * PLANE])
+{
+    for (unsigned i = 0; i < 2 * PLANE; i++)
+        image[i] = (uint8_t)(i * 2654435761u >> 24);
+}
+
+static void augment(const char *changes, uint64_t key, const uint8_t *src, float *dst)
+{
+    struct augment a;
+    char error[ERROR_TEXT];
+    assert_true(augment_parse(changes, &a, error));
+    augment_image(&a, key, 2, SIDE, SIDE, src, dst);
+}
+
+static void images_are_flipped_and_shifted(void **state)
+{
+    (void)state;
+    static uint8_t src[2 * PLANE];
+    static float dst[2 * PLANE];
+    fill_noise(src);
+    augment("none", 1, src, dst);
+    for (int i = 0; i < 2 * PLANE; i++)
+        assert_true(dst[i] == src[i]);
+    int flips = 0;
+    bool seen[5][5] = {0};
+    for (uint64_t key = 0; key < 400; key++) {
+        augment("flip", key * 0x9e3779b97f4a7c15u, src, dst);
+        bool flipped = dst[0] != src[0] || dst[1] != src[1];
+        flips += flipped;
+        for (int i = 0; i < 2 * PLANE; i++)
+            assert_true(dst[i] == src[flipped ? i / SIDE * SIDE + SIDE - 1 - i % SIDE : i]);
+
+        augment("shift 2", key * 0x9e3779b97f4a7c15u, src, dst);
+        int found = 0;
+        for (int dy = -2; dy <= 2; dy++) {
+            for (int dx = -2; dx <= 2; dx++) {
+                bool same = true;
+                for (int i = 0; i < 2 * PLANE; i++) {
+                    int y = i / SIDE % SIDE - dy, x = i % SIDE - dx;
+                    bool inside = y >= 0 && y < SIDE && x >= 0 && x < SIDE;
+                    same &= dst[i] == (inside ? src[i / PLANE * PLANE + y * SIDE + x] : 0);
+                }
+                seen[dy + 2][dx + 2] |= same;
+                found += same;
+            }
+        }
+        assert_int_equal(found, 1);
+    }
+    assert_in_range(flips, 140, 260);
+    for (int i = 0; i < 25; i++)
+        assert_true(seen[i / 5][i % 5]);
+}
+
+/* Ramps stay ramps: their slopes show the map, and their middle its centre. */
+static void images_are_zoomed_and_sheared(void **state)
+{
+    (void)state;
+    static uint8_t src[2 * PLANE];
+    static float dst[2 * PLANE];
+    for (int i = 0; i < PLANE; i++) {
+        src[i] = (uint8_t)(10 * (i % SIDE));
+        src[PLANE + i] = (uint8_t)(10 * (i / SIDE));
+    }
+    double smallest = 2, largest = 0, steepest = 0;
+    const int at = SIDE / 2 * SIDE + SIDE / 2;
+    for (uint64_t key = 0; key < 400; key++) {
+        augment("shear 3, zoom 0.2", key * 0x9e3779b97f4a7c15u, src, dst);
+        const float *x = dst, *y = dst + PLANE;
+        double xx = (x[at + 1] - x[at]) / 10, xy = (x[at + SIDE] - x[at]) / 10;
+        double yx = (y[at + 1] - y[at]) / 10, yy = (y[at + SIDE] - y[at]) / 10;
+        double zoom = hypot(xx, yx);
+        assert_true(fabs(xy) < 1e-5 && zoom > 0.8 - 1e-4 && zoom < 1.2 + 1e-4);
+        assert_true(yy > 0.8 - 1e-4 && yy < 1.2 + 1e-4);
+        assert_true(fabs(yx / xx) <= tan(3 * 3.1416 / 180) + 1e-4);
+        /* The point between the four pixels in the middle stays where it is. */
+        for (int plane = 0; plane < 2; plane++) {
+            const float *p = dst + plane * PLANE + at;
+            double middle = (p[0] + p[-1] + p[-SIDE] + p[-SIDE - 1]) / 4;
+            assert_true(fabs(middle - 10 * (SIDE / 2 - 0.5)) < 1e-3);
+        }
+        smallest = fmin(smallest, fmin(zoom, yy));
+        largest = fmax(largest, fmax(zoom, yy));
+        steepest = fmax(steepest, fabs(yx / xx));
+    }
+    assert_true(smallest < 0.81 && largest > 1.19 && steepest > tan(2.9 * 3.1416 / 180));
+    static const char *const wrong[] = {"",         "flop",      "flip 1", "zoom",     "zoom 1",
+                                        "shear 90", "shift 1.5", "flip,",  "shear 1 2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct augment a;
+        char error[ERROR_TEXT] = "";
+        assert_false(augment_parse(wrong[i], &a, error));
+        assert_non_null(strstr(error, "--augment"));
+    }
+}
+
 static void shuffles_are_permutations(void **state)
 {
     (void)state;
@@ -316,6 +415,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(mnist, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_wanted_kind_is_found, make_folder, remove_folder),
         cmocka_unit_test(synthetic_images_depend_on_the_seed_alone),
+        cmocka_unit_test(images_are_flipped_and_shifted),
+        cmocka_unit_test(images_are_zoomed_and_sheared),
         cmocka_unit_test(shuffles_are_permutations),
     };
     return cmocka_run_group_tests_name("data", tests, NULL, NULL);

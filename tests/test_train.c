@@ -3,6 +3,7 @@
 #include "kernel_choice.h"
 #include "layers/layers.h"
 #include "net.h"
+#include "preset.h"
 #include "train.h"
 
 #include <math.h>
@@ -345,10 +346,13 @@ static void pixels_become_units(void **state)
     for (int i = 0; i < 256; i++)
         pixels[i] = (uint8_t)(255 - i);
     for (int n = 200; n <= 256; n++)
-        instance->pixels_to_unit(n, pixels, units);
+        instance->pixels(n, pixels, 0, 255, units);
     for (int i = 0; i < 256; i++)
         assert_true(units[i] == (float)(255 - i) / 255.0f);
     assert_true(units[256] == 7);
+    instance->pixels(255, pixels, 100.5f, 1, units);
+    for (int i = 0; i < 255; i++)
+        assert_true(units[i] == (float)(255 - i) - 100.5f);
 }
 
 static void loss_of_known_logits(void **state)
@@ -783,6 +787,41 @@ static void running_statistics_of_a_network(void **state)
     net_free(n);
 }
 
+/* Glorot's bound, He's deviation, and no biases. */
+static void other_initial_weights(void **state)
+{
+    (void)state;
+    for (enum init init = INIT_GLOROT; init <= INIT_HE; init++) {
+        static struct net_text layers;
+        char error[ERROR_TEXT];
+        assert_true(net_text_parse("conv 40 3x3; dense 4", small_input, &layers, error));
+        struct net_options o = {.batch = 1,
+                                .eval_batch = 1,
+                                .classes = 4,
+                                .hints = {.threads = 1},
+                                .isa = isa_detect(),
+                                .init = init};
+        struct net *n = net_create(&layers, &o, error);
+        assert_non_null(n);
+        const struct net_tensor *t = net_tensor(n, 0);
+        double largest = 0, square = 0, count = (double)elements(t);
+        for (int64_t i = 0; i < elements(t); i++) {
+            largest = fmax(largest, fabs((double)t->data[i]));
+            square += (double)t->data[i] * t->data[i] / count;
+        }
+        const double fan_in = 3 * 9, fan_out = 40 * 9;
+        const double variance = init == INIT_HE ? 2 / fan_in : 2 / (fan_in + fan_out);
+        assert_true(square > 0.9 * variance && square < 1.1 * variance);
+        assert_true(init == INIT_HE ||
+                    (largest <= sqrt(3 * variance) && largest > 0.99 * sqrt(3 * variance)));
+        assert_true(init == INIT_GLOROT || largest > 2.5 * sqrt(variance));
+        assert_string_equal(net_tensor(n, 1)->name, "0.bias");
+        for (int64_t i = 0; i < 40; i++)
+            assert_true(net_tensor(n, 1)->data[i] == 0);
+        net_free(n);
+    }
+}
+
 static void initial_weights_fill_their_range(void **state)
 {
     (void)state;
@@ -1123,6 +1162,56 @@ static void last_batch_of_an_epoch_is_kept(void **state)
     data_free(&d);
 }
 
+/* Evaluation and training take the mean of their own split away. */
+static void centered_pixels_have_no_mean(void **state)
+{
+    (void)state;
+    struct data_source source;
+    struct data d;
+    char error[ERROR_TEXT];
+    assert_true(data_find("synthetic:20:10", DATA_ANY, &source, error));
+    assert_true(data_load(&source, 1, &d, error));
+    memset(d.test.pixels, 9, 10 * 3072);
+    static struct net_text layers;
+    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
+    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
+    train_sizes(&d, 20, &o);
+    struct net *n = net_create(&layers, &o, error);
+    assert_non_null(n);
+    struct trainer t = {.net = n, .data = &d, .batch = 20, .centered = true, .threads = 1};
+    assert_true(trainer_start(&t));
+    int64_t images;
+    trainer_step(&t, &images);
+    double sum = 0, square = 0;
+    for (int i = 0; i < 20 * 3072; i++) {
+        sum += net_input(n)[i];
+        square += net_input(n)[i] * net_input(n)[i];
+    }
+    assert_near(sum / (20 * 3072), 0, 1e-3);
+    assert_true(square / (20 * 3072) > 100);
+    trainer_test(&t);
+    for (int i = 0; i < 10 * 3072; i++)
+        assert_near(net_input(n)[i], 0, 1e-5);
+    trainer_finish(&t);
+    net_free(n);
+    data_free(&d);
+}
+
+static void presets_can_be_read(void **state)
+{
+    (void)state;
+    static struct net_text layers;
+    char error[ERROR_TEXT];
+    for (const struct preset *p = presets; p->name; p++) {
+        const struct data_shape *s = &data_shapes[p->data];
+        if (!net_text_parse(p->text, (struct shape){s->channels, s->height, s->width}, &layers,
+                            error))
+            fail_msg("%s: %s", p->name, error);
+        assert_int_equal(layers.layers[layers.count - 1].dst.c, s->classes);
+        assert_true((p->epochs > 0) != (p->steps > 0) && p->optimizer.lr > 0 && p->batch > 0);
+    }
+}
+
 int main(void)
 {
     static char references[] = "ref";
@@ -1151,6 +1240,9 @@ int main(void)
         cmocka_unit_test(dropout_is_for_training_alone),
         cmocka_unit_test(running_statistics_of_a_network),
         cmocka_unit_test(initial_weights_fill_their_range),
+        cmocka_unit_test(other_initial_weights),
+        cmocka_unit_test(centered_pixels_have_no_mean),
+        cmocka_unit_test(presets_can_be_read),
         cmocka_unit_test(fused_and_unfused_agree),
         cmocka_unit_test(layouts_agree),
         cmocka_unit_test(text_errors_point_at_the_word),

@@ -88,8 +88,8 @@ struct layers {
     /* sums[columns] = column sums of x[rows][columns], accumulated in float64: the bias gradient of a dense layer. */
     void (*column_sums)(int64_t rows, int64_t columns, const float *x, float *sums);
 
-    /* dst = src / 255 */
-    void (*pixels_to_unit)(int64_t n, const uint8_t *src, float *dst);
+    /* dst = (src - shift) / scale */
+    void (*pixels)(int64_t n, const uint8_t *src, float shift, float scale, float *dst);
 };
 
 /* The instance for a CPU, or a cap on it. */

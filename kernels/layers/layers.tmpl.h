@@ -613,13 +613,14 @@ static void column_sums(int64_t rows, int64_t columns, const float *x, float *su
     }
 }
 
-static void pixels_to_unit(int64_t n, const uint8_t *restrict src, float *restrict dst)
+static void pixels(int64_t n, const uint8_t *restrict src, float shift, float scale,
+                   float *restrict dst)
 {
     int64_t i = 0;
     for (; i + V <= n; i += V)
-        vstore(dst + i, vdiv(vbytes(src + i), vset1(255)));
+        vstore(dst + i, vdiv(vsub(vbytes(src + i), vset1(shift)), vset1(scale)));
     for (; i < n; i++)
-        dst[i] = (float)src[i] / 255.0f;
+        dst[i] = ((float)src[i] - shift) / scale;
 }
 
 const struct layers LAYERS = {
@@ -635,5 +636,5 @@ const struct layers LAYERS = {
     .bn_pool_bwd = bn_pool_bwd,
     .update = update,
     .column_sums = column_sums,
-    .pixels_to_unit = pixels_to_unit,
+    .pixels = pixels,
 };
