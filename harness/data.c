@@ -10,20 +10,13 @@
 
 #define CIFAR(name, classes)                                                                       \
     {                                                                                              \
-        name, 3, 32, 32, classes                                                                   \
+        name, 3, 32, 32, classes, 50000, 10000                                                     \
     }
-const struct data_shape data_shapes[DATA_KINDS] = {[DATA_ANY] = CIFAR("cifar-10", 10),
-                                                   [DATA_CIFAR10] = CIFAR("cifar-10", 10),
-                                                   [DATA_CIFAR100] = CIFAR("cifar-100", 100),
-                                                   [DATA_MNIST] = {"mnist", 1, 28, 28, 10}};
-
-/* Images of the two splits of each kind, and of the synthetic set unless it is told otherwise. */
-static int64_t train_images(enum data_kind kind)
-{
-    return kind == DATA_MNIST ? 60000 : 50000;
-}
-
-enum { TEST_IMAGES = 10000 };
+const struct data_shape data_shapes[DATA_KINDS] = {
+    [DATA_ANY] = CIFAR("cifar-10", 10),
+    [DATA_CIFAR10] = CIFAR("cifar-10", 10),
+    [DATA_CIFAR100] = CIFAR("cifar-100", 100),
+    [DATA_MNIST] = {"mnist", 1, 28, 28, 10, 60000, 10000}};
 
 /* Finding */
 
@@ -132,8 +125,8 @@ bool data_load(const struct data_source *source, uint64_t seed, struct data *out
                          .width = s->width,
                          .classes = files ? s->classes : 10};
     snprintf(out->name, sizeof out->name, "%s", files ? s->name : "synthetic");
-    if (!allocate(out, &out->train, files ? train_images(source->kind) : source->train) ||
-        !allocate(out, &out->test, files ? TEST_IMAGES : source->test)) {
+    if (!allocate(out, &out->train, files ? s->train : source->train) ||
+        !allocate(out, &out->test, files ? s->test : source->test)) {
         data_free(out);
         return explain(error, "out of memory for the images of %.300s; %s", out->name,
                        files ? "close other programs" : "ask for fewer");

@@ -14,6 +14,7 @@ struct data_shape {
     const char *name; /* "cifar-10" */
     int64_t channels, height, width;
     int classes;
+    int64_t train, test; /* images of the splits */
 };
 extern const struct data_shape data_shapes[DATA_KINDS]; /* ANY: that of CIFAR-10 */
 

@@ -8,27 +8,21 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-/* A file as a split of the images sees it. */
-struct part {
-    const char *name;
-    int64_t images;
-};
-
 static const struct layout_of_files {
     const char *inner; /* the folder its archive unpacks to */
-    struct part train[5], test;
-    int label_bytes; /* CIFAR: before each image's pixels; the last of them is the label */
+    /* The files of the splits, those of a split of equal size; MNIST: what the names of its files begin with. */
+    const char *train[5], *test;
+    int train_files,
+        label_bytes; /* CIFAR: before each image's pixels; the last of them is the label */
 } layouts[DATA_KINDS] = {
     [DATA_CIFAR10] = {"cifar-10-batches-bin",
-                      {{"data_batch_1.bin", 10000},
-                       {"data_batch_2.bin", 10000},
-                       {"data_batch_3.bin", 10000},
-                       {"data_batch_4.bin", 10000},
-                       {"data_batch_5.bin", 10000}},
-                      {"test_batch.bin", 10000},
+                      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                       "data_batch_4.bin", "data_batch_5.bin"},
+                      "test_batch.bin",
+                      5,
                       1},
-    [DATA_CIFAR100] = {"cifar-100-binary", {{"train.bin", 50000}}, {"test.bin", 10000}, 2},
-    [DATA_MNIST] = {"MNIST/raw", {{"train", 60000}}, {"t10k", 10000}, 0},
+    [DATA_CIFAR100] = {"cifar-100-binary", {"train.bin"}, "test.bin", 1, 2},
+    [DATA_MNIST] = {"MNIST/raw", {"train"}, "t10k", 1, 0},
 };
 
 const char *data_files_names(enum data_kind kind)
@@ -71,9 +65,9 @@ bool data_files_find(const char *dir, enum data_kind kind, char folder[DATA_FOLD
             continue;
         /* Any of the files will do: that another is missing is told when it is read. */
         if (kind == DATA_MNIST
-                ? idx_file(folder, l->train[0].name, "images-idx3", path) ||
-                      idx_file(folder, l->test.name, "images-idx3", path)
-                : is_file(folder, l->train[0].name, path) || is_file(folder, l->test.name, path))
+                ? idx_file(folder, l->train[0], "images-idx3", path) ||
+                      idx_file(folder, l->test, "images-idx3", path)
+                : is_file(folder, l->train[0], path) || is_file(folder, l->test, path))
             return true;
     }
     return false;
@@ -133,23 +127,24 @@ static bool read_records(struct input *in, const struct data *d, int label_bytes
     return true;
 }
 
-/* One file. The size of a plain one tells at once. */
-static bool read_cifar(const char *folder, const struct part *part, int label_bytes,
-                       const struct data *d, struct images *to, int64_t first,
+/* One file of `count` images. The size of a plain one tells at once. */
+static bool read_cifar(enum data_kind kind, const char *folder, const char *name,
+                       const struct data *d, struct images *to, int64_t first, int64_t count,
                        char error[ERROR_TEXT])
 {
     struct input in = {.error = error};
     struct stat status;
-    long long wanted = (long long)part->images * (label_bytes + d->channels * d->height * d->width);
-    if (!is_file(folder, part->name, in.path))
+    const int label_bytes = layouts[kind].label_bytes;
+    long long wanted = (long long)count * (label_bytes + d->channels * d->height * d->width);
+    if (!is_file(folder, name, in.path))
         return explain(error, "%.300s: %s; %s is made of %s", in.path, strerror(ENOENT), d->name,
-                       data_files_names(label_bytes == 1 ? DATA_CIFAR10 : DATA_CIFAR100));
+                       data_files_names(kind));
     if (!stat(in.path, &status) && S_ISREG(status.st_mode) && status.st_size != wanted)
         return explain(error, "%.300s: %lld bytes, this file of %s has %lld; fetch it again",
                        in.path, (long long)status.st_size, d->name, wanted);
     if (!input_open(&in))
         return false;
-    bool good = read_records(&in, d, label_bytes, to, first, part->images);
+    bool good = read_records(&in, d, label_bytes, to, first, count);
     gzclose(in.file);
     return good;
 }
@@ -185,16 +180,16 @@ static bool read_idx(const char *folder, const char *split, const char *what, in
     return good;
 }
 
-static bool read_mnist(const char *folder, const struct part *part, const struct data *d,
+static bool read_mnist(const char *folder, const char *split, const struct data *d,
                        struct images *to, char error[ERROR_TEXT])
 {
     struct input in = {.error = error};
-    uint32_t count = (uint32_t)part->images;
+    uint32_t count = (uint32_t)to->count;
     const uint32_t images[] = {0x803, count, (uint32_t)d->height, (uint32_t)d->width};
     const uint32_t labels[] = {0x801, count};
-    if (!read_idx(folder, part->name, "images-idx3", 4, images, to->pixels,
+    if (!read_idx(folder, split, "images-idx3", 4, images, to->pixels,
                   (size_t)(count * d->height * d->width), &in) ||
-        !read_idx(folder, part->name, "labels-idx1", 2, labels, to->labels, count, &in))
+        !read_idx(folder, split, "labels-idx1", 2, labels, to->labels, count, &in))
         return false;
     for (uint32_t i = 0; i < count; i++)
         if (to->labels[i] >= d->classes)
@@ -208,13 +203,11 @@ bool data_files_read(enum data_kind kind, const char *folder, struct data *d,
 {
     const struct layout_of_files *l = &layouts[kind];
     if (kind == DATA_MNIST)
-        return read_mnist(folder, &l->train[0], d, &d->train, error) &&
-               read_mnist(folder, &l->test, d, &d->test, error);
-    int64_t first = 0;
-    for (int i = 0; i < 5 && l->train[i].name; i++) {
-        if (!read_cifar(folder, &l->train[i], l->label_bytes, d, &d->train, first, error))
+        return read_mnist(folder, l->train[0], d, &d->train, error) &&
+               read_mnist(folder, l->test, d, &d->test, error);
+    const int64_t share = d->train.count / l->train_files;
+    for (int i = 0; i < l->train_files; i++)
+        if (!read_cifar(kind, folder, l->train[i], d, &d->train, i * share, share, error))
             return false;
-        first += l->train[i].images;
-    }
-    return read_cifar(folder, &l->test, l->label_bytes, d, &d->test, 0, error);
+    return read_cifar(kind, folder, l->test, d, &d->test, 0, d->test.count, error);
 }

@@ -19,7 +19,7 @@ struct trainer {
     uint64_t seed;
     bool centered;          /* pixels less the mean of their split; else over 255 */
     struct augment augment; /* of training images */
-    int threads;            /* that augment them */
+    int threads;            /* that augment them; 1 or more */
     /* Where training stands. */
     int64_t epoch, next; /* the epoch from 1, and the next image of it */
     uint32_t *order;

@@ -1146,6 +1146,7 @@ static void last_batch_of_an_epoch_is_kept(void **state)
                         .data = &d,
                         .batch = 10,
                         .shuffle = true,
+                        .threads = 1,
                         .optimizer = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
     assert_true(trainer_start(&t));
     static const int64_t expected[] = {10, 10, 5, 10};
