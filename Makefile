@@ -162,6 +162,19 @@ peers:
 	$(parallel) $(batchmark)
 	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/peers.sh
 
+venv := build/venv
+.PHONY: parity
+## parity: every preset held to PyTorch, step by step (DATA=folder, ARGS='lenet --optimizers own'; fetches PyTorch)
+parity: $(venv)/torch
+	$(parallel) $(batchmark)
+	$(Q)$(venv)/bin/python -B scripts/parity.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
+
+.PHONY: peers-train
+## peers-train: images per second of every network, ours and PyTorch's (DATA=folder, ARGS=lenet; fetches PyTorch)
+peers-train: $(venv)/torch
+	$(parallel) $(batchmark)
+	$(Q)$(venv)/bin/python -B scripts/peers_train.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
+
 .PHONY: scaling
 ## scaling: our fastest kernels on one thread and on more, and what that gains (SET=seeds LIMIT=seconds THREADS=1,max)
 scaling: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),seeds)
@@ -213,6 +226,12 @@ clean:
 	rm -rf build
 
 # What follows are files.
+
+$(venv)/torch: scripts/torch.txt
+	$(call setup,build torch)
+	$(Q)$(PYTHON) -m venv $(venv)
+	$(Q)$(venv)/bin/pip install --quiet --requirement $<
+	$(Q)touch $@
 
 .PHONY: objects
 objects: $(objects) $(out)/$(main).o

@@ -57,6 +57,16 @@ bool augment_parse(const char *text, struct augment *out, char error[ERROR_TEXT]
     }
 }
 
+char *augment_print(const struct augment *a, char text[AUGMENT_TEXT])
+{
+    if (augment_any(a))
+        snprintf(text, AUGMENT_TEXT, "shear %.17g, zoom %.17g, shift %lld%s", a->shear, a->zoom,
+                 (long long)a->shift, a->flip ? ", flip" : "");
+    else
+        snprintf(text, AUGMENT_TEXT, "none");
+    return text;
+}
+
 static double between(struct rng *r, double low, double high)
 {
     return low + (high - low) * (double)rng_next_unit(r);

@@ -19,6 +19,9 @@ struct augment {
 /* Reads "none", or any of "flip", "shear DEGREES", "zoom SHARE" and "shift PIXELS" separated by commas. False: `error`
  * names the part that is wrong. */
 bool augment_parse(const char *text, struct augment *out, char error[ERROR_TEXT]);
+/* The text that augment_parse reads as `a`; returns `text`. */
+#define AUGMENT_TEXT 128
+char *augment_print(const struct augment *a, char text[AUGMENT_TEXT]);
 /* Does it change images? */
 bool augment_any(const struct augment *a);
 

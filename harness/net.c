@@ -953,6 +953,22 @@ const float *net_gradient(const struct net *n, int i)
     return n->tensor_gradients[i];
 }
 
+float *net_memory(const struct net *n, int i, int which)
+{
+    const float *gradient = n->tensor_gradients[i];
+    return gradient ? (which ? n->v : n->m) + (gradient - n->gradients) : NULL;
+}
+
+int64_t net_steps(const struct net *n)
+{
+    return n->steps;
+}
+
+void net_set_steps(struct net *n, int64_t steps)
+{
+    n->steps = steps;
+}
+
 int net_call_count(const struct net *n)
 {
     int count = 0;

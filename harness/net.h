@@ -100,6 +100,11 @@ struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
 int net_tensor_count(const struct net *n);
 struct net_tensor *net_tensor(struct net *n, int i);
 const float *net_gradient(const struct net *n, int i);
+/* The optimizer's memory of a weight: m (0) or v (1) of layers.h; NULL where there is no gradient. */
+float *net_memory(const struct net *n, int i, int which);
+/* Calls of net_gradients so far, which decide what a dropout drops; to be set where a run goes on. */
+int64_t net_steps(const struct net *n);
+void net_set_steps(struct net *n, int64_t steps);
 
 /* What a layer's call computes. */
 struct net_op {

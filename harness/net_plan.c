@@ -345,7 +345,7 @@ void net_plan_path(const struct machine *m, const struct net_plan_key *key, char
              (long long)key->batch, key->threads, isa_names[key->isa]);
 }
 
-static json_t *layers_json(const struct net_text *text, const struct net_plan *plan)
+json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan)
 {
     json_t *layers = json_array();
     for (int i = 0; i < plan->count; i++) {
@@ -386,7 +386,7 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
                   "network", key->text, "batch", (json_int_t)key->batch, "threads", key->threads,
                   "isa", isa_names[key->isa], "machine", m->slug, "cpu", m->brand, "build", build,
                   "seconds", seconds, "seconds_nchw", seconds_nchw, "layers",
-                  layers_json(times->text, plan), "rows", rows_json(&times->rows));
+                  net_plan_layers(times->text, plan), "rows", rows_json(&times->rows));
     char *text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
     json_decref(document);
     if (!text) {
@@ -449,6 +449,15 @@ static bool read_layer(const json_t *from, const struct layer *l, struct net_pla
     return true;
 }
 
+bool net_plan_read(const json_t *layers, const struct net_text *text, struct net_plan *plan)
+{
+    *plan = (struct net_plan){.count = text->count};
+    bool good = json_array_size(layers) == (size_t)text->count;
+    for (int i = 0; good && i < text->count; i++)
+        good = read_layer(json_array_get(layers, (size_t)i), &text->layers[i], plan, i);
+    return good;
+}
+
 bool net_plan_load(const char *path, const struct machine *m, const struct net_plan_key *key,
                    const struct net_text *text, struct net_plan *plan, char error[ERROR_TEXT])
 {
@@ -465,12 +474,9 @@ bool net_plan_load(const char *path, const struct machine *m, const struct net_p
     }
     json_t *document = json_loadf(file, 0, &where);
     fclose(file);
-    *plan = (struct net_plan){.count = text->count};
-    const json_t *layers = json_object_get(document, "layers");
     const char *wrong = document ? differs(document, m, key) : NULL;
-    bool good = document && !wrong && json_array_size(layers) == (size_t)text->count;
-    for (int i = 0; good && i < text->count; i++)
-        good = read_layer(json_array_get(layers, (size_t)i), &text->layers[i], plan, i);
+    bool good =
+        document && !wrong && net_plan_read(json_object_get(document, "layers"), text, plan);
     if (wrong)
         snprintf(
             error, ERROR_TEXT,

@@ -12,6 +12,8 @@
 #include "bench.h"
 #include "net.h"
 
+#include <jansson.h>
+
 /* The fastest way to do one call: seconds, INFINITY where there is none; entry NULL for pooling. */
 struct plan_cost {
     double seconds;
@@ -60,6 +62,10 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
 
 /* Times the pooling layers; enters OpenMP. */
 bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT]);
+
+/* The layouts and variants alone as a JSON array, and back. False: they do not fit the network or this build. */
+json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan);
+bool net_plan_read(const json_t *layers, const struct net_text *text, struct net_plan *plan);
 
 /* results/<machine>/plans/<name or hash of the text>_mb<batch>_t<threads>_<isa>.json */
 #define PLAN_PATH 512

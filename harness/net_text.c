@@ -361,6 +361,63 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
     return text;
 }
 
+static bool is_activation(const struct layer *l)
+{
+    return l->kind == LAYER_RELU || l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH;
+}
+
+/* The bn that belongs to the activation at i, or NULL: one between two activations is the later one's. */
+static const struct layer *bn_of(const struct net_text *n, int i)
+{
+    const struct layer *l = &n->layers[i];
+    if (i > 0 && l[-1].kind == LAYER_BN)
+        return &l[-1];
+    bool after = i + 1 < n->count && l[1].kind == LAYER_BN;
+    return after && !(i + 2 < n->count && is_activation(&l[2])) ? &l[1] : NULL;
+}
+
+/* Does the layer at i belong to an activation beside it? */
+static bool beside_activation(const struct net_text *n, int i)
+{
+    return (i > 0 && is_activation(&n->layers[i - 1])) ||
+           (i + 1 < n->count && is_activation(&n->layers[i + 1]));
+}
+
+bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_bias,
+                       char text[NET_TEXT])
+{
+    const struct layer plain = {.kind = LAYER_BN, .eps = DEFAULT_EPS, .momentum = 0.1};
+    static struct layer out[2 * MAX_LAYERS];
+    int count = 0;
+    bool any = false;
+    for (int i = 0; i < n->count; i++)
+        any |= n->layers[i].kind == LAYER_BN;
+    for (int i = 0; i < n->count; i++) {
+        const struct layer *l = &n->layers[i], *bn = NULL;
+        if (l->kind == LAYER_BN && (place == BN_OFF || (place != BN_ON && beside_activation(n, i))))
+            continue;
+        if (is_activation(l) && place != BN_OFF)
+            bn = !any ? &plain : place != BN_ON ? bn_of(n, i) : NULL;
+        if (bn && place != BN_AFTER)
+            out[count++] = *bn;
+        out[count++] = *l;
+        if (bn && place == BN_AFTER)
+            out[count++] = *bn;
+    }
+    for (int i = 0; i + 1 < count; i++)
+        if (drop_bias && out[i + 1].kind == LAYER_BN)
+            out[i].bias = false;
+    size_t used = 0;
+    for (int i = 0; i < count; i++) {
+        char layer[LAYER_TEXT];
+        int more = snprintf(text + used, NET_TEXT - used, "%s%s", i ? "; " : "",
+                            layer_print(&out[i], layer));
+        if ((used += (size_t)more) >= NET_TEXT)
+            return false;
+    }
+    return count <= MAX_LAYERS;
+}
+
 int64_t layer_parameters(const struct layer *l)
 {
     switch (l->kind) {

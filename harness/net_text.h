@@ -62,6 +62,16 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
 #define LAYER_TEXT 96
 char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
 
+/* Where batch normalization goes: as the network has it; nowhere; before or after the activation (relu, sigmoid, tanh) it
+ * stands beside. A network without any gets one at each activation: before it, unless AFTER is asked for. */
+enum bn_place { BN_ON, BN_OFF, BN_BEFORE, BN_AFTER };
+
+/* Writes the network as text with its bn there, and without the biases of conv and dense layers right before a bn if
+ * drop_bias. False: too long. */
+#define NET_TEXT (MAX_LAYERS * LAYER_TEXT)
+bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_bias,
+                       char text[NET_TEXT]);
+
 /* Weights and biases, and multiplications and additions forward for one image. */
 int64_t layer_parameters(const struct layer *l);
 double layer_flops(const struct layer *l);

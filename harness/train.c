@@ -1,12 +1,9 @@
-/* The training loop's steps, and weights in files. */
+/* The training loop's steps. */
 #include "train.h"
 #include "clock.h"
 #include "rng.h"
-#include "safetensors.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Uses of the random stream, beside those of the data. */
 enum { USE_AUGMENT = 32 };
@@ -98,16 +95,20 @@ bool trainer_epoch_done(const struct trainer *t)
     return t->next >= t->data->train.count;
 }
 
+void trainer_seek(struct trainer *t, int64_t epoch, int64_t next)
+{
+    t->epoch = epoch;
+    t->next = epoch ? next : t->data->train.count;
+    if (t->shuffle && epoch)
+        data_shuffle(t->data->train.count, t->seed, epoch, t->order);
+}
+
 struct outcome trainer_step(struct trainer *t, int64_t *images)
 {
     double then = now();
     int64_t count = t->data->train.count;
-    if (trainer_epoch_done(t)) {
-        t->epoch++;
-        t->next = 0;
-        if (t->shuffle)
-            data_shuffle(count, t->seed, t->epoch, t->order);
-    }
+    if (trainer_epoch_done(t))
+        trainer_seek(t, t->epoch + 1, 0);
     int64_t mb = min_i64(t->batch, count - t->next);
     gather(t, true, t->shuffle ? t->order : NULL, t->next, mb);
     t->next += mb;
@@ -131,99 +132,4 @@ struct outcome trainer_test(struct trainer *t)
         all.correct += one.correct;
     }
     return all;
-}
-
-/* Files */
-
-static bool same_dims(const struct named_tensor *a, const struct net_tensor *b)
-{
-    if (a->ndim != b->ndim)
-        return false;
-    for (int i = 0; i < a->ndim; i++)
-        if (a->dims[i] != b->dims[i])
-            return false;
-    return true;
-}
-
-static int64_t elements(const struct net_tensor *t)
-{
-    int64_t n = 1;
-    for (int i = 0; i < t->ndim; i++)
-        n *= t->dims[i];
-    return n;
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
-static bool check_file(struct net *n, const struct safetensors *file, const char *path,
-                       char error[ERROR_TEXT])
-{
-    char have[DIMS_TEXT], want[DIMS_TEXT];
-    for (int i = 0; i < net_tensor_count(n); i++) {
-        const struct net_tensor *t = net_tensor(n, i);
-        const struct named_tensor *found = safetensors_find(file, t->name);
-        if (!found && !net_gradient(n, i))
-            continue;
-        if (!found || !same_dims(found, t)) {
-            snprintf(error, ERROR_TEXT,
-                     "%.200s: tensor '%s' %s%.60s, the network needs it as %.60s", path, t->name,
-                     found ? "is " : "is missing",
-                     found ? dims_print(found->ndim, found->dims, have) : "",
-                     dims_print(t->ndim, t->dims, want));
-            return false;
-        }
-    }
-    for (int i = 0; i < file->count; i++) {
-        bool known = ends_with(file->tensors[i].name, ".num_batches_tracked");
-        for (int j = 0; j < net_tensor_count(n) && !known; j++)
-            known = !strcmp(file->tensors[i].name, net_tensor(n, j)->name);
-        if (!known) {
-            snprintf(error, ERROR_TEXT,
-                     "%.200s: tensor '%.100s' is none of the network's; names are LAYER.weight, "
-                     "LAYER.bias, "
-                     "LAYER.running_mean and LAYER.running_var with layers counted from 0",
-                     path, file->tensors[i].name);
-            return false;
-        }
-    }
-    return true;
-}
-
-bool train_load(struct net *n, const char *path, char error[ERROR_TEXT])
-{
-    struct safetensors file;
-    if (!safetensors_read(path, &file, error))
-        return false;
-    bool good = check_file(n, &file, path, error);
-    for (int i = 0; good && i < net_tensor_count(n); i++) {
-        struct net_tensor *t = net_tensor(n, i);
-        const struct named_tensor *found = safetensors_find(&file, t->name);
-        if (found)
-            memcpy(t->data, found->data, (size_t)elements(t) * sizeof *t->data);
-    }
-    safetensors_free(&file);
-    return good;
-}
-
-bool train_save(struct net *n, const char *path, const char *text, char error[ERROR_TEXT])
-{
-    int count = net_tensor_count(n);
-    struct named_tensor *tensors = calloc((size_t)count, sizeof *tensors);
-    if (!tensors) {
-        snprintf(error, ERROR_TEXT, "%.300s: out of memory", path);
-        return false;
-    }
-    for (int i = 0; i < count; i++) {
-        const struct net_tensor *t = net_tensor(n, i);
-        tensors[i] = (struct named_tensor){.name = t->name, .ndim = t->ndim, .data = t->data};
-        memcpy(tensors[i].dims, t->dims, sizeof t->dims);
-    }
-    struct metadata metadata[] = {{"format", "pt"}, {"network", text}};
-    bool good = safetensors_write(path, tensors, count, metadata, 2, error);
-    free(tensors);
-    return good;
 }

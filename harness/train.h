@@ -39,15 +39,10 @@ void trainer_finish(struct trainer *t);
  * Begins a new epoch where the last one is used up. *images is the size of the batch. */
 struct outcome trainer_step(struct trainer *t, int64_t *images);
 bool trainer_epoch_done(const struct trainer *t);
+/* Goes to image `next` of an epoch (0: before the first), as if it had got there by steps. */
+void trainer_seek(struct trainer *t, int64_t epoch, int64_t next);
 
 /* Loss and hits over the whole test set. */
 struct outcome trainer_test(struct trainer *t);
-
-/* Sets the network's weights from a safetensors file. Each weight and bias must be there with its shape; running
- * statistics that are missing keep their initial values, num_batches_tracked is ignored, and any other tensor
- * is an error. False: `error` says what is wrong, and the network is unchanged. */
-bool train_load(struct net *n, const char *path, char error[ERROR_TEXT]);
-/* Writes weights and running statistics, with the network's text as metadata. */
-bool train_save(struct net *n, const char *path, const char *text, char error[ERROR_TEXT]);
 
 #endif

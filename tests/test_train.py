@@ -159,7 +159,7 @@ def test_weights_go_out_and_in(folder):
         (["lenet", "--optimizer", "sgd", "--rho", "0.9"], "only with --optimizer rmsprop"),
         (["lenet", "--epochs", "0"], "--epochs '0'"),
         (["lenet", "--epochs", "1", "--steps", "1"], "not both"),
-        (["lenet", "--shuffle", "maybe"], "give on or off"),
+        (["lenet", "--shuffle", "maybe"], "give off or on"),
         (["lenet", "--fuse", "maybe"], "give auto, off, on or stats"),
         (["lenet", "--init", "/nonexistent", "--data", "synthetic:50"], "/nonexistent"),
         (["lenet", "--save", "/nonexistent/w", "--data", "synthetic:50"], "/nonexistent/w"),

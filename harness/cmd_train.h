@@ -1,0 +1,89 @@
+/* The parts of batchmark train: its command line (cmd_train_request.c), what it prints and logs (cmd_train_report.c), runs
+ * that stop and go on (cmd_train_resume.c), and the run itself (cmd_train.c). Functions that return int give -1 to go on,
+ * or the exit status when they have printed what is wrong. */
+#ifndef BATCHMARK_CMD_TRAIN_H
+#define BATCHMARK_CMD_TRAIN_H
+
+#include "checkpoint.h"
+#include "command.h"
+#include "machine.h"
+#include "net_plan.h"
+#include "preset.h"
+#include "train.h"
+
+#include <stdio.h>
+
+/* What the command line asks for; numbers below 0, and NULL, are the preset's, or the checkpoint's, until
+ * request_resolve. */
+struct request {
+    const char *network, *data, *init, *save, *gradients, *checkpoint, *resume, *json;
+    int64_t epochs, steps, batch, seed, threads, log;
+    double lr, momentum, rho, decay, target;
+    int optimizer, initial, pixels, bn, bias, shuffle, isa, fuse; /* of their enumerations */
+    struct augment augment;
+    bool describe, nesterov, augmented;
+    const char *kernels;
+};
+
+/* Sums over steps. */
+struct meter {
+    struct outcome sum;
+    int64_t images, steps;
+    double seconds;
+};
+
+enum { RUN_PATH = 1024 };
+
+/* A run: what was asked for, made real. */
+struct run {
+    struct request request;
+    struct preset settings; /* what it starts from: a preset, that of texts, or a checkpoint's */
+    char *text;             /* of the network, as it is trained */
+    struct net_text layers;
+    struct data_source source;
+    struct data data;
+    struct optimizer optimizer;
+    struct machine machine;
+    struct net_plan *plan; /* of --kernels auto; NULL: none */
+    struct net *net;
+    struct trainer trainer;
+    FILE *json;
+    bool terminal;
+    int64_t steps, done,
+        from_step; /* of the whole run; done so far; done by the run it goes on with */
+    struct meter all, epoch, since; /* the run, the epoch, since the last step event */
+    struct checkpoint from;         /* goes on from there, if from.run */
+    char folder[RUN_PATH];          /* of checkpoints; "": none asked for */
+    double best;                    /* test accuracy of an epoch so far; below 0: none yet */
+    int64_t reached;                /* epoch in which the target was reached, or 0 */
+    double reached_seconds;
+};
+
+/* Reads the options. Then, with the checkpoint's settings in place, fills in what was not given. */
+int request_read(int argc, char **argv, struct request *r);
+int request_resolve(struct run *run);
+json_t *optimizer_json(const struct optimizer *o);
+/* The words of options, by value. */
+extern const char *const optimizer_names[], *const pixel_words[], *const shuffle_words[],
+                                                                      *const fuse_words[];
+
+/* Tables before the run. */
+void report_layers(const struct run *run);
+void report_kernels(const struct run *run);
+/* Do two calls run the same variant on the same problem? */
+bool same_kernel(const struct call *a, const struct call *b);
+/* Events: a line on the terminal, one in the JSON file. False: the log cannot be written, and said so. */
+void report_progress(const struct run *run, double elapsed);
+bool report_step(struct run *run);
+bool report_epoch(struct run *run, struct outcome test);
+bool report_summary(struct run *run, struct outcome test);
+void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds);
+
+/* Reads the checkpoint of --resume, and takes what the command line leaves open from it. */
+int resume_read(struct run *run);
+/* Puts network, optimizer and place in the data where the checkpoint left them. */
+int resume_restore(struct run *run);
+/* Writes FOLDER/last.safetensors, and best.safetensors where the last test was the best. */
+int checkpoint_epoch(struct run *run, bool best);
+
+#endif

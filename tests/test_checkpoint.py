@@ -1,0 +1,244 @@
+"""Checkpoints: runs that stop, are interrupted or killed, and go on bit by bit; what is in the files; bad files."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tensorfile import BATCHMARK, load, save
+
+NETWORK = "conv 6 3x3 stride 2; bn; relu; maxpool 2; dropout 0.2; dense 32; bn; relu; dense 10"
+# Short batches at the end of an epoch, random changes of images and dropped values: all must be found again.
+SETTINGS = ["--data", "synthetic:305:50", "--augment", "flip, zoom 0.1", "--log", 7, "--threads", 2]
+OPTIMIZERS = {
+    "adam": ({"exp_avg", "exp_avg_sq"}, []),
+    "sgd": ({"momentum_buffer"}, ["--momentum", 0.9, "--nesterov", "--lr", 0.02]),
+    "rmsprop": ({"square_avg"}, []),
+}
+
+
+def call(*arguments):
+    return subprocess.run([BATCHMARK, "train", *map(str, arguments)], capture_output=True, text=True, timeout=600)
+
+
+def good(*arguments):
+    done = call(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def curve(path):
+    """The steps and epochs of a log without their times."""
+    timing = ("seconds", "images_per_second")
+    events = map(json.loads, Path(path).read_text().splitlines())
+    return [
+        {key: value for key, value in event.items() if key not in timing}
+        for event in events
+        if event["event"] != "summary"
+    ]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_goes_on_has_the_bits_of_one_that_did_not_stop(folder, optimizer):
+    memories, options = OPTIMIZERS[optimizer]
+    at = Path(folder)
+    settings = [NETWORK, *SETTINGS, "--optimizer", optimizer, *options]
+    good(*settings, "--steps", 75, "--json", at / "whole.jsonl", "--save", at / "whole")
+    # Two stops, neither between two epochs nor between two lines of the log.
+    good(*settings, "--steps", 20, "--json", at / "parts.jsonl", "--checkpoint", at / "kept")
+    good("--resume", at / "kept", "--steps", 53, "--json", at / "parts.jsonl")
+    good("--resume", at / "kept", "--steps", 75, "--json", at / "parts.jsonl", "--save", at / "parts")
+    assert (at / "whole").read_bytes() == (at / "parts").read_bytes()
+    whole, parts = curve(at / "whole.jsonl"), curve(at / "parts.jsonl")
+    steps = [[event for event in events if event["event"] == "step"] for events in (whole, parts)]
+    assert len(steps[0]) == 10 and steps[0] == steps[1]
+    # Each part ends with a test; the last one closes the same epoch.
+    assert whole[-1] == parts[-1] and whole[-1]["event"] == "epoch"
+    tensors, metadata = load(at / "kept" / "last.safetensors")
+    assert metadata["network"] == NETWORK
+    found = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+    assert found == memories
+    assert {f"optimizer.{memory}.6.weight" for memory in memories} <= set(tensors)
+
+
+def interrupt(arguments, kind, ready):
+    """Starts a run, sends it the signal once ready() holds, and returns it finished."""
+    process = subprocess.Popen(
+        [BATCHMARK, "train", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 120
+    while not ready() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(kind)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on(folder):
+    at = Path(folder)
+    settings = [NETWORK, *SETTINGS]
+    kept = at / "kept" / "last.safetensors"
+    status, out, err = interrupt(
+        [*settings, "--epochs", 100000, "--checkpoint", at / "kept"], signal.SIGINT, kept.exists
+    )
+    assert status == 130 and not err
+    assert out.splitlines()[-1].endswith(f"--resume {at / 'kept'}")
+    done = json.loads(load(kept)[1]["run"])["place"]["done"]
+    good("--resume", at / "kept", "--steps", done + 40, "--save", at / "parts")
+    good(*settings, "--steps", done + 40, "--save", at / "whole")
+    assert (at / "whole").read_bytes() == (at / "parts").read_bytes()
+
+
+def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(folder):
+    at = Path(folder)
+    settings = [NETWORK, *SETTINGS]
+    kept = at / "kept" / "last.safetensors"
+    for wait in (0, 0.05, 0.11, 0.17):
+        def ready():
+            if not kept.exists():
+                return False
+            time.sleep(wait)
+            return True
+
+        status, _, _ = interrupt(
+            [*settings, "--epochs", 100000, "--checkpoint", at / "kept"], signal.SIGKILL, ready
+        )
+        assert status == -signal.SIGKILL
+        done = json.loads(load(kept)[1]["run"])["place"]["done"]
+        assert done and done % 31 == 0  # the end of an epoch
+        if wait == 0:
+            good("--resume", at / "kept", "--steps", done + 5, "--save", at / "parts")
+            good(*settings, "--steps", done + 5, "--save", at / "whole")
+            assert (at / "whole").read_bytes() == (at / "parts").read_bytes()
+        kept.unlink()
+
+
+def test_the_best_epoch_is_kept(folder):
+    at = Path(folder)
+    # A rate at which the second half of the run is no better than the first.
+    good(NETWORK, *SETTINGS, "--epochs", 8, "--lr", 0.03, "--checkpoint", at / "kept", "--json", at / "log")
+    tested = [event["test_accuracy"] for event in curve(at / "log") if event["event"] == "epoch"]
+    place = json.loads(load(at / "kept" / "best.safetensors")[1]["run"])["place"]
+    assert place["best"] == max(tested) and place["epoch"] == tested.index(max(tested)) + 1
+
+
+def test_the_command_line_goes_before_the_checkpoint(folder):
+    at = Path(folder)
+    good("lenet", "--data", "synthetic:50:10", "--epochs", 1, "--checkpoint", at / "kept")
+    out = good("--resume", at / "kept", "--epochs", 2, "--lr", 0.5, "--threads", 1, "--checkpoint", at / "other")
+    assert "adam 0.5" in out and "1 threads" in out
+    assert (at / "other" / "last.safetensors").exists()
+    assert json.loads(load(at / "other" / "last.safetensors")[1]["run"])["place"]["done"] == 10
+    assert json.loads(load(at / "kept" / "last.safetensors")[1]["run"])["place"]["done"] == 5
+
+
+def test_a_target_ends_the_run(folder):
+    log = Path(folder) / "log"
+    out = good(NETWORK, "--data", "synthetic:1000:100", "--epochs", 50, "--target-accuracy", 0.2, "--json", log)
+    summary = json.loads(log.read_text().splitlines()[-1])
+    epochs = [event["test_accuracy"] for event in curve(log) if event["event"] == "epoch"]
+    assert epochs[-1] >= 0.2 > max(epochs[:-1], default=0)
+    assert summary["target_epoch"] == len(epochs) and 0 < summary["target_seconds"] <= summary["seconds"]
+    assert "reached after epoch" in out
+    out = good(NETWORK, "--data", "synthetic:50:10", "--epochs", 1, "--target-accuracy", 0.99, "--json", log)
+    assert "not reached" in out and json.loads(log.read_text().splitlines()[-1])["target_epoch"] is None
+
+
+def test_gradients_are_those_of_the_last_step(folder):
+    """Plain descent shows them: w - lr g."""
+    at = Path(folder)
+    settings = [NETWORK, "--data", "synthetic:50:10", "--optimizer", "sgd", "--lr", 0.5]
+    good(*settings, "--steps", 2, "--save", at / "two")
+    good(*settings, "--steps", 3, "--save", at / "three", "--gradients", at / "slopes")
+    two, three, slopes = (load(at / name)[0] for name in ("two", "three", "slopes"))
+    assert set(slopes) == {name for name in two if "running" not in name}
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(two[name] - np.float32(0.5) * slope, three[name], rtol=1e-6, atol=1e-7)
+
+
+@pytest.fixture
+def checkpoint(folder):
+    good(NETWORK, "--data", "synthetic:50:10", "--epochs", 1, "--checkpoint", folder)
+    return Path(folder) / "last.safetensors"
+
+
+def bad(message, *arguments):
+    done = call(*arguments)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert done.stderr.startswith("batchmark: ") and done.stderr.count("\n") == 1, done.stderr
+    assert message in done.stderr
+
+
+def test_bad_checkpoints_are_one_line(checkpoint):
+    folder = checkpoint.parent
+    bad("the run is done", "--resume", folder)
+    bad("not both", "--resume", folder, "--init", checkpoint)
+    bad("not both", "lenet", "--resume", folder)
+    bad("cannot open", "--resume", folder / "none")
+    raw = checkpoint.read_bytes()
+    checkpoint.write_bytes(raw[: len(raw) // 2])
+    bad("last.safetensors", "--resume", folder, "--epochs", 2)
+    checkpoint.write_bytes(raw)
+    tensors, metadata = load(checkpoint)
+    run = json.loads(metadata["run"])
+
+    def changed(*path, value):
+        copy = json.loads(metadata["run"])
+        at = copy
+        for name in path[:-1]:
+            at = at[name]
+        if value is None:
+            del at[path[-1]]
+        else:
+            at[path[-1]] = value
+        save(checkpoint, tensors, {**metadata, "run": json.dumps(copy)})
+
+    for path, value, message in (
+        (["schema"], 99, "'schema'"),
+        (["settings", "batch"], None, "'batch'"),
+        (["settings", "augment"], "flop", "'augment'"),
+        (["optimizer", "name"], "adamw", "'name'"),
+        (["optimizer", "lr"], "fast", "'lr'"),
+        (["place", "next"], 51, "'next'"),
+        (["place", "in_epoch"], [], "'correct'"),
+        (["data_set"], "imagenet", "'data_set'"),
+        (["network"], "conv 6 5x5; rleu", "'rleu'"),
+        (["network"], "dense 10", "'1.weight' is [6]"),
+        (["settings", "isa"], "mmx", "'isa'"),
+        (["settings", "kernels"], "dierct", "'dierct'"),
+    ):
+        changed(*path, value=value)
+        bad(message, "--resume", folder, "--epochs", 2)
+    save(checkpoint, tensors, {**metadata, "run": "[1"})
+    bad("weights and not a run", "--resume", folder, "--epochs", 2)
+    del tensors["optimizer.exp_avg.6.bias"]
+    save(checkpoint, tensors, {**metadata, "run": json.dumps(run)})
+    bad("'optimizer.exp_avg.6.bias' is missing", "--resume", folder, "--epochs", 2)
+
+
+def test_a_checkpoint_is_a_file_of_weights_too(checkpoint):
+    good(NETWORK, "--data", "synthetic:50:10", "--steps", 1, "--init", checkpoint)
+
+
+@pytest.mark.parametrize(
+    "network, options, expected",
+    [
+        ("dense 20; relu; dense 10", ["--bn", "on"], "dense 20; bn; relu; dense 10"),
+        ("dense 20; relu; dense 10", ["--bn", "pre", "--bias", "drop"], "dense 20 nobias; bn; relu; dense 10"),
+        ("dense 20; relu; dense 10", ["--bn", "post"], "dense 20; relu; bn; dense 10"),
+        ("dense 20; relu; bn eps 0.001; dense 10", ["--bn", "pre"], "dense 20; bn eps 0.001 momentum 0.1; relu; dense 10"),
+        ("dense 20; bn; relu; dense 10", ["--bn", "post"], "dense 20; relu; bn; dense 10"),
+        ("dense 20; bn; relu; dense 10", ["--bn", "pre"], "dense 20; bn; relu; dense 10"),
+        ("dense 20; bn; dense 9; bn; relu; dense 10", ["--bn", "post"], "dense 20; bn; dense 9; relu; bn; dense 10"),
+        ("dense 20; bn; relu; dense 10", ["--bn", "off"], "dense 20; relu; dense 10"),
+        ("dense 20; bn; relu; dense 10", ["--bias", "drop"], "dense 20 nobias; bn; relu; dense 10"),
+    ],
+)
+def test_bn_goes_where_it_is_asked_for(folder, network, options, expected):
+    path = Path(folder) / "w"
+    good(network, *options, "--data", "synthetic:20:10", "--steps", 1, "--save", path)
+    assert load(path)[1]["network"] == "flatten; " + expected
