@@ -1,0 +1,268 @@
+"""Holds batchmark train to PyTorch.
+
+For every preset, with its dropouts dropping nothing and without augmentation, on the same images in the same order:
+
+ * single steps from PyTorch's own state at several points of its training: the loss within 1e-5 of its value, each
+   gradient and each updated tensor of weights within 1e-4 of its norm, running statistics within 1e-5 of theirs;
+ * a hundred free steps, whose losses stay within three times the distance between PyTorch in float32 and in float64.
+
+The gradient of a bias right before a BN is left out: it is zero but for rounding. So are those of single biases where a
+ReLU before a BN lets a whole batch pass, and Adam and RMSprop make whole steps of rounding: where PyTorch in float32 is
+itself further than a third of a limit from PyTorch in float64, three times that is the limit, up to 1e-2. A value within rounding of the kink of a
+ReLU, or of another one in a window of a maximum, sends its gradient one way here and the other way there: a step that
+misses the limits for gradients is told and the next one taken in its place, twice at most; more than one step in twenty
+is a failure. Writes one line a check and, at the end, 'N passed, N failed'; exit status 1 if any failed.
+"""
+
+import argparse
+import copy
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch_networks as networks
+
+POINTS = (0, 10, 100)  # steps of PyTorch before a single step is compared
+FREE_STEPS = 100
+LOOSEST = 1e-2
+LIMITS = {"loss": 1e-5, "gradients": 1e-4, "weights": 1e-4, "running statistics": 1e-5}
+OPTIMIZERS = {
+    "adam": {"name": "adam", "lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "decay": 0.0, "nesterov": False},
+    "sgd": {"name": "sgd", "lr": 1e-2, "beta1": 0.9, "beta2": 0.0, "eps": 0.0, "decay": 5e-4, "nesterov": True},
+    "rmsprop": {"name": "rmsprop", "lr": 1e-3, "beta1": 0.0, "beta2": 0.9, "eps": 1e-7, "decay": 0.0, "nesterov": False},
+}
+
+
+def distance(got, expected):
+    """The 2-norm of the difference over that of the expected; a tensor that is all zero must be met exactly."""
+    got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    norm = np.linalg.norm(expected)
+    return np.linalg.norm(got - expected) / norm if norm else float(np.any(got != expected)) * np.inf
+
+
+class Run:
+    """A preset in PyTorch with one optimizer, in one precision, from one seed."""
+
+    def __init__(self, preset, optimizer, images, precision=torch.float32, seed=1):
+        torch.manual_seed(seed)
+        self.network = networks.without_dropout(preset["network"])
+        self.model = networks.sequential(self.network, preset["data_set"]).to(precision)
+        self.settings = optimizer
+        self.optimizer = networks.optimizer_of(optimizer, self.model.parameters())
+        self.batch = preset["batch"]
+        self.precision = precision
+        self.x = images.tensor(preset["pixels"])
+        self.labels = images.labels
+        self.done = 0
+
+    def doubled(self):
+        """The same state in float64."""
+        twin = copy.copy(self)
+        twin.precision = torch.float64
+        twin.model = copy.deepcopy(self.model).double()
+        twin.optimizer = networks.optimizer_of(self.settings, twin.model.parameters())
+        twin.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
+        return twin
+
+    def step(self):
+        """One step; returns the loss. The gradients stay in the model."""
+        part = slice(self.done * self.batch, (self.done + 1) * self.batch)
+        self.optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(self.model(self.x[part].to(self.precision)), self.labels[part])
+        loss.backward()
+        self.optimizer.step()
+        self.done += 1
+        return loss.item()
+
+
+def batchmark_train(*arguments):
+    """Runs batchmark train and returns the losses of its steps."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as log:
+        command = [networks.BATCHMARK, "train", *map(str, arguments), "--json", log.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"parity.py: {' '.join(map(str, command))}: {done.stderr.strip()}")
+        events = map(json.loads, Path(log.name).read_text().splitlines())
+        return [event["loss"] for event in events if event["event"] == "step"]
+
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.steps = self.kinks = 0
+
+    def check(self, what, worst, limit, where=""):
+        good = worst <= limit
+        self.passed += good
+        self.failed += not good
+        print(f"{'ok  ' if good else 'FAIL'} {what:<58} {worst:9.2e}  limit {limit:7.1e}  {where}", flush=True)
+
+
+def state_of(run):
+    """The gradients and tensors of a run after a step: {"gradients": {...}, "weights": {...}, "running statistics": {...}}."""
+    noise = networks.biases_before_bn(run.model)
+    tensors = {key: value.detach().numpy() for key, value in run.model.state_dict().items() if "num_batches" not in key}
+    running = {key for key in tensors if "running" in key}
+    return {
+        "gradients": {key: value.grad.numpy() for key, value in run.model.named_parameters() if key not in noise},
+        "weights": {key: value for key, value in tensors.items() if key not in noise | running},
+        "running statistics": {key: tensors[key] for key in running},
+    }
+
+
+def worst_of(got, single, double, limit):
+    """The tensor furthest from PyTorch's by its limit: (distance, limit, name)."""
+    found = []
+    for name, expected in single.items():
+        own = distance(expected, double[name])
+        found.append((distance(got[name], expected), min(max(limit, 3 * own), LOOSEST), name))
+    return max(found, key=lambda one: one[0] / one[1], default=None)
+
+
+def one_step(name, preset, run, data, folder, options):
+    """Ours and PyTorch's next step from the state that `run` is in: {what: (distance, limit, where)}."""
+    before, after, gradients = (Path(folder) / f"{part}.safetensors" for part in ("before", "after", "gradients"))
+    state = {"network": run.network, "data_set": preset["data_set"], "data": data, "batch": run.batch,
+             "pixels": preset["pixels"], "optimizer": run.settings, "done": run.done}  # fmt: skip
+    networks.write_checkpoint(before, run.model, run.optimizer, state)
+    ours = batchmark_train("--resume", before, "--data", data, "--save", after, "--gradients", gradients, *options)
+    twin = run.doubled()
+    twin.step()
+    theirs = run.step()
+    moved, slopes = networks.load_tensors(after), networks.load_tensors(gradients)
+    names = {key for key, _ in run.model.named_parameters()}
+    if set(slopes) != names:
+        raise SystemExit(f"parity.py: {name}: gradients {sorted(slopes)}, PyTorch has {sorted(names)}")
+    single, double = state_of(run), state_of(twin)
+    found = {"loss": (abs(ours[0] - theirs) / abs(theirs), LIMITS["loss"], "")}
+    for what, expected in single.items():
+        worst = worst_of(slopes if what == "gradients" else moved, expected, double[what], LIMITS[what])
+        if worst:
+            found[what] = worst
+    return found
+
+
+def single_step(report, name, preset, run, data, folder, options):
+    for attempt in range(3):
+        point = run.done + 1
+        found = one_step(name, preset, run, data, folder, options)
+        report.steps += 1
+        missed = [what for what in ("gradients", "weights") if found[what][0] > found[what][1]]
+        if not missed or attempt == 2:
+            break
+        report.kinks += 1
+        print(f"kink {name} {run.settings['name']} step {point}: {missed[0]} {found[missed[0]][0]:.1e} away; "
+              "the next step in its place")  # fmt: skip
+    for what, (worst, limit, where) in found.items():
+        report.check(f"{name} {run.settings['name']} step {point}: {what}", worst, limit, where)
+
+
+def free_steps(report, name, preset, optimizer, images, data, folder, steps, options):
+    """Ours and PyTorch's two precisions from the same weights."""
+    single, double = (Run(preset, optimizer, images, precision) for precision in (torch.float32, torch.float64))
+    double.model.load_state_dict(copy.deepcopy(single.model.state_dict()))
+    start = Path(folder) / "start.safetensors"
+    state = {"network": single.network, "data_set": preset["data_set"], "data": data, "batch": single.batch,
+             "pixels": preset["pixels"], "optimizer": optimizer, "done": 0}  # fmt: skip
+    networks.write_checkpoint(start, single.model, single.optimizer, state)
+    ours = np.array(batchmark_train("--resume", start, "--data", data, "--steps", steps, *options))
+    curves = [np.array([run.step() for _ in range(steps)]) for run in (single, double)]
+    between, away = (float(np.sqrt(np.mean((curve - curves[1]) ** 2))) for curve in (curves[0], ours))
+    # Below this, both are as near to float64 as a loss printed in float32 can say.
+    floor = 1e-7 * float(np.mean(curves[1]))
+    report.check(f"{name} {optimizer['name']} {steps} free steps: distance over PyTorch's", away / max(between, floor), 3)
+
+
+# What make test compares without torch: a small network that has a bit of everything.
+GOLDEN = {
+    "network": "conv 4 5x5 stride 2; bn; relu; maxpool 2; conv 6 3x3 same; bn eps 0.001 momentum 0.01; tanh; maxpool 2; "
+    "dense 16 nobias; bn; sigmoid; dense 10",
+    "data_set": "cifar-10",
+    "batch": 8,
+    "pixels": "unit",
+}
+GOLDEN_STEPS = 7
+
+
+def write_golden(folder):
+    """For each optimizer a checkpoint after some steps on one batch, and PyTorch's next step on it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    batch = GOLDEN["batch"]
+    with tempfile.TemporaryDirectory() as place:
+        networks.write_images("cifar-10", place)
+        images = networks.Images("cifar-10", place, batch)
+    labels = images.labels
+    networks.save_tensors(folder / "images.safetensors", {"pixels": images.pixels, "labels": labels.numpy()})
+    images.pixels = np.tile(images.pixels, (GOLDEN_STEPS + 1, 1, 1, 1))
+    images.labels = labels.repeat(GOLDEN_STEPS + 1)
+    for name, optimizer in OPTIMIZERS.items():
+        run = Run(GOLDEN, optimizer, images)
+        for _ in range(GOLDEN_STEPS):
+            run.step()
+        state = {**GOLDEN, "data": "", "optimizer": optimizer, "done": run.done, "isa": "avx512"}
+        networks.write_checkpoint(folder / f"{name}-before.safetensors", run.model, run.optimizer, state)
+        loss = run.step()
+        noise = networks.biases_before_bn(run.model)
+        expected = {f"gradient.{key}": value.grad for key, value in run.model.named_parameters() if key not in noise}
+        expected |= {key: value for key, value in run.model.state_dict().items() if "num_batches" not in key}
+        expected = {key: value.detach().numpy() for key, value in expected.items()}
+        networks.save_tensors(
+            folder / f"{name}-after.safetensors", expected, {"loss": repr(loss), "torch": torch.__version__}
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("presets", nargs="*", help="names of presets (default: all)")
+    parser.add_argument("--data", help="folder with CIFAR-10, CIFAR-100 and MNIST (default: images made at random)")
+    parser.add_argument("--optimizers", default="own,adam,sgd,rmsprop", help="own: that of the preset")
+    parser.add_argument("--free-steps", type=int, default=FREE_STEPS)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--kernels", help="passed on to batchmark train")
+    parser.add_argument("--golden", metavar="FOLDER", help="write the files that tests/test_parity.py reads, and no more")
+    arguments = parser.parse_args()
+    if arguments.golden:
+        write_golden(arguments.golden)
+        return
+    torch.set_num_threads(arguments.threads)
+    known = networks.presets()
+    for name in arguments.presets:
+        if name not in known:
+            sys.exit(f"parity.py: no preset '{name}'; there are {', '.join(known)}")
+    options = ["--threads", arguments.threads]
+    if arguments.kernels:
+        options += ["--kernels", arguments.kernels]
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        data = arguments.data or folder
+        images = {}
+        for name in arguments.presets or known:
+            preset = known[name]
+            kind = preset["data_set"]
+            if kind not in images:
+                if not arguments.data:
+                    networks.write_images(kind, folder)
+                images[kind] = networks.Images(kind, data, 1 + max(POINTS[-1], arguments.free_steps) * 130)
+            for word in arguments.optimizers.split(","):
+                optimizer = preset["optimizer"] if word == "own" else OPTIMIZERS[word]
+                run = Run(preset, optimizer, images[kind])
+                for point in POINTS:
+                    while run.done < point:
+                        run.step()
+                    single_step(report, name, preset, run, data, folder, options)
+                if word == "own":
+                    free_steps(
+                        report, name, preset, optimizer, images[kind], data, folder, arguments.free_steps, options
+                    )
+    report.check(f"steps at a kink: {report.kinks} of {report.steps}, of which", report.kinks / report.steps, 0.05)
+    print(f"{report.passed} passed, {report.failed} failed")
+    sys.exit(report.failed > 0)
+
+
+if __name__ == "__main__":
+    main()

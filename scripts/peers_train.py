@@ -1,0 +1,139 @@
+"""Images per second of batchmark train and of PyTorch on the same networks.
+
+PyTorch runs eagerly with all images as float32 in memory, a new order each epoch, the same optimizer, batch, dropout and
+threads; nothing of its loop waits for a value. For lenet its DataLoader is measured besides, as the text's code has it. No
+augmentation on either side. The two alternate, round by round; the figures are medians of rounds, the ratio the median of
+the rounds' ratios. Writes train_peers.json into the folder of this machine below results/.
+"""
+
+import argparse
+import datetime
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch_networks as networks
+from torch.utils.data import DataLoader, TensorDataset
+
+FLAT_OUT = 50  # steps before the clock starts
+
+
+def ours(name, data, steps, threads):
+    """The summary of a run of so many steps."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as log:
+        command = [networks.BATCHMARK, "train", name, "--data", data, "--steps", steps, "--threads", threads,
+                   "--augment", "none", "--log", 1000000, "--json", log.name]  # fmt: skip
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"peers_train.py: {name}: {done.stderr.strip()}")
+        return json.loads(Path(log.name).read_text().splitlines()[-1])
+
+
+class Theirs:
+    """A preset in PyTorch, and batches for it."""
+
+    def __init__(self, preset, images, loader):
+        torch.manual_seed(preset["seed"])
+        self.model = networks.sequential(preset["network"], preset["data_set"])
+        self.optimizer = networks.optimizer_of(preset["optimizer"], self.model.parameters())
+        self.x, self.labels, self.batch = images.tensor(preset["pixels"]), images.labels, preset["batch"]
+        self.batches = self.loaded() if loader else self.gathered()
+
+    def gathered(self):
+        while True:
+            order = torch.randperm(len(self.x))
+            for first in range(0, len(order) - self.batch + 1, self.batch):
+                part = order[first : first + self.batch]
+                yield self.x[part], self.labels[part]
+
+    def loaded(self):
+        loader = DataLoader(TensorDataset(self.x, self.labels), batch_size=self.batch, shuffle=True, drop_last=True)
+        while True:
+            yield from loader
+
+    def speed(self, steps):
+        """Images a second over so many steps."""
+        start = time.perf_counter()
+        for _ in range(steps):
+            x, labels = next(self.batches)
+            self.optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(self.model(x), labels)
+            loss.backward()
+            self.optimizer.step()
+        return steps * self.batch / (time.perf_counter() - start)
+
+
+def compare(name, preset, data, images, arguments, loader=False):
+    theirs = Theirs(preset, images, loader)
+    theirs.speed(FLAT_OUT if preset["batch"] < 80 else 2)
+    # As many steps as fill the time of a round at the speed of either.
+    steps = [max(4, int(arguments.seconds * speed / preset["batch"])) for speed in (
+        ours(name, data, 8, arguments.threads)["images_per_second"],
+        theirs.speed(20 if preset["batch"] < 80 else 4),
+    )]  # fmt: skip
+    rounds = []
+    for _ in range(arguments.rounds):
+        summary = ours(name, data, steps[0], arguments.threads)
+        rounds.append((summary["images_per_second"], theirs.speed(steps[1])))
+    mine, other = (statistics.median(column) for column in zip(*rounds))
+    ratios = [one / two for one, two in rounds]
+    row = {
+        "preset": name, "peer": "DataLoader" if loader else "in memory", "batch": preset["batch"],
+        "images_per_second": mine, "peer_images_per_second": other, "ratio": statistics.median(ratios),
+        "ratios": ratios,
+    }  # fmt: skip
+    print(f"{name:<24}{row['peer']:<12}{mine:10.0f}{other:10.0f}{row['ratio']:8.2f}   "
+          f"{min(ratios):.2f} to {max(ratios):.2f}", flush=True)  # fmt: skip
+    return row, summary["machine"], summary["commit"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("presets", nargs="*", help="names of presets (default: all whose network differs)")
+    parser.add_argument("--data", help="folder with CIFAR-10, CIFAR-100 and MNIST (default: images made at random)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3, help="of each side in a round")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    known = networks.presets()
+    for name in arguments.presets:
+        if name not in known:
+            sys.exit(f"peers_train.py: no preset '{name}'; there are {', '.join(known)}")
+    seen = {}
+    for name, preset in known.items():
+        seen.setdefault(preset["network"], name)
+    names = arguments.presets or list(seen.values())
+    print(f"PyTorch {torch.__version__}, {arguments.threads} threads; images/s, medians of {arguments.rounds} rounds")
+    print(f"{'preset':<24}{'peer':<12}{'ours':>10}{'PyTorch':>10}{'ratio':>8}   of the rounds")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        data = arguments.data or folder
+        images = {}
+        for name in names:
+            kind = known[name]["data_set"]
+            if kind not in images:
+                if not arguments.data:
+                    networks.write_images(kind, folder)
+                images = {kind: networks.Images(kind, data)}
+            for loader in [False, True] if name == "lenet" else [False]:
+                row, machine, commit = compare(name, known[name], data, images[kind], arguments, loader)
+                rows.append(row)
+    result = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine,
+        "commit": commit, "peer": f"PyTorch {torch.__version__}", "threads": arguments.threads,
+        "data": "real images" if arguments.data else "random images", "rows": rows,
+    }  # fmt: skip
+    path = networks.ROOT / "results" / machine / "train_peers.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"\n{path.relative_to(networks.ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
