@@ -6,13 +6,13 @@
  * Neighbours are the same distance apart, so a tile needs three pointers and two distances instead of a pointer a pixel:
  * it has room for as many pixels as there are registers for sums, the vectors of weights serve all of them, and nearly
  * every load feeds TILE_VECTORS products. All products of a sum are made in one go, from the bias on, and a call makes
- * all tiles of a row.
+ * a row of tiles.
  *
  *   pack the weights, [block of TILE_VECTORS vectors][input and tap][lane], zeros beyond the outputs
  *   for each unit (some rows of an image)                                                    dealt to threads
  *     copy its input with its padding, or read the input where it lies if there is none
- *     for each block of outputs, for each row: the micro-kernel
- *     in nchw: transpose the block's sums into planes
+ *     for each block of outputs and each row, or, where its weights fill much of L1, each column of tiles: a call
+ *     in nchw: transpose the sums, which then wait in scratch, into planes
  *
  * Sums are made in one order whatever the tile: inputs of a block of 16, taps, blocks (nchw: inputs, taps). */
 #include "direct_core.tmpl.h"
@@ -22,6 +22,8 @@
 /* Units that keep most teams busy. */
 #define UNITS 16
 
+/* Floats of packed weights so few that waiting for another thread's would take longer. */
+#define ALONE_FLOATS 4096
 /* Channels of a block so few that a copy without its other lanes pays, read a few times as it is. */
 #define NARROW 4
 
@@ -37,6 +39,7 @@ struct plan {
     int64_t vectors, blocks;
     int64_t rows, cols, ny, nx; /* pixels of dst in a unit, units of an image */
     struct window window;
+    bool alone;                          /* every thread packs all weights */
     float *packed, *bias, *input, *sums; /* scratch */
     ptrdiff_t *step;
     size_t bytes;
@@ -79,11 +82,16 @@ static struct plan runs_plan(const struct problem *problem, struct formats f, fl
                                    .row = p->iw * in.pitch,
                                    .plane = in.size,
                                    .image = in.all * in.size};
+    int64_t packed = d.blocks * TILE_LANES * d.products;
+    d.alone = packed <= ALONE_FLOATS;
     struct carver c = {.base = scratch};
-    d.packed = carve(&c, d.blocks * TILE_LANES * d.products, sizeof(float));
+    if (!d.alone)
+        d.packed = carve(&c, packed, sizeof(float));
+    size_t shared = c.used;
+    if (d.alone)
+        d.packed = carve(&c, packed, sizeof(float));
     d.bias = carve(&c, d.blocks * TILE_LANES, sizeof(float));
     d.step = carve(&c, d.products, sizeof *d.step);
-    size_t shared = c.used;
     if (d.reading != READ_IN_PLACE)
         d.input = carve(&c, window_floats(&d.window, 1), sizeof(float));
     if (f.dst == NCHW)
@@ -91,6 +99,10 @@ static struct plan runs_plan(const struct problem *problem, struct formats f, fl
     size_t own = c.used - shared;
     if (scratch) {
         size_t skip = (size_t)thread * own / sizeof(float);
+        if (d.alone)
+            d.packed += skip;
+        d.bias += skip;
+        d.step += skip * sizeof(float) / sizeof *d.step;
         if (d.input)
             d.input += skip;
         if (d.sums)
@@ -334,16 +346,21 @@ static void list_steps(const struct plan *d)
                               (ptrdiff_t)sizeof(float);
 }
 
+/* Everything tiles read besides the input. */
 static void prepare_runs(const struct plan *d, const struct args *a, int64_t thread, int64_t team)
 {
-    for (int64_t v = d->vectors * thread / team; v < d->vectors * (thread + 1) / team; v++)
-        pack_vector(d, a->t[WEIGHTS], v);
-    if (thread < team - 1)
-        return;
-    list_steps(d);
     const float *bias = a->t[BIAS];
     for (int64_t c = 0; c < d->blocks * TILE_LANES; c++)
         d->bias[c] = bias && c < d->conv->oc ? bias[c] : 0;
+    list_steps(d);
+    if (d->alone) {
+        for (int64_t v = 0; v < d->vectors; v++)
+            pack_vector(d, a->t[WEIGHTS], v);
+        return;
+    }
+    for (int64_t v = d->vectors * thread / team; v < d->vectors * (thread + 1) / team; v++)
+        pack_vector(d, a->t[WEIGHTS], v);
+    team_wait();
 }
 
 /* Writes the sums of a unit to planes. */
@@ -525,7 +542,6 @@ static void runs_share(const struct args *a, int thread, int team)
     int64_t units = d.conv->mb * d.ny * d.nx;
     int64_t first = units * thread / team, last = units * (thread + 1) / team;
     prepare_runs(&d, a, thread, team);
-    team_wait();
     for (int64_t i = first; i < last; i++) {
         struct unit u = unit_of(&d, i), after = unit_of(&d, min_i64(i + 1, last - 1));
         convolve_unit(&d, &u, &a->hints, unit_lines(&d, &after));
