@@ -6,12 +6,13 @@ For every preset, with its dropouts dropping nothing and without augmentation, o
    gradient and each updated tensor of weights within 1e-4 of its norm, running statistics within 1e-5 of theirs;
  * a hundred free steps, whose losses stay within three times the distance between PyTorch in float32 and in float64.
 
-The gradient of a bias right before a BN is left out: it is zero but for rounding. So are those of single biases where a
-ReLU before a BN lets a whole batch pass, and Adam and RMSprop make whole steps of rounding: where PyTorch in float32 is
-itself further than a third of a limit from PyTorch in float64, three times that is the limit, up to 1e-2. A value within rounding of the kink of a
-ReLU, or of another one in a window of a maximum, sends its gradient one way here and the other way there: a step that
-misses the limits for gradients is told and the next one taken in its place, twice at most; more than one step in twenty
-is a failure. Writes one line a check and, at the end, 'N passed, N failed'; exit status 1 if any failed.
+The gradient of a bias right before a BN is left out: it is zero but for rounding. So are those of single biases where
+a ReLU before a BN lets a whole batch pass, and Adam and RMSprop make whole steps of rounding: where PyTorch in
+float32 is itself further than a third of a limit from PyTorch in float64, three times that is the limit, up to 1e-2.
+A value within rounding of the kink of a ReLU, or of another one in a window of a maximum, sends its gradient one way
+here and the other way there: a step that misses the limits for gradients is told and the next one taken in its place,
+twice at most; more than one step in twenty is a failure. Writes one line a check and, at the end, 'N passed, N
+failed'; exit status 1 if any failed.
 """
 
 import argparse
@@ -91,6 +92,8 @@ def batchmark_train(*arguments):
 
 
 class Report:
+    """Checks as they pass and fail."""
+
     def __init__(self):
         self.passed = self.failed = 0
         self.steps = self.kinks = 0
@@ -147,6 +150,7 @@ def one_step(name, preset, run, data, folder, options):
 
 
 def single_step(report, name, preset, run, data, folder, options):
+    """Checks one step, or the one after it where that step stands at a kink."""
     for attempt in range(3):
         point = run.done + 1
         found = one_step(name, preset, run, data, folder, options)
@@ -217,6 +221,7 @@ def write_golden(folder):
 
 
 def main():
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("presets", nargs="*", help="names of presets (default: all)")
     parser.add_argument("--data", help="folder with CIFAR-10, CIFAR-100 and MNIST (default: images made at random)")

@@ -69,6 +69,7 @@ class Theirs:
 
 
 def compare(name, preset, data, images, arguments, loader=False):
+    """The rounds of one preset: the row of the table, and the machine and commit of ours."""
     theirs = Theirs(preset, images, loader)
     theirs.speed(FLAT_OUT if preset["batch"] < 80 else 2)
     # As many steps as fill the time of a round at the speed of either.
@@ -93,6 +94,7 @@ def compare(name, preset, data, images, arguments, loader=False):
 
 
 def main():
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("presets", nargs="*", help="names of presets (default: all whose network differs)")
     parser.add_argument("--data", help="folder with CIFAR-10, CIFAR-100 and MNIST (default: images made at random)")

@@ -38,6 +38,7 @@ def without_dropout(text):
 
 
 def layers_of(text):
+    """The layers of a network, each as text."""
     return [layer.strip() for layer in text.split(";")]
 
 
