@@ -1,7 +1,7 @@
 /* batchmark train: trains a network and reports loss, accuracy, speed and where the time went. */
 #include "cmd_train.h"
 #include "clock.h"
-#include "verify.h"
+#include "net_verify.h"
 #include "whole_file.h"
 
 #include <errno.h>
@@ -22,14 +22,14 @@ static void interrupt(int signal)
 }
 
 /* The team: pinned one thread a core where there are cores enough. */
-static int set_threads(struct run *run)
+int run_set_threads(struct run *run)
 {
     struct request *r = &run->request;
     char error[ERROR_TEXT];
     if (!machine_detect(&run->machine, error, sizeof error))
         return wrong_use("%s", error);
     if (run->machine.emulated && !r->describe)
-        return wrong_use("train: this CPU is emulated: its times mean nothing; 'batchmark verify' "
+        return wrong_use("this CPU is emulated: its times mean nothing; 'batchmark verify' "
                          "works here");
     if (r->threads < 0)
         r->threads = run->machine.cpu_count;
@@ -93,45 +93,19 @@ static int make_network(struct run *run)
     run->steps = r->steps > 0 ? r->steps : r->epochs * epoch_steps;
     return -1;
 }
-/* Is call i the first with its variant and problem? */
-static bool first_of_kind(const struct net *n, int i)
-{
-    for (int j = 0; j < i; j++)
-        if (same_kernel(net_call(n, j), net_call(n, i)))
-            return false;
-    return true;
-}
 /* Proves every variant on the problems it was picked for, on sampled outputs. */
 static int verify_kernels(const struct run *run)
 {
-    enum { COORDINATES = 512 };
+    char message[NET_VERIFY_TEXT];
     int checked = 0;
-    for (int i = 0; i < net_call_count(run->net); i++) {
-        const struct call *c = net_call(run->net, i);
-        if (!first_of_kind(run->net, i))
-            continue;
-        const struct verify_case k = {.entry = c->entry,
-                                      .problem = c->problem,
-                                      .formats = c->args.formats,
-                                      .seed = (uint64_t)run->request.seed,
-                                      .hints = c->args.hints};
-        struct verdict v = verify_case(k.entry, &k.problem, k.formats, k.seed, k.hints,
-                                       GATE_HYGIENE | GATE_EXACT | GATE_BOUND, COORDINATES);
-        char problem[PROBLEM_TEXT], command[COMMAND_TEXT];
-        if (v.kind != VERDICT_PASS && v.kind != VERDICT_INAPPLICABLE) {
-            fprintf(stderr,
-                    "batchmark: layer %d: %s/%s %s: %s: %s; choose another with --kernels; seed "
-                    "%llu; repeat: %s\n",
-                    c->layer, c->entry->op, c->entry->name, problem_print(&c->problem, problem),
-                    verdict_names[v.kind], v.message, (unsigned long long)k.seed,
-                    verify_command(&k, command));
-            return EXIT_CHECK_FAILED;
-        }
-        checked++;
+    if (!net_verify(run->net, (uint64_t)run->request.seed, &checked, message)) {
+        fprintf(stderr, "batchmark: %s\n", message);
+        return EXIT_CHECK_FAILED;
     }
     printf("%d kernels verified on their problems\n", checked);
     return -1;
 }
+
 /* What happens between epochs, and at the end. */
 static int end_epoch(struct run *run, struct outcome *test)
 {
@@ -282,7 +256,7 @@ static int carry_out(struct run *run)
 {
     const struct request *r = &run->request;
     char error[ERROR_TEXT];
-    int status = set_threads(run);
+    int status = run_set_threads(run);
     if (status >= 0)
         return status;
     if (!data_load(&run->source, (uint64_t)r->seed, &run->data, error))
@@ -311,6 +285,21 @@ static int carry_out(struct run *run)
     return -1;
 }
 
+int run_close(struct run *run, int status)
+{
+    if (run->json && fclose(run->json) && status < 0)
+        status = wrong_use("%s: cannot write: %s", run->request.json, strerror(errno));
+    trainer_finish(&run->trainer);
+    net_free(run->net);
+    data_free(&run->data);
+    machine_free(&run->machine);
+    if (run->from.run)
+        checkpoint_free(&run->from);
+    free(run->plan);
+    free(run->text);
+    return status < 0 ? EXIT_GOOD : status;
+}
+
 int cmd_train(int argc, char **argv)
 {
     /* Holds the parsed network, too large for comfort on a stack. */
@@ -318,20 +307,10 @@ int cmd_train(int argc, char **argv)
     run = (struct run){.terminal = isatty(STDOUT_FILENO), .best = -1};
     int status = request_read(argc, argv, &run.request);
     if (status < 0 && run.request.resume)
-        status = resume_read(&run);
+        status = resume_read(&run, false);
     if (status < 0)
         status = request_resolve(&run);
     if (status < 0)
         status = carry_out(&run);
-    if (run.json && fclose(run.json) && status < 0)
-        status = wrong_use("%s: cannot write: %s", run.request.json, strerror(errno));
-    trainer_finish(&run.trainer);
-    net_free(run.net);
-    data_free(&run.data);
-    machine_free(&run.machine);
-    if (run.from.run)
-        checkpoint_free(&run.from);
-    free(run.plan);
-    free(run.text);
-    return status < 0 ? EXIT_GOOD : status;
+    return run_close(&run, status);
 }

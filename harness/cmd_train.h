@@ -59,6 +59,8 @@ struct run {
     double reached_seconds;
 };
 
+/* Nothing asked for yet. */
+void request_clear(struct request *r);
 /* Reads the options. Then, with the checkpoint's settings in place, fills in what was not given. */
 int request_read(int argc, char **argv, struct request *r);
 int request_resolve(struct run *run);
@@ -70,17 +72,23 @@ extern const char *const optimizer_names[], *const pixel_words[], *const shuffle
 /* Tables before the run. */
 void report_layers(const struct run *run);
 void report_kernels(const struct run *run);
-/* Do two calls run the same variant on the same problem? */
-bool same_kernel(const struct call *a, const struct call *b);
 /* Events: a line on the terminal, one in the JSON file. False: the log cannot be written, and said so. */
 void report_progress(const struct run *run, double elapsed);
 bool report_step(struct run *run);
 bool report_epoch(struct run *run, struct outcome test);
 bool report_summary(struct run *run, struct outcome test);
+/* Writes one event as a line of the JSON file, if there is one, and frees it. False: it cannot be written, and said so. */
+bool log_event(struct run *run, json_t *event);
 void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds);
 
-/* Reads the checkpoint of --resume, and takes what the command line leaves open from it. */
-int resume_read(struct run *run);
+/* Finds the machine and pins the team. */
+int run_set_threads(struct run *run);
+/* Frees what a run holds, closes its log, and turns -1 into the exit status of success. */
+int run_close(struct run *run, int status);
+
+/* Reads the checkpoint that request.resume names, of a folder the last one or the best, and takes what the command line
+ * leaves open from it. */
+int resume_read(struct run *run, bool best);
 /* Puts network, optimizer and place in the data where the checkpoint left them. */
 int resume_restore(struct run *run);
 /* Writes FOLDER/last.safetensors, and best.safetensors where the last test was the best. */

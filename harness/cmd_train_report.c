@@ -1,6 +1,7 @@
 /* What batchmark train says about a run: tables, progress, JSON lines. */
 #include "build_info.h"
 #include "cmd_train.h"
+#include "net_verify.h"
 
 #include <errno.h>
 #include <math.h>
@@ -24,12 +25,6 @@ void report_layers(const struct run *run)
     printf("    %-24s %-12s %10lld %12.0f   (%.1f MB)\n", "total", "",
            (long long)net_parameters(run->net), flops, net_bytes(run->net) / 1e6);
 }
-bool same_kernel(const struct call *a, const struct call *b)
-{
-    return a->entry == b->entry && problem_equal(&a->problem, &b->problem) &&
-           a->args.formats.src == b->args.formats.src && a->args.formats.dst == b->args.formats.dst;
-}
-
 void report_kernels(const struct run *run)
 {
     printf("kernels:\n");
@@ -51,8 +46,7 @@ static json_t *number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-/* Writes one event and frees it. False: printed what is wrong. */
-static bool log_event(struct run *run, json_t *event)
+bool log_event(struct run *run, json_t *event)
 {
     bool good = true;
     if (run->json) {

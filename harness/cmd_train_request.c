@@ -176,6 +176,29 @@ static bool read_word(const char *option, const char *text, const char *const wo
     return false;
 }
 
+void request_clear(struct request *r)
+{
+    *r = (struct request){.epochs = -1,
+                          .steps = -1,
+                          .batch = -1,
+                          .seed = -1,
+                          .threads = -1,
+                          .log = -1,
+                          .lr = -1,
+                          .momentum = -1,
+                          .rho = -1,
+                          .decay = -1,
+                          .target = -1,
+                          .optimizer = -1,
+                          .initial = -1,
+                          .pixels = -1,
+                          .bn = -1,
+                          .bias = -1,
+                          .shuffle = -1,
+                          .isa = -1,
+                          .fuse = -1};
+}
+
 int request_read(int argc, char **argv, struct request *r)
 {
     enum {
@@ -248,25 +271,7 @@ int request_read(int argc, char **argv, struct request *r)
     char error[ERROR_TEXT];
     enum isa isa;
     bool list = false;
-    *r = (struct request){.epochs = -1,
-                          .steps = -1,
-                          .batch = -1,
-                          .seed = -1,
-                          .threads = -1,
-                          .log = -1,
-                          .lr = -1,
-                          .momentum = -1,
-                          .rho = -1,
-                          .decay = -1,
-                          .target = -1,
-                          .optimizer = -1,
-                          .initial = -1,
-                          .pixels = -1,
-                          .bn = -1,
-                          .bias = -1,
-                          .shuffle = -1,
-                          .isa = -1,
-                          .fuse = -1};
+    request_clear(r);
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
         bool good = true;
         switch (c) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Of the JSON in a checkpoint. */
 enum { SCHEMA = 1 };
@@ -174,7 +175,7 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }
 
-int resume_read(struct run *run)
+int resume_read(struct run *run, bool best)
 {
     struct request *q = &run->request;
     char path[RUN_PATH + 32], error[ERROR_TEXT];
@@ -182,7 +183,11 @@ int resume_read(struct run *run)
     bool folder = !stat(q->resume, &info) && S_ISDIR(info.st_mode);
     if (strlen(q->resume) >= RUN_PATH)
         return wrong_use("--resume '%.100s...': the name is too long", q->resume);
-    snprintf(path, sizeof path, folder ? "%s/%s" : "%s", q->resume, last_name);
+    snprintf(path, sizeof path, "%s/%s", q->resume, best_name);
+    if (!folder)
+        snprintf(path, sizeof path, "%s", q->resume);
+    else if (!best || access(path, F_OK))
+        snprintf(path, sizeof path, "%s/%s", q->resume, last_name);
     if (!checkpoint_read(path, &run->from, error))
         return wrong_use("%s", error);
     const json_t *o = run->from.run, *settings = json_object_get(o, "settings");

@@ -17,6 +17,7 @@ int cmd_run(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_infer(int argc, char **argv);
 
 /* Prints "batchmark: <message>" as one line, control characters replaced, on stderr and returns
  * EXIT_WRONG_USE. */

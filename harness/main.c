@@ -16,7 +16,8 @@ static const struct {
     {"bench", cmd_bench, "verify variants, then time those that pass"},
     {"info", cmd_info, "the machine and its measured ceilings"},
     {"plan", cmd_plan, "layouts and variants for a network, by measured times"},
-    {"train", cmd_train, "train a network on CIFAR-10 or the built-in images"},
+    {"train", cmd_train, "train a network on CIFAR, MNIST or the built-in images"},
+    {"infer", cmd_infer, "a trained network at work: latency, throughput, accuracy"},
     {"run", cmd_run, "one kernel on your own tensors"},
 };
 

@@ -927,13 +927,18 @@ void net_update(struct net *n, const struct optimizer *optimizer)
     n->update_seconds += now() - then;
 }
 
-struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels)
+const float *net_forward(struct net *n, int64_t mb)
 {
     const struct pass *p = find_pass(n, mb, false);
     for (int i = 0; i < n->text.count; i++)
         layer_forward(n, p, i);
-    return softmax_loss(mb, n->text.layers[n->text.count - 1].dst.c,
-                        n->state[n->text.count - 1].dst, labels, NULL);
+    return n->state[n->text.count - 1].dst;
+}
+
+struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels)
+{
+    const float *logits = net_forward(n, mb);
+    return softmax_loss(mb, n->text.layers[n->text.count - 1].dst.c, logits, labels, NULL);
 }
 
 /* What the caller may look at */

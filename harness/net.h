@@ -35,7 +35,7 @@ enum init { INIT_PYTORCH, INIT_GLOROT, INIT_HE };
 
 struct net_options {
     int64_t batch,
-        tail; /* images of a training step, and of the last one of an epoch; tail may be 0 */
+        tail; /* images of a training step, and of the last one of an epoch; tail may be 0, both for inference */
     int64_t eval_batch, eval_tail; /* the same for evaluation */
     int classes;                   /* labels are below this */
     uint64_t seed;                 /* of the initial weights */
@@ -95,6 +95,9 @@ uint64_t net_dropout_key(const struct net *n, int layer);
 void net_update(struct net *n, const struct optimizer *optimizer);
 /* Forward only (eval_batch or eval_tail images), BN by its running statistics. */
 struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
+
+/* The same without the loss: the logits[mb][classes of the last layer] of the images in net_input; the network's. */
+const float *net_forward(struct net *n, int64_t mb);
 
 /* Weights and running statistics in the order of the layers. A running statistic has no gradient: NULL. */
 int net_tensor_count(const struct net *n);

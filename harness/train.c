@@ -90,6 +90,15 @@ static void gather(struct trainer *t, bool training, const uint32_t *order, int6
     }
 }
 
+void trainer_fill(struct trainer *t, int64_t mb)
+{
+    const int64_t size = image_size(t->data), count = t->data->test.count;
+    for (int64_t i = 0; i < mb; i++)
+        net_layers(t->net)->pixels(size, t->data->test.pixels + i % count * size,
+                                   t->centered ? t->test_mean : 0, t->centered ? 1 : 255,
+                                   net_input(t->net) + i * size);
+}
+
 bool trainer_epoch_done(const struct trainer *t)
 {
     return t->next >= t->data->train.count;
