@@ -105,8 +105,9 @@ static bool suits_winograd(const struct conv *c)
  * rows: three channels in, as in mb10ic3ih32oc6kh5ph0, 3.7 forward and 5.8 for the gradient of the data, which they gain
  *     up to 16 channels (1.6) and no longer at 32.
  * planes: forward 1.4 on 10x10 pixels (mb10ic6ih14oc16kh5ph0) and 0.9 on 8x8; gradient of the weights 1.5 to 3.0 from
- *     16x16 pixels on, 0.8 on 10x10. */
-#define THE_REST "direct_[!p]*,direct_*,im2col*,blocked*,naive*,*"
+ *     16x16 pixels on, 0.8 on 10x10.
+ * runs is for nhwc and nchw16c with few inputs: nchw, the default layout, must turn its results. */
+#define THE_REST "direct_[!pr]*,direct_*,im2col*,blocked*,naive*,*"
 static const char *default_order(const char *op, const struct problem *p)
 {
     if (p->kind != PROBLEM_CONV)
