@@ -13,10 +13,9 @@ static inline vf apply(vf x, vf mean, vf scale, vf shift)
 }
 
 static inline void apply_runs(const float *restrict x, float *restrict y, const struct bn_block *b,
-                              const float *restrict k, int64_t width, bool stream)
+                              const float *restrict k, int64_t width, int64_t ahead, bool stream)
 {
     vf m = vload(k + MEANS * width), s = vload(k + SCALES * width), t = vload(k + SHIFTS * width);
-    int64_t ahead = walk_ahead(b);
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
@@ -37,16 +36,18 @@ static inline void apply_runs(const float *restrict x, float *restrict y, const 
     }
 }
 
-static __attribute__((noinline)) void
-hot_apply_runs(const float *x, float *y, const struct bn_block *b, const float *k, int64_t width)
+static __attribute__((noinline)) void hot_apply_runs(const float *x, float *y,
+                                                     const struct bn_block *b, const float *k,
+                                                     int64_t width, int64_t ahead)
 {
-    apply_runs(x, y, b, k, width, false);
+    apply_runs(x, y, b, k, width, ahead, false);
 }
 
-static __attribute__((noinline)) void
-hot_stream_runs(const float *x, float *y, const struct bn_block *b, const float *k, int64_t width)
+static __attribute__((noinline)) void hot_stream_runs(const float *x, float *y,
+                                                      const struct bn_block *b, const float *k,
+                                                      int64_t width, int64_t ahead)
 {
-    apply_runs(x, y, b, k, width, true);
+    apply_runs(x, y, b, k, width, ahead, true);
 }
 
 /* From the copy, past the cache; asks for the lines of another tile, `next` floats from this one. */
@@ -176,6 +177,48 @@ static void apply_columns(const struct bn_view *v, const struct bn_block *b, con
     }
 }
 
+/* Planes of n floats; the last vector overlaps the one before. Past the cache a row goes by way of L1, for it has the
+ * whole lines that planes have not. */
+static inline __attribute__((always_inline)) void
+apply_planes(const struct walk *w, const struct bn_block *b, int64_t n, bool stream)
+{
+    _Alignas(64) float row[PLANE_FLOATS];
+    for (int64_t r = 0; r < b->inner; r++) {
+        const float *x = w->x + r * b->inner_stride, *k = w->k;
+        float *y = w->y + r * b->inner_stride, *to = stream ? row : y;
+        for (int64_t c = 0; c < b->channels; c++, x += n, to += n) {
+            const vf m = vset1(k[MEANS * w->width + c]), s = vset1(k[SCALES * w->width + c]),
+                     t = vset1(k[SHIFTS * w->width + c]);
+            const vf last = apply(vload(x + n - V), m, s, t);
+            if (!stream)
+                ask_plane(to + w->ahead, n);
+            for (int64_t i = 0; i + V <= n; i += V)
+                vstore(to + i, apply(vload(x + i), m, s, t));
+            vstore(to + n - V, last);
+        }
+        if (stream)
+            stream_floats(y, row, b->columns);
+    }
+}
+
+static __attribute__((noinline)) void hot_apply_planes(const struct walk *w,
+                                                       const struct bn_block *b, int64_t n)
+{
+    apply_planes(w, b, n, false);
+}
+
+static __attribute__((noinline)) void hot_apply_planes_7x7(const struct walk *w,
+                                                           const struct bn_block *b)
+{
+    apply_planes(w, b, 7 * 7, false);
+}
+
+static __attribute__((noinline)) void hot_stream_planes(const struct walk *w,
+                                                        const struct bn_block *b, int64_t n)
+{
+    apply_planes(w, b, n, true);
+}
+
 static void result_tile(const struct args *a, const struct bn_view *v, int64_t panel, int64_t chunk,
                         const float *near, int64_t next)
 {
@@ -187,11 +230,15 @@ static void result_tile(const struct args *a, const struct bn_view *v, int64_t p
                      .stream = stream,
                      .k = bn_constants(a, v, APPLY_ARRAYS, panel),
                      .stride = b.inner_stride,
-                     .ahead = walk_ahead(&b)};
+                     .ahead = walk_ahead(v, &b)};
     if (near)
         hot_stream_near_runs(near, w.y, w.x + next, &b, w.k, v->width);
     else if (v->runs)
-        (stream ? hot_stream_runs : hot_apply_runs)(w.x, w.y, &b, w.k, v->width);
+        (stream ? hot_stream_runs : hot_apply_runs)(w.x, w.y, &b, w.k, v->width, w.ahead);
+    else if (are_7x7(v) && !stream)
+        hot_apply_planes_7x7(&w, &b);
+    else if (v->planes)
+        (stream ? hot_stream_planes : hot_apply_planes)(&w, &b, v->fold);
     else
         apply_columns(v, &b, &w);
 }

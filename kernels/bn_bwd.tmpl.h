@@ -173,6 +173,60 @@ static void sums_strips(const struct walk *w, int64_t at, int64_t j, int64_t row
         (vectors == 2 ? hot_sums_2 : hot_sums_1)(w, at, j, rows);
 }
 
+/* Adds to acc[c] and acc[WIDE + c] vectors of sums over the planes of channel c. `n`: floats of a plane. Its last vector
+ * overlaps the one before, where it counts for nothing. */
+static inline __attribute__((always_inline)) void sums_planes(const struct walk *w,
+                                                              const struct bn_block *b, int64_t n)
+{
+    const vf last = last_lanes(n);
+    for (int64_t r = 0; r < b->inner; r++) {
+        const float *restrict x = w->x + r * b->inner_stride,
+                              *restrict dy = w->dy + r * b->inner_stride, *restrict k = w->k;
+        float *restrict acc = w->acc;
+        for (int64_t c = 0; c < b->channels; c++, x += n, dy += n, acc += V) {
+            const vf m = vset1(k[MEANS * w->width + c]), s = vset1(k[SCALES * w->width + c]),
+                     t = vset1(k[SHIFTS * w->width + c]);
+            vf b0 = vload(acc), g0 = vload(acc + WIDE), b1 = vzero(), g1 = vzero();
+            if (n % V) {
+                vf centred = vsub(vload(x + n - V), m);
+                vf d = vmul(masked(vload(dy + n - V), centred, s, t), last);
+                b1 = d;
+                g1 = vmul(d, centred);
+            }
+            int64_t i = 0;
+            ask_plane(x + w->ahead, n);
+            ask_plane(dy + w->ahead, n);
+            for (; i + 2 * V <= n; i += 2 * V) {
+                vf c0 = vsub(vload(x + i), m), c1 = vsub(vload(x + i + V), m);
+                vf d0 = masked(vload(dy + i), c0, s, t), d1 = masked(vload(dy + i + V), c1, s, t);
+                b0 = vadd(b0, d0);
+                g0 = vfma(d0, c0, g0);
+                b1 = vadd(b1, d1);
+                g1 = vfma(d1, c1, g1);
+            }
+            if (i + V <= n) {
+                vf centred = vsub(vload(x + i), m), d = masked(vload(dy + i), centred, s, t);
+                b0 = vadd(b0, d);
+                g0 = vfma(d, centred, g0);
+            }
+            vstore(acc, vadd(b0, b1));
+            vstore(acc + WIDE, vadd(g0, g1));
+        }
+    }
+}
+
+static __attribute__((noinline)) void hot_sums_planes(const struct walk *w,
+                                                      const struct bn_block *b, int64_t n)
+{
+    sums_planes(w, b, n);
+}
+
+static __attribute__((noinline)) void hot_sums_planes_7x7(const struct walk *w,
+                                                          const struct bn_block *b)
+{
+    sums_planes(w, b, 7 * 7);
+}
+
 struct gradient {
     vf mean, scale, slope, offset, shift;
 };
@@ -196,10 +250,9 @@ static inline vf gradient(vf x, vf dy, const struct gradient *g)
 
 static inline void gradient_runs(const float *restrict x, const float *restrict dy,
                                  float *restrict dx, const struct bn_block *b,
-                                 const float *restrict k, int64_t width, bool stream)
+                                 const float *restrict k, int64_t width, int64_t ahead, bool stream)
 {
     struct gradient g = load_gradient(k, width);
-    int64_t ahead = walk_ahead(b);
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t i = o * b->outer_stride, end = i + b->inner;
         if (stream && V > 1) {
@@ -225,16 +278,17 @@ static inline void gradient_runs(const float *restrict x, const float *restrict 
 
 static __attribute__((noinline)) void hot_gradient_runs(const float *x, const float *dy, float *dx,
                                                         const struct bn_block *b, const float *k,
-                                                        int64_t width)
+                                                        int64_t width, int64_t ahead)
 {
-    gradient_runs(x, dy, dx, b, k, width, false);
+    gradient_runs(x, dy, dx, b, k, width, ahead, false);
 }
 
 static __attribute__((noinline)) void hot_gradient_stream_runs(const float *x, const float *dy,
                                                                float *dx, const struct bn_block *b,
-                                                               const float *k, int64_t width)
+                                                               const float *k, int64_t width,
+                                                               int64_t ahead)
 {
-    gradient_runs(x, dy, dx, b, k, width, true);
+    gradient_runs(x, dy, dx, b, k, width, ahead, true);
 }
 
 /* From the copies, past the cache; asks for the lines of another tile, `next` floats from this one. */
@@ -364,6 +418,58 @@ static void gradient_columns(const struct bn_view *v, const struct bn_block *b,
     }
 }
 
+static inline struct gradient set_gradient(const float *k, int64_t width)
+{
+    return (struct gradient){
+        .mean = vset1(k[MEANS * width]),
+        .scale = vset1(k[SCALES * width]),
+        .slope = vset1(k[SLOPES * width]),
+        .offset = vset1(k[OFFSETS * width]),
+        .shift = vset1(k[SHIFTS * width]),
+    };
+}
+
+/* Planes of n floats; the last vector overlaps the one before. Past the cache a row goes by way of L1, for it has the
+ * whole lines that planes have not. */
+static inline __attribute__((always_inline)) void
+gradient_planes(const struct walk *w, const struct bn_block *b, int64_t n, bool stream)
+{
+    _Alignas(64) float row[PLANE_FLOATS];
+    for (int64_t r = 0; r < b->inner; r++) {
+        const float *x = w->x + r * b->inner_stride, *dy = w->dy + r * b->inner_stride;
+        float *dx = w->y + r * b->inner_stride, *to = stream ? row : dx;
+        for (int64_t c = 0; c < b->channels; c++, x += n, dy += n, to += n) {
+            const struct gradient g = set_gradient(w->k + c, w->width);
+            const vf last = gradient(vload(x + n - V), vload(dy + n - V), &g);
+            if (!stream)
+                ask_plane(to + w->ahead, n);
+            for (int64_t i = 0; i + V <= n; i += V)
+                vstore(to + i, gradient(vload(x + i), vload(dy + i), &g));
+            vstore(to + n - V, last);
+        }
+        if (stream)
+            stream_floats(dx, row, b->columns);
+    }
+}
+
+static __attribute__((noinline)) void hot_gradient_planes(const struct walk *w,
+                                                          const struct bn_block *b, int64_t n)
+{
+    gradient_planes(w, b, n, false);
+}
+
+static __attribute__((noinline)) void hot_gradient_planes_7x7(const struct walk *w,
+                                                              const struct bn_block *b)
+{
+    gradient_planes(w, b, 7 * 7, false);
+}
+
+static __attribute__((noinline)) void hot_stream_planes(const struct walk *w,
+                                                        const struct bn_block *b, int64_t n)
+{
+    gradient_planes(w, b, n, true);
+}
+
 /* The constants known before the sums. Lanes beyond the channels stay zero, and so does their dx.
  */
 static void start_panel(const struct args *a, const struct bn_view *v, int64_t panel)
@@ -398,19 +504,24 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
                      .width = v->width,
                      .k = bn_constants(a, v, BWD_ARRAYS, panel),
                      .stride = b.inner_stride,
-                     .ahead = walk_ahead(&b)};
+                     .ahead = walk_ahead(v, &b)};
     double *sum = bn_partials(a, v, BWD_ARRAYS, panel, chunk), *dot = sum + v->panel_channels;
-    for (int64_t j = 0; j < div_up(b.columns, PAD) * PAD; j++)
+    int64_t width = v->planes ? b.channels * V : div_up(b.columns, PAD) * PAD;
+    for (int64_t j = 0; j < width; j++)
         acc[j] = acc[WIDE + j] = 0;
     if (near)
         hot_sums_copy_runs(w.x, w.dy, &b, w.k, v->width, acc, asked ? 0 : w.ahead, near,
                            near + bn_chunk_floats(v));
     else if (v->runs)
         hot_sums_runs(w.x, w.dy, &b, w.k, v->width, acc, w.ahead);
+    else if (are_7x7(v))
+        hot_sums_planes_7x7(&w, &b);
+    else if (v->planes)
+        hot_sums_planes(&w, &b, v->fold);
     else
         walk_strips(&b, STRIP, sums_strips, &w);
-    fold_sums(acc, sum, b.channels, v->fold);
-    fold_sums(acc + WIDE, dot, b.channels, v->fold);
+    channel_sums(v, acc, sum, b.channels);
+    channel_sums(v, acc + WIDE, dot, b.channels);
 }
 
 /* Adds up the chunks of a panel, in their order, and sets what the dx pass needs. */
@@ -460,12 +571,17 @@ static void result_tile(const struct args *a, const struct bn_view *v, int64_t p
                      .k = bn_constants(a, v, BWD_ARRAYS, panel),
                      .width = v->width,
                      .stride = b.inner_stride,
-                     .ahead = walk_ahead(&b),
+                     .ahead = walk_ahead(v, &b),
                      .stream = stream};
     if (near)
         hot_stream_near_runs(&w, near, near + bn_chunk_floats(v), &b, next);
     else if (v->runs)
-        (stream ? hot_gradient_stream_runs : hot_gradient_runs)(w.x, w.dy, w.y, &b, w.k, v->width);
+        (stream ? hot_gradient_stream_runs : hot_gradient_runs)(w.x, w.dy, w.y, &b, w.k, v->width,
+                                                                w.ahead);
+    else if (are_7x7(v) && !stream)
+        hot_gradient_planes_7x7(&w, &b);
+    else if (v->planes)
+        (stream ? hot_stream_planes : hot_gradient_planes)(&w, &b, v->fold);
     else
         gradient_columns(v, &b, &w);
 }

@@ -209,6 +209,66 @@ static void squares_strips(const struct walk *w, int64_t at, int64_t j, int64_t 
                         : hot_squares_1)(w, at, j, rows);
 }
 
+/* Adds to acc[c] a vector of sums over the planes of channel c: of x - k[c], or of their squares. `n`: floats of a plane.
+ * Its last vector overlaps the one before, where it counts for nothing. */
+static inline __attribute__((always_inline)) void
+planes_stats(const struct walk *w, const struct bn_block *b, int64_t n, bool squares)
+{
+    const vf last = last_lanes(n);
+    for (int64_t r = 0; r < b->inner; r++) {
+        const float *restrict x = w->x + r * b->inner_stride, *restrict k = w->k;
+        float *restrict acc = w->acc;
+        for (int64_t c = 0; c < b->channels; c++, x += n, acc += V) {
+            const vf kv = vset1(k[c]);
+            vf s0 = vload(acc), s1 = vzero(), s2 = vzero(), s3 = vzero();
+            if (n % V) {
+                vf d = vsub(vload(x + n - V), kv), e = vmul(d, last);
+                s1 = squares ? vmul(d, e) : e;
+            }
+            int64_t i = 0;
+            if (!squares)
+                ask_plane(x + w->ahead, n);
+            for (; i + UNROLL * V <= n; i += UNROLL * V) {
+                vf d0 = vsub(vload(x + i), kv), d1 = vsub(vload(x + i + V), kv);
+                vf d2 = vsub(vload(x + i + 2 * V), kv), d3 = vsub(vload(x + i + 3 * V), kv);
+                s0 = squares ? vfma(d0, d0, s0) : vadd(s0, d0);
+                s1 = squares ? vfma(d1, d1, s1) : vadd(s1, d1);
+                s2 = squares ? vfma(d2, d2, s2) : vadd(s2, d2);
+                s3 = squares ? vfma(d3, d3, s3) : vadd(s3, d3);
+            }
+            for (; i + V <= n; i += V) {
+                vf d = vsub(vload(x + i), kv);
+                s0 = squares ? vfma(d, d, s0) : vadd(s0, d);
+            }
+            vstore(acc, vadd(vadd(s0, s1), vadd(s2, s3)));
+        }
+    }
+}
+
+static __attribute__((noinline)) void hot_sum_planes(const struct walk *w, const struct bn_block *b,
+                                                     int64_t n)
+{
+    planes_stats(w, b, n, false);
+}
+
+static __attribute__((noinline)) void hot_sum_planes_7x7(const struct walk *w,
+                                                         const struct bn_block *b)
+{
+    planes_stats(w, b, 7 * 7, false);
+}
+
+static __attribute__((noinline)) void hot_squares_planes_7x7(const struct walk *w,
+                                                             const struct bn_block *b)
+{
+    planes_stats(w, b, 7 * 7, true);
+}
+
+static __attribute__((noinline)) void hot_squares_planes(const struct walk *w,
+                                                         const struct bn_block *b, int64_t n)
+{
+    planes_stats(w, b, n, true);
+}
+
 #include "bn_apply.tmpl.h"
 
 /* A centre for squared differences close to k + off: off rounded to three bits. As near as makes no difference to
@@ -233,9 +293,10 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
     const float *x = a->t[SRC] + b.offset;
     double count = (double)bn_block_count(v, &b);
     double *mean = bn_partials(a, v, APPLY_ARRAYS, panel, chunk), *m2 = mean + v->panel_channels;
-    struct walk w = {.x = x, .k = k, .acc = acc, .stride = b.inner_stride, .ahead = walk_ahead(&b)};
-    int64_t width = div_up(v->runs ? PAD : b.columns, PAD) * PAD;
-    for (int64_t j = b.columns / PAD * PAD; j < width; j++)
+    struct walk w = {
+        .x = x, .k = k, .acc = acc, .stride = b.inner_stride, .ahead = walk_ahead(v, &b)};
+    int64_t width = v->runs ? PAD : v->planes ? b.channels * V : div_up(b.columns, PAD) * PAD;
+    for (int64_t j = b.columns / PAD * PAD; j < width && !v->planes; j++)
         k[j] = 0;
     for (int64_t c = 0; c < b.channels; c++) {
         float first = x[c * v->fold];
@@ -248,9 +309,13 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
         hot_sum_copy_runs(x, &b, k, acc, asked ? 0 : w.ahead, near);
     else if (v->runs)
         hot_sum_runs(x, &b, k, acc, w.ahead);
+    else if (are_7x7(v))
+        hot_sum_planes_7x7(&w, &b);
+    else if (v->planes)
+        hot_sum_planes(&w, &b, v->fold);
     else
         walk_strips(&b, STRIP, sum_strips, &w);
-    fold_sums(acc, m2, b.channels, v->fold);
+    channel_sums(v, acc, m2, b.channels);
     for (int64_t c = 0; c < b.channels; c++) {
         double off = m2[c] / count;
         mean[c] = (double)centre[c] + off;
@@ -264,9 +329,13 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
         hot_squares_runs(near, &copied, k, acc);
     else if (v->runs)
         hot_squares_runs(x, &b, k, acc);
+    else if (are_7x7(v))
+        hot_squares_planes_7x7(&w, &b);
+    else if (v->planes)
+        hot_squares_planes(&w, &b, v->fold);
     else
         walk_strips(&b, STRIP, squares_strips, &w);
-    fold_sums(acc, m2, b.channels, v->fold);
+    channel_sums(v, acc, m2, b.channels);
     for (int64_t c = 0; c < b.channels; c++) {
         double off = mean[c] - (double)centre[c];
         m2[c] -= count * off * off;

@@ -4,11 +4,13 @@
  * outer x inner rows by `columns` columns:
  *
  *   runs     nchw with large images: one channel; outer = N images, inner = H W contiguous floats
+ *   planes   nchw with images of 7x7 and the like: some channels; rows are samples, a row the images of the channels,
+ *            one behind the other, `fold` = H W floats each. Constants and sums are arrays over the channels
  *   columns  everything else. A column belongs to one channel, vectors lie across columns:
  *            nhwc     rows are pixels, columns channels
  *            (N, C)   rows are samples, columns channels
  *            nchw16c  a panel is a block of 16 channels; outer = N images, inner = H W pixels
- *            nchw with small images: rows are samples, columns all C H W floats of one; `fold` = H
+ *            nchw with tiny images: rows are samples, columns all C H W floats of one; `fold` = H
  * W columns make a channel
  *
  * A chunk is a part of a panel's rows. Partial sums are taken chunk by chunk and combined in the
@@ -25,6 +27,10 @@
 enum { CHUNK_FLOATS = 64 * 1024 };
 /* Runs shorter than this spend their time on loop ends; columns have none. */
 enum { RUN_MIN = 65 };
+/* Images of so many floats are planes unless lines divide them. Columns of theirs would take as many constants as floats,
+ * and runs lie as often as not by the same places in L1. A row of planes is about PLANE_ROW floats: prefetchers want more
+ * than a few lines. */
+enum { PLANE_MIN = 17, PLANE_MAX = 127, PLANE_ROW = 512, PLANE_FLOATS = PLANE_ROW + PLANE_MAX };
 /* Columns of a panel: as many as keep its rows within NEAR_FLOATS (L1, so that all passes but the first find them
  * there), at least NARROW (pieces of rows of a few lines), at most WIDE. */
 enum { NARROW = 128, WIDE = 512, NEAR_FLOATS = 6 * 1024 };
@@ -38,11 +44,11 @@ enum { MANY = 4 * 1024 * 1024, FEW = 4 * 1024 };
 enum { TEAM_FLOATS = 32 * 1024 };
 
 struct bn_view {
-    bool runs,
+    bool runs, planes,
         wraps; /* wraps: rows follow each other in memory, and constants repeat for PAD columns more */
     int64_t panels, panel_channels, channels; /* `channels` without padding */
     int64_t columns, fold;                    /* columns in all; columns of a channel; runs: 1 */
-    int64_t width; /* floats of an array over a panel's columns, a multiple of PAD */
+    int64_t width; /* floats of an array of a panel's constants, a multiple of PAD */
     int64_t panel_stride;
     int64_t outer, outer_stride, inner, inner_stride;
     int64_t chunks, chunk_outer, chunk_inner;
@@ -77,6 +83,14 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
             v.outer = 1;
             v.outer_stride = 0;
         }
+    } else if (layout == NCHW && hw >= PLANE_MIN && hw <= PLANE_MAX && hw % PAD != 0) {
+        v.planes = true;
+        v.fold = hw;
+        v.columns = p->ic * hw;
+        v.inner = p->mb;
+        v.inner_stride = v.columns;
+        v.panel_channels = div_up(p->ic, div_up(p->ic, div_up(PLANE_ROW, hw)));
+        v.panel_stride = v.panel_channels * hw;
     } else if (layout == NCHW && hw >= RUN_MIN) {
         v.runs = true;
         v.columns = p->ic;
@@ -103,7 +117,7 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
     v.panels = div_up(v.columns, v.panel_channels * v.fold);
     int64_t columns = v.panel_channels * v.fold;
     v.wraps = v.fold == 1 && v.panels == 1 && layout != NCHW16C && columns >= PAD;
-    v.width = div_up(columns + (v.wraps ? PAD : 0), PAD) * PAD;
+    v.width = div_up(v.planes ? v.panel_channels : columns + (v.wraps ? PAD : 0), PAD) * PAD;
     int64_t rows =
         max_i64(1, (chunk_floats == IMAGE_CHUNKS ? CHUNK_FLOATS : chunk_floats) / columns);
     v.chunk_inner = min_i64(rows, v.inner);

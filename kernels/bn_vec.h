@@ -28,6 +28,14 @@ static inline void store_part(float *p, vf a, int64_t n, bool stream)
         vstore(p, a);
 }
 
+/* The lanes of the last V of n >= V floats that no vector before it has, as factors 0 and 1. */
+static inline vf last_lanes(int64_t n)
+{
+    static const float lanes[2 * PAD] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                         1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    return vload(lanes + PAD - V + n % V);
+}
+
 /* Floats up to the next address that is a multiple of the vector, at most n. */
 static inline int64_t floats_to_aligned(const float *p, int64_t n)
 {
@@ -46,6 +54,13 @@ static inline void ask(const float *p, int64_t column)
 {
     if (column % 16 == 0)
         __builtin_prefetch(p + column);
+}
+
+/* ... of a plane of n floats. */
+static inline void ask_plane(const float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16)
+        __builtin_prefetch(p + i);
 }
 
 /* The copy of a tile of runs: one run behind the other. */
@@ -97,8 +112,10 @@ enum { MANY_PANELS = 32 };
  * short (what follows an image in memory is not its channel's); two pages; the panel beside this one where its rows are
  * few. With few panels that is soon another thread's, who is writing it: they share the line back and forth, and two
  * threads are slower than one. */
-static inline int64_t walk_ahead(const struct bn_block *b)
+static inline int64_t walk_ahead(const struct bn_view *v, const struct bn_block *b)
 {
+    if (v->planes)
+        return 2 * b->inner_stride;
     bool narrow = b->outer > 1 || b->outer_stride > 0;
     if (narrow && b->inner * (b->inner_stride == 1 ? 1 : b->columns) <= 4096)
         return 2 * b->outer_stride;
@@ -107,6 +124,17 @@ static inline int64_t walk_ahead(const struct bn_block *b)
     if (b->inner > NARROW)
         return ROW_GROUP * b->inner_stride;
     return b->inner_stride >= MANY_PANELS * b->columns ? b->columns : 0;
+}
+
+/* Writes n floats past the cache. */
+static __attribute__((noinline, unused)) void stream_floats(float *restrict to,
+                                                            const float *restrict from, int64_t n)
+{
+    int64_t i = floats_to_aligned(to, n);
+    vstore_n(to, vload_n(from, i), i);
+    for (; i + V <= n; i += V)
+        vstream(to + i, vload(from + i));
+    vstore_n(to + i, vload_n(from + i, n - i), n - i);
 }
 
 /* Adds up the float sums of each channel's `fold` columns: neighbours while they pair, then what is left. */
@@ -131,11 +159,34 @@ static inline void fold_sums(float *acc, double *restrict sums, int64_t channels
     }
 }
 
+/* Planes of 7x7: a loop that knows its count is twice as fast on so few vectors. Many short ones are better rolled. */
+static inline bool are_7x7(const struct bn_view *v)
+{
+    return V >= 8 && v->planes && v->fold == 7 * 7;
+}
+
+/* Adds up the lanes of each channel's vector of sums. */
+static inline void plane_sums(const float *acc, double *restrict sums, int64_t channels)
+{
+    for (int64_t c = 0; c < channels; c++)
+        sums[c] = (double)vsum(vload(acc + c * V));
+}
+
+/* Sums of the columns or planes of each channel. */
+static inline void channel_sums(const struct bn_view *v, float *acc, double *restrict sums,
+                                int64_t channels)
+{
+    if (v->planes)
+        plane_sums(acc, sums, channels);
+    else
+        fold_sums(acc, sums, channels, v->fold);
+}
+
 /* Sets the constants of the panel's channels in an array over its columns. */
 static inline void spread(const struct bn_view *v, float *restrict array,
                           const float *restrict values, int64_t channels)
 {
-    int64_t fold = v->runs ? PAD : v->fold;
+    int64_t fold = v->runs ? PAD : v->planes ? 1 : v->fold;
     if (fold == 1) {
         for (int64_t c = 0; c < channels; c++)
             array[c] = values[c];
