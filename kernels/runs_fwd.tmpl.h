@@ -36,6 +36,7 @@ struct plan {
     struct tensor src, dst;
     enum reading reading;
     int64_t products; /* of a sum */
+    int64_t run;      /* so many of them read floats side by side; divides products */
     int64_t vectors, blocks;
     int64_t rows, cols, ny, nx; /* pixels of dst in a unit, units of an image */
     struct window window;
@@ -82,6 +83,7 @@ static struct plan runs_plan(const struct problem *problem, struct formats f, fl
                                    .row = p->iw * in.pitch,
                                    .plane = in.size,
                                    .image = in.all * in.size};
+    d.run = f.src == NCHW ? 1 : p->ic < 16 ? p->ic : p->ic % 16 == 0 ? 16 : p->ic % 4 == 0 ? 4 : 1;
     int64_t packed = d.blocks * TILE_LANES * d.products;
     d.alone = packed <= ALONE_FLOATS;
     struct carver c = {.base = scratch};
@@ -124,13 +126,14 @@ static const char *runs_fits(const struct problem *p, struct formats f)
     return p->conv.g > 1 ? "has groups" : NULL;
 }
 
-/* Tiles of successive pixels of a row. `step` has an offset for each of n products; pixels of x are `pixel` floats apart
+/* Tiles of pixels that are neighbours in a row. `step` has an offset for each of n products, of which `run` at a time read
+ * floats side by side; pixels of x are `pixel` floats apart
  * and those of dst `pitch`, vectors of outputs `lane`; of the last vector `valid` lanes are stored. */
 struct run {
     const float *x, *w, *bias;
     float *to;
     const ptrdiff_t *step;
-    int64_t n;
+    int64_t n, run;
     ptrdiff_t pixel, pitch, lane;
     int64_t valid, pixels, tiles;
     ptrdiff_t next, to_next; /* floats from tile to tile */
@@ -170,6 +173,28 @@ static inline __attribute__((always_inline)) const float *reach_pixel(const stru
     case 2: return (const float *)(near + 2 * r->one);
     case 3: return (const float *)(near + r->three);
     default: return (const float *)(near + 4 * r->one);
+    }
+}
+
+/* The products of one row of weights. */
+static inline __attribute__((always_inline)) void run_step(int pixels, int k, bool constant,
+                                                           struct reach at, const float *w,
+                                                           vf sum[TILE_PIXELS][TILE_VECTORS])
+{
+    vf row[TILE_VECTORS];
+    VEC_UNROLL
+    for (int j = 0; j < TILE_VECTORS; j++)
+        if (j < k)
+            row[j] = vload(w + j * V);
+    VEC_UNROLL
+    for (int p = 0; p < TILE_PIXELS; p++) {
+        if (p >= pixels)
+            break;
+        vf b = vset1(*reach_pixel(&at, p, constant));
+        VEC_UNROLL
+        for (int j = 0; j < TILE_VECTORS; j++)
+            if (j < k)
+                sum[p][j] = vfma(b, row[j], sum[p][j]);
     }
 }
 
@@ -217,24 +242,19 @@ run_tile(int pixels, int k, bool constant, const struct run *r, const float *x, 
         for (int j = 0; j < k; j++)
             __builtin_prefetch(later + j * lane);
     }
+    const char *from = (const char *)x;
+    const ptrdiff_t *step = r->step, *end = step + r->n;
+    if (constant) {
+        for (; step < end; step += r->run) {
+            const char *at = from + *step, *last = at + r->run * (ptrdiff_t)sizeof(float);
 #pragma GCC unroll 3
-    for (const ptrdiff_t *step = r->step, *end = step + r->n; step < end; step++, w += k * V) {
-        struct reach at = reach_from((const char *)x + *step, one, constant);
-        vf row[TILE_VECTORS];
-        VEC_UNROLL
-        for (int j = 0; j < TILE_VECTORS; j++)
-            if (j < k)
-                row[j] = vload(w + j * V);
-        VEC_UNROLL
-        for (int p = 0; p < TILE_PIXELS; p++) {
-            if (p >= pixels)
-                break;
-            vf b = vset1(*reach_pixel(&at, p, constant));
-            VEC_UNROLL
-            for (int j = 0; j < TILE_VECTORS; j++)
-                if (j < k)
-                    sum[p][j] = vfma(b, row[j], sum[p][j]);
+            for (; at < last; at += sizeof(float), w += k * V)
+                run_step(pixels, k, true, reach_from(at, one, true), w, sum);
         }
+    } else {
+#pragma GCC unroll 3
+        for (; step < end; step++, w += k * V)
+            run_step(pixels, k, false, reach_from(from + *step, one, false), w, sum);
     }
     if (r->valid == V)
         put_tile(pixels, k, to, pitch, lane, V, sum);
@@ -508,7 +528,7 @@ static void convolve_unit(const struct plan *d, const struct unit *u, const stru
     int64_t at = u->y * p->ow + u->x; /* pixel of an image */
     bool planes = d->dst.layout == NCHW;
     float *to = planes ? d->sums : image + at * out.pitch;
-    struct run r = {.step = d->step, .n = d->products, .pixel = p->sw * w->pixel};
+    struct run r = {.step = d->step, .n = d->products, .run = d->run, .pixel = p->sw * w->pixel};
     r.pitch = planes ? d->vectors * V : out.pitch;
     r.lane = d->dst.layout == NCHW16C && V == 16 ? out.size : V;
     /* What stays in L2 from one use to the next need not be fetched. */
