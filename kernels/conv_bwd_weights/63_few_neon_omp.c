@@ -1,7 +1,7 @@
 /* conv_bwd_weights/few_neon_omp: few_avx512_omp with 4 lanes. Layouts nchw, nhwc, nchw16c; blocking:
  * few_bwd_weights.tmpl.h. Limited by the FMA ports, in nchw also by transposing diff_dst. Same bits for any team. */
-/* 24 sums, 2 pixels of 2 vectors and 1 input fit 32 registers; 3 taps of 3 inputs are 18 of them: 16 loads for 36 FMAs. */
-#define TILE_SUMS 24
+/* 18 sums, 3 taps of 3 inputs, 2 pixels of 2 vectors and 1 input leave what compilers load ahead; 24 sums spill. */
+#define TILE_SUMS 18
 #define TILE_VECTORS 2
 #define TILE_PIXELS 2
 #include "few_bwd_weights.tmpl.h"
