@@ -200,7 +200,7 @@ static inline void put_floats(float *out, const float *from, int64_t n, int64_t 
 
 /* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. Everything is written in ascending
  * order, so that whole vectors may run over into what comes next. */
-static void window_pack(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
+static inline void window_pack(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
                         int64_t channels, int64_t y0, int64_t x0, float *out)
 {
     struct planes p = planes_of(t, c0, channels);

@@ -1,0 +1,20 @@
+/* conv_fwd/pointwise_neon_omp: kernels of 1x1, forward, as a matrix product whose one operand is packed just where
+ * it is used; direct_neon_omp packs all weights first and runs through tables of pixels unit by unit. Layouts nchw, nhwc,
+ * nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports. Same bits for any team. */
+/* 21 sums, 3 vectors of weights and the pixels a compiler loads ahead fit 32 registers; 24 sums spill. */
+#define TILE_PIXELS 7
+#define TILE_VECTORS 3
+#include "kernel.h"
+
+static const bool BACKWARD = false;
+#include "pointwise.tmpl.h"
+
+const struct variant conv_fwd_pointwise_neon_omp = {
+    VARIANT_BUILD,
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
+    .algebra = SUM_OF_PRODUCTS,
+    .thread_invariant = true,
+    .fits = pointwise_fits,
+    .scratch_size = pointwise_scratch,
+    .run = pointwise_run,
+};
