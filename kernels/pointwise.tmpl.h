@@ -7,9 +7,9 @@
  *   nhwc, nchw16c    pixels         outputs        inputs
  *   nchw             outputs        pixels         inputs
  *
- *   for each unit of rows and group of blocks of TILE_LANES lanes      dealt to threads
+ *   for each unit of rows and some blocks of TILE_LANES lanes          dealt to threads
  *     for each cut of k
- *       for each block of the group
+ *       for each of these blocks
  *         pack its panel: weights, or pixels of planes                 stays in L1
  *         for each TILE_PIXELS rows: the micro-kernel                  sums wait in `sums` from cut to cut
  *
@@ -29,7 +29,9 @@
 /* Rows of a unit: 256 KiB of sums for 64 lanes, and a panel is used often enough to pay for its packing. */
 #define UNIT_ROWS 1024
 /* Items of work wanted, for teams of many sizes, and fewest rows of a unit cut for them. */
-#define ITEMS 16
+#define ITEMS 8
+/* Blocks whose sums wait at a time: a cut of the rows of a unit, 400 KiB, comes once for them all. */
+#define GROUP 2
 #define UNIT_ROWS_MIN 96
 
 struct plan {
@@ -41,7 +43,7 @@ struct plan {
     bool planes;                          /* lanes are pixels, rows are outputs */
     bool copied, turned;                  /* pixels in use, weights: in `copy` */
     int64_t pixels, rows, lanes;
-    int64_t unit_rows, units, vectors, blocks, groups, group;
+    int64_t unit_rows, units, vectors, blocks, group;
     int64_t depth, cuts;
     int64_t run; /* so many successive inputs of a row lie side by side */
     /* scratch */
@@ -95,8 +97,7 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
     int64_t wanted = min_i64(max_i64(d.rows * d.blocks / ITEMS, UNIT_ROWS_MIN), UNIT_ROWS);
     d.unit_rows = div_up(div_up(d.rows, div_up(d.rows, wanted)), TILE_PIXELS) * TILE_PIXELS;
     d.units = div_up(d.rows, d.unit_rows);
-    d.groups = min_i64(div_up(2 * ITEMS, d.units), d.blocks);
-    d.group = div_up(d.blocks, d.groups);
+    d.group = min_i64(GROUP, d.blocks);
     /* A panel takes two thirds of the L1; a row passes through the rest. */
     int64_t most = max_i64((int64_t)h->l1 * 2 / 3 / (TILE_LANES * 4) / 16, 1) * 16;
     d.depth = div_up(div_up(d.inputs, div_up(d.inputs, most)), 16) * 16;
@@ -560,34 +561,46 @@ static struct panel panel_of(const struct plan *d, int64_t block, int64_t cut)
                           min_i64(d->depth, d->inputs - k0)};
 }
 
-/* Tiles: (unit of rows, group of blocks of lanes). */
+/* Blocks first <= b < last, at most GROUP, of the rows `row` on. */
+static void multiply_group(const struct plan *d, int64_t row, int64_t rows, int64_t first,
+                           int64_t last)
+{
+    int64_t count = last - first, panels = d->cuts * count;
+    for (int64_t s = 0; s < panels; s++) {
+        struct panel p = panel_of(d, first + s % count, s / count);
+        struct lines next = {.images = 0};
+        if (s + 1 < panels) {
+            struct panel q = panel_of(d, first + (s + 1) % count, (s + 1) / count);
+            next = panel_lines(d, &q.block, q.k0, q.n);
+        }
+        if (d->planes)
+            pack_pixels(d, &p.block, p.k0, p.n);
+        else if (BACKWARD)
+            pack_copied(d, &p.block, p.k0, p.n);
+        else
+            pack_transposed(d, &p.block, p.k0, p.n);
+        if (!d->planes && s < count)
+            list_start(d, &p.block);
+        multiply(d, &p.block, row, rows, d->sums + s % count * d->unit_rows * TILE_LANES, p.k0, p.n,
+                 &next);
+    }
+}
+
+/* Tiles: (unit of rows, block of lanes). */
 static void multiply_tiles(const struct args *a, int64_t first, int64_t last, int thread)
 {
     struct plan d = pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, thread);
     list_steps(&d);
-    for (int64_t i = first; i < last; i++) {
-        int64_t row = i / d.groups * d.unit_rows, rows = min_i64(d.unit_rows, d.rows - row);
-        int64_t begin = d.blocks * (i % d.groups) / d.groups,
-                count = d.blocks * (i % d.groups + 1) / d.groups - begin;
+    while (first < last) {
+        int64_t unit = first / d.blocks, block = first % d.blocks, row = unit * d.unit_rows;
+        int64_t end = min_i64(d.blocks, block + last - first),
+                rows = min_i64(d.unit_rows, d.rows - row);
+        int64_t groups = div_up(end - block, d.group);
         list_rows(&d, row, rows);
-        for (int64_t s = 0; s < d.cuts * count; s++) {
-            struct panel p = panel_of(&d, begin + s % count, s / count);
-            struct lines next = {.images = 0};
-            if (s + 1 < d.cuts * count) {
-                struct panel q = panel_of(&d, begin + (s + 1) % count, (s + 1) / count);
-                next = panel_lines(&d, &q.block, q.k0, q.n);
-            }
-            if (d.planes)
-                pack_pixels(&d, &p.block, p.k0, p.n);
-            else if (BACKWARD)
-                pack_copied(&d, &p.block, p.k0, p.n);
-            else
-                pack_transposed(&d, &p.block, p.k0, p.n);
-            if (!d.planes && s < count)
-                list_start(&d, &p.block);
-            multiply(&d, &p.block, row, rows, d.sums + s % count * d.unit_rows * TILE_LANES, p.k0,
-                     p.n, &next);
-        }
+        for (int64_t g = 0; g < groups; g++)
+            multiply_group(&d, row, rows, block + (end - block) * g / groups,
+                           block + (end - block) * (g + 1) / groups);
+        first += end - block;
     }
 }
 
@@ -595,7 +608,7 @@ static void pointwise_run(const struct args *a)
 {
     struct plan d = pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, 0);
     if (d.copied || d.turned)
-        run_tiles_twice(a, first_tiles(&d), copy_first, d.units * d.groups, multiply_tiles);
+        run_tiles_twice(a, first_tiles(&d), copy_first, d.units * d.blocks, multiply_tiles);
     else
-        run_tiles(a, d.units * d.groups, multiply_tiles);
+        run_tiles(a, d.units * d.blocks, multiply_tiles);
 }
