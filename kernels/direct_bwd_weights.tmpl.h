@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) void tile_at(int k, float *out, flo
                                                           const ptrdiff_t *step, int64_t n)
 {
     tile(TILE_PIXELS, k, (struct tile_rows){.at = out, .step = k * V},
-         (struct tile_rows){.at = start, .step = start_step}, x, at, w, step, 1, n);
+         (struct tile_rows){.at = start, .step = start_step}, x, at, w, step, 1, n, NULL);
 }
 
 static __attribute__((noinline)) void hot_tile_1(float *out, float *start, int64_t start_step,

@@ -72,11 +72,19 @@ tile_row_of_weights(int pixels, int k, vf sum[MAX_PIXELS][MAX_VECTORS],
     }
 }
 
+/* Lines to ask for while a tile is computed, a few from each run of rows to the next: all at once would fill the buffers
+ * for misses. Distances in floats from what this tile reads and from where its sums go. NULL: none. */
+struct tile_ahead {
+    ptrdiff_t pixels, sums;
+};
+
 /* The tile: `pixels` by k vectors. `w` has n rows of k vectors; the sums begin as `from` has them and go to `to`. Rows
  * come in runs that read floats side by side, whose distance is loaded once; n is a multiple of `run`. */
-static inline __attribute__((always_inline)) void
-tile(int pixels, int k, struct tile_rows to, struct tile_rows from, const float *x,
-     const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run, int64_t n)
+static inline __attribute__((always_inline)) void tile(int pixels, int k, struct tile_rows to,
+                                                       struct tile_rows from, const float *x,
+                                                       const ptrdiff_t *at, const float *w,
+                                                       const ptrdiff_t *step, int64_t run,
+                                                       int64_t n, const struct tile_ahead *ahead)
 {
     const float *pixel[MAX_PIXELS];
     vf sum[MAX_PIXELS][MAX_VECTORS];
@@ -95,9 +103,21 @@ tile(int pixels, int k, struct tile_rows to, struct tile_rows from, const float 
         for (int64_t i = 0; i < n; i++, w += k * V)
             tile_row_of_weights(pixels, k, sum, pixel, step[i], w);
     } else {
-        for (int64_t i = 0; i < n; i += run)
-            for (ptrdiff_t s = step[i], end = s + run; s < end; s++, w += k * V)
+        int asked = 0;
+        for (int64_t i = 0; i < n; i += run) {
+            ptrdiff_t s = step[i], end = s + run;
+            if (ahead) {
+#pragma GCC unroll 8
+                for (int p = 0; p < pixels; p++)
+                    __builtin_prefetch(pixel[p] + s + ahead->pixels);
+                for (int j = 0; asked < pixels && j < k * V; j += 16)
+                    __builtin_prefetch(tile_row(&to, asked) + tile_lane(&to, j / V) + ahead->sums,
+                                       1);
+                asked++;
+            }
+            for (; s < end; s++, w += k * V)
                 tile_row_of_weights(pixels, k, sum, pixel, s, w);
+        }
     }
 #pragma GCC unroll 8
     for (int p = 0; p < MAX_PIXELS; p++) {
@@ -200,8 +220,8 @@ static inline void put_floats(float *out, const float *from, int64_t n, int64_t 
 
 /* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. Everything is written in ascending
  * order, so that whole vectors may run over into what comes next. */
-static inline void window_pack(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
-                        int64_t channels, int64_t y0, int64_t x0, float *out)
+static inline void window_pack(const struct window *w, const struct tensor *t, int64_t n,
+                               int64_t c0, int64_t channels, int64_t y0, int64_t x0, float *out)
 {
     struct planes p = planes_of(t, c0, channels);
     int64_t top = min_i64(max_i64(-y0, 0), w->rows),

@@ -41,7 +41,7 @@ tile_between(int pixels, int k, const struct tile_rows *to, const struct tile_ro
     if (!to->row || !to->lane || !from->row)
         __builtin_unreachable();
     tile(pixels, k, *to, (struct tile_rows){.at = from->at, .row = from->row}, x, at, w, step, run,
-         n);
+         n, NULL);
 }
 
 static __attribute__((noinline)) void hot_tile_1_less_0(const struct tile_rows *to,

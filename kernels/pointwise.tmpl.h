@@ -16,15 +16,13 @@
  * Rows are read where they lie, pixels of the whole batch one after the other: images of 7x7 fill tiles as well as
  * others do. direct_data.tmpl.h packs all weights first and passes few rows over them; deep layers of few pixels
  * then wait for weights to be written, and read again by each unit. Here a panel is packed where it is used, and a unit
- * has enough rows to pay for that: packing a float costs less than half a cycle, using it one cycle for two vectors of rows.
+ * has enough rows to pay for that. The micro-kernel asks for the rows and sums of the next tile.
  *
  * With a stride, the forward pass first copies the pixels it uses (nhwc and nchw16c: read in place they would leave
  * half of the sets of all caches empty), and the gradient writes each pixel with the zeros around it that belong to it.
- * The gradient of planes reads weights turned once per call. A sum is made in the order of k whatever the cuts, units and
- * groups: the same bits for any team and any cache. */
+ * The gradient of planes reads weights turned once per call. A sum is made in the order of k whatever the cuts, units
+ * and groups: the same bits for any team and any cache. */
 #include "direct_core.tmpl.h"
-
-#include <string.h>
 
 /* Rows of a unit: 256 KiB of sums for 64 lanes, and a panel is used often enough to pay for its packing. */
 #define UNIT_ROWS 1024
@@ -198,51 +196,56 @@ struct block {
     int64_t vectors, first, count;
 };
 
-/* One function per number of vectors: they stand alone (noinline) so that their code can be checked for spills. Rows and
- * lanes of both ends come from tables. */
+/* One function per number of vectors: they stand alone (noinline) so that their code can be checked for spills. Rows
+ * and lanes of both ends come from tables. */
 typedef void tile_kernel(const struct tile_rows *to, const struct tile_rows *from, const float *x,
                          const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run,
-                         int64_t n);
+                         int64_t n, const struct tile_ahead *ahead);
 
 static inline __attribute__((always_inline)) void
 tile_between(int k, const struct tile_rows *to, const struct tile_rows *from, const float *x,
-             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run, int64_t n)
+             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run, int64_t n,
+             const struct tile_ahead *ahead)
 {
-    if (!to->row || !to->lane || !from->row || !from->lane)
+    if (!to->row || !to->lane || !from->row || !from->lane || !ahead)
         __builtin_unreachable();
-    tile(TILE_PIXELS, k, *to, *from, x, at, w, step, run, n);
+    tile(TILE_PIXELS, k, *to, *from, x, at, w, step, run, n, ahead);
 }
 
 static __attribute__((noinline)) void hot_pointwise_1(const struct tile_rows *to,
                                                       const struct tile_rows *from, const float *x,
                                                       const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n)
+                                                      const ptrdiff_t *step, int64_t run, int64_t n,
+                                                      const struct tile_ahead *ahead)
 {
-    tile_between(1, to, from, x, at, w, step, run, n);
+    tile_between(1, to, from, x, at, w, step, run, n, ahead);
 }
 
 static __attribute__((noinline)) void hot_pointwise_2(const struct tile_rows *to,
                                                       const struct tile_rows *from, const float *x,
                                                       const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n)
+                                                      const ptrdiff_t *step, int64_t run, int64_t n,
+                                                      const struct tile_ahead *ahead)
 {
-    tile_between(2, to, from, x, at, w, step, run, n);
+    tile_between(2, to, from, x, at, w, step, run, n, ahead);
 }
 
 static __attribute__((noinline)) void hot_pointwise_3(const struct tile_rows *to,
                                                       const struct tile_rows *from, const float *x,
                                                       const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n)
+                                                      const ptrdiff_t *step, int64_t run, int64_t n,
+                                                      const struct tile_ahead *ahead)
 {
-    tile_between(TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
+    tile_between(TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n, ahead);
 }
 
 static __attribute__((noinline)) void hot_pointwise_4(const struct tile_rows *to,
                                                       const struct tile_rows *from, const float *x,
                                                       const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n)
+                                                      const ptrdiff_t *step, int64_t run, int64_t n,
+                                                      const struct tile_ahead *ahead)
 {
-    tile_between(TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
+    tile_between(TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n, ahead);
 }
 
 /* Pixel i of the products: its image and place there. */
@@ -528,17 +531,17 @@ static void multiply(const struct plan *d, const struct block *b, int64_t first,
         int64_t r = t * TILE_PIXELS;
         struct tile_rows to = {.at = sums + r * TILE_LANES, .row = waiting, .lane = together};
         struct tile_rows from = to;
+        struct tile_ahead ahead = {t + 1 < tiles ? d->at[r + TILE_PIXELS] - d->at[r] : 0,
+                                   TILE_PIXELS * TILE_LANES};
         if (k0 == 0 && d->planes)
             from = (struct tile_rows){.at = d->start + r * V, .row = each, .lane = same};
         else if (k0 == 0)
             from = (struct tile_rows){.at = d->start, .row = same, .lane = together};
         if (straight) {
             to = (struct tile_rows){.at = out, .row = d->to + r, .lane = lane};
-            for (int64_t q = 0; q < TILE_PIXELS; q++)
-                for (int64_t j = 0; j < b->vectors * V; j += 16)
-                    __builtin_prefetch(out + d->to[r + q] + lane[j / V], 1);
+            ahead.sums = 0;
         }
-        kernel(&to, &from, x, d->at + r, d->panel, d->step + k0, d->run, n);
+        kernel(&to, &from, x, d->at + r, d->panel, d->step + k0, d->run, n, &ahead);
         lines_fetch(next, t, tiles);
     }
     if (last && !straight && d->planes)

@@ -1,6 +1,7 @@
-/* conv_bwd_data/pointwise_avx512_omp: kernels of 1x1, gradient of the data, as a matrix product whose one operand is packed just where
- * it is used; direct_avx512_omp packs all weights first and runs through tables of pixels unit by unit. Layouts nchw, nhwc,
- * nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports. Same bits for any team. */
+/* conv_bwd_data/pointwise_avx512_omp: kernels of 1x1, gradient of the data, as a matrix product.
+ * One operand is packed just where it is used; direct_avx512_omp packs all weights first and passes few pixels over
+ * them. Layouts nchw, nhwc, nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports, then by inputs that come
+ * from beyond the L2. Same bits for any team. */
 /* 24 sums, 4 vectors of weights and 1 pixel fit 32 registers; 10 loads feed 24 FMAs. 6 pointers to pixels fit the
  * general registers, and 64 lanes lose little on 60 channels. */
 #define TILE_PIXELS 6

@@ -1,6 +1,7 @@
-/* conv_bwd_data/pointwise_sse2_omp: kernels of 1x1, gradient of the data, as a matrix product whose one operand is packed just where
- * it is used; direct_sse2_omp packs all weights first and runs through tables of pixels unit by unit. Layouts nchw, nhwc,
- * nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports. Same bits for any team. */
+/* conv_bwd_data/pointwise_sse2_omp: kernels of 1x1, gradient of the data, as a matrix product.
+ * One operand is packed just where it is used; direct_sse2_omp packs all weights first and passes few pixels over
+ * them. Layouts nchw, nhwc, nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports, then by inputs that come
+ * from beyond the L2. Same bits for any team. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2

@@ -1,6 +1,7 @@
-/* conv_fwd/pointwise_avx2_omp: kernels of 1x1, forward, as a matrix product whose one operand is packed just where
- * it is used; direct_avx2_omp packs all weights first and runs through tables of pixels unit by unit. Layouts nchw, nhwc,
- * nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports. Same bits for any team. */
+/* conv_fwd/pointwise_avx2_omp: kernels of 1x1, forward, as a matrix product.
+ * One operand is packed just where it is used; direct_avx2_omp packs all weights first and passes few pixels over
+ * them. Layouts nchw, nhwc, nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports, then by inputs that come
+ * from beyond the L2. Same bits for any team. */
 /* 12 sums, 2 vectors of weights and 1 pixel fit 16 registers; 8 loads feed 12 FMAs, where the ports allow as many
  * loads as FMAs. */
 #define TILE_PIXELS 6
