@@ -19,6 +19,7 @@ static const char help[] =
     "NETWORK is a preset (--list) or text, layers separated by ';':\n"
     "  conv OUT KxK [same] [stride S] [nobias]     dense OUT [nobias]     relu  sigmoid  tanh\n"
     "  bn [eps E] [momentum M]                     maxpool K [stride S]     flatten     dropout P\n"
+    "  avgpool K [stride S]     avgpool global\n"
     "  'conv 32 3x3 same; bn; relu; maxpool 2; dense 10'\n\n"
     "  --data DIR|synthetic[:TRAIN[:TEST]]\n"
     "                      the files of the data set the preset is about, or for a text of the one\n"

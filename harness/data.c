@@ -16,7 +16,9 @@ const struct data_shape data_shapes[DATA_KINDS] = {
     [DATA_ANY] = CIFAR("cifar-10", 10),
     [DATA_CIFAR10] = CIFAR("cifar-10", 10),
     [DATA_CIFAR100] = CIFAR("cifar-100", 100),
-    [DATA_MNIST] = {"mnist", 1, 28, 28, 10, 60000, 10000}};
+    [DATA_MNIST] = {"mnist", 1, 28, 28, 10, 60000, 10000},
+    [DATA_CIFAR10_PAIR] = {"cifar-10-pair", 3, 28, 28, 2, 10000, 2000},
+    [DATA_NUMBERS] = {"numbers", 5, 1, 1, 2, 50000, 10000}};
 
 /* Finding */
 
@@ -54,6 +56,8 @@ static bool find_files(const char *dir, enum data_kind want, struct data_source 
                        char error[ERROR_TEXT])
 {
     struct stat status;
+    if (want == DATA_NUMBERS)
+        return explain(error, "%.300s: numbers are made and not read; give --data synthetic", dir);
     if (stat(dir, &status))
         return explain(error, "%.300s: %s; --data takes a folder or 'synthetic'", dir,
                        strerror(errno));
@@ -61,7 +65,7 @@ static bool find_files(const char *dir, enum data_kind want, struct data_source 
         return explain(error, "%.300s: not a folder; --data takes the folder of a data set's files",
                        dir);
     enum data_kind first = want == DATA_ANY ? DATA_ANY + 1 : want;
-    enum data_kind last = want == DATA_ANY ? DATA_KINDS - 1 : want;
+    enum data_kind last = want == DATA_ANY ? DATA_FILES - 1 : want;
     for (enum data_kind kind = first; kind <= last; kind++) {
         char folder[DATA_FOLDER];
         if (!data_files_find(dir, kind, folder))
@@ -114,16 +118,52 @@ void data_free(struct data *d)
     *d = (struct data){0};
 }
 
+/* Keeps the images of the first classes, and of them the middle. */
+static void take_middle(const struct images *from, const struct data_shape *shape,
+                        const struct data *d, struct images *to)
+{
+    const int64_t top = (shape->height - d->height) / 2, left = (shape->width - d->width) / 2;
+    int64_t count = 0;
+    for (int64_t i = 0; i < from->count && count < to->count; i++) {
+        if (from->labels[i] >= d->classes)
+            continue;
+        to->labels[count] = from->labels[i];
+        for (int64_t c = 0; c < d->channels; c++)
+            for (int64_t y = 0; y < d->height; y++)
+                memcpy(to->pixels + ((count * d->channels + c) * d->height + y) * d->width,
+                       from->pixels +
+                           ((i * d->channels + c) * shape->height + top + y) * shape->width + left,
+                       (size_t)d->width);
+        count++;
+    }
+    to->count = count;
+}
+
+static bool read_pair(const struct data_source *source, struct data *out, char error[ERROR_TEXT])
+{
+    struct data_source whole = *source;
+    struct data all;
+    whole.kind = DATA_CIFAR10;
+    if (!data_load(&whole, 0, &all, error))
+        return false;
+    take_middle(&all.train, &data_shapes[DATA_CIFAR10], out, &out->train);
+    take_middle(&all.test, &data_shapes[DATA_CIFAR10], out, &out->test);
+    data_free(&all);
+    return true;
+}
+
 bool data_load(const struct data_source *source, uint64_t seed, struct data *out,
                char error[ERROR_TEXT])
 {
     const struct data_shape *s = &data_shapes[source->kind];
     bool files = *source->folder;
-    /* The gratings have ten classes, whatever they stand in for. */
+    /* The gratings have ten classes, whatever they stand in for; or the two that are asked for. */
     *out = (struct data){.channels = s->channels,
                          .height = s->height,
                          .width = s->width,
-                         .classes = files ? s->classes : 10};
+                         .classes = files             ? s->classes
+                                    : s->classes < 10 ? s->classes
+                                                      : 10};
     snprintf(out->name, sizeof out->name, "%s", files ? s->name : "synthetic");
     if (!allocate(out, &out->train, files ? s->train : source->train) ||
         !allocate(out, &out->test, files ? s->test : source->test)) {
@@ -132,10 +172,15 @@ bool data_load(const struct data_source *source, uint64_t seed, struct data *out
                        files ? "close other programs" : "ask for fewer");
     }
     if (!files) {
-        data_synthetic_make(out, seed);
+        if (source->kind == DATA_NUMBERS)
+            data_numbers_make(out, seed);
+        else
+            data_synthetic_make(out, seed);
         return true;
     }
-    bool good = data_files_read(source->kind, source->folder, out, error);
+    bool good = source->kind == DATA_CIFAR10_PAIR
+                    ? read_pair(source, out, error)
+                    : data_files_read(source->kind, source->folder, out, error);
     if (!good)
         data_free(out);
     return good;

@@ -1,4 +1,4 @@
-/* Images to train on: CIFAR's binary files, MNIST's IDX files (plain or .gz), or a built-in synthetic set. */
+/* Images to train on: CIFAR's binary files, MNIST's IDX files (plain or .gz), or built-in synthetic sets. */
 #ifndef BATCHMARK_DATA_H
 #define BATCHMARK_DATA_H
 
@@ -6,8 +6,18 @@
 
 #include <stdint.h>
 
-/* ANY: a source that may be any of the others. */
-enum data_kind { DATA_ANY, DATA_CIFAR10, DATA_CIFAR100, DATA_MNIST, DATA_KINDS };
+/* ANY: a source that may be any of those before DATA_FILES, which have files of their own. CIFAR10_PAIR: the first two
+ * classes of CIFAR-10, the middle 28x28 pixels. NUMBERS: five numbers and two classes, made only. */
+enum data_kind {
+    DATA_ANY,
+    DATA_CIFAR10,
+    DATA_CIFAR100,
+    DATA_MNIST,
+    DATA_FILES,
+    DATA_CIFAR10_PAIR = DATA_FILES,
+    DATA_NUMBERS,
+    DATA_KINDS
+};
 
 /* What is known of a kind before a file is read. */
 struct data_shape {

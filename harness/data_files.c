@@ -23,11 +23,13 @@ static const struct layout_of_files {
                       1},
     [DATA_CIFAR100] = {"cifar-100-binary", {"train.bin"}, "test.bin", 1, 2},
     [DATA_MNIST] = {"MNIST/raw", {"train"}, "t10k", 1, 0},
+    [DATA_CIFAR10_PAIR] = {"cifar-10-batches-bin", {"data_batch_1.bin"}, "test_batch.bin", 1, 1},
 };
 
 const char *data_files_names(enum data_kind kind)
 {
-    return kind == DATA_CIFAR10    ? "data_batch_1.bin to data_batch_5.bin and test_batch.bin"
+    return kind == DATA_CIFAR10 || kind == DATA_CIFAR10_PAIR
+               ? "data_batch_1.bin to data_batch_5.bin and test_batch.bin"
            : kind == DATA_CIFAR100 ? "train.bin and test.bin"
                                    : "train-images-idx3-ubyte, train-labels-idx1-ubyte and the "
                                      "same of t10k, or these with .gz";

@@ -20,5 +20,8 @@ bool data_files_read(enum data_kind kind, const char *folder, struct data *d,
  * contrast under noise. Phase and colour average out, so no linear model of the pixels can tell the classes, while
  * small convolutions can. Image i depends on (seed, split, i) alone: a larger set begins with the smaller. */
 void data_synthetic_make(struct data *d, uint64_t seed);
+/* Five numbers each, uniform: the class is whether the first two lie on the same side of the middle, wrong once in twenty.
+ * No linear model of the numbers can tell. */
+void data_numbers_make(struct data *d, uint64_t seed);
 
 #endif

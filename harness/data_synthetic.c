@@ -1,13 +1,10 @@
-/* The built-in set: gratings to be told apart by orientation and fineness. */
+/* The built-in sets: gratings to be told apart by orientation and fineness, and numbers. */
 #include "data_parts.h"
 #include "rng.h"
 
 #include <math.h>
 
-enum {
-    CLASSES = 10,
-    WAVE = 1024 /* steps of one period of the sine table */
-};
+enum { WAVE = 1024 }; /* steps of one period of the sine table */
 
 static float between(struct rng *r, float low, float high)
 {
@@ -46,7 +43,7 @@ static void make_split(const struct data *d, struct images *s, uint64_t seed, ui
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < s->count; i++) {
         struct rng r = {rng_stream(seed, use, (uint64_t)i)};
-        s->labels[i] = (uint8_t)rng_next_below(&r, CLASSES);
+        s->labels[i] = (uint8_t)rng_next_below(&r, (uint64_t)d->classes);
         grating(s->labels[i], &r, wave, d, s->pixels + i * size);
     }
 }
@@ -58,4 +55,22 @@ void data_synthetic_make(struct data *d, uint64_t seed)
         wave[i] = sinf((float)i * (6.2831853f / WAVE));
     make_split(d, &d->train, seed, USE_TRAIN_IMAGES, wave);
     make_split(d, &d->test, seed, USE_TEST_IMAGES, wave);
+}
+
+static void make_numbers(const struct data *d, struct images *s, uint64_t seed, uint64_t use)
+{
+    for (int64_t i = 0; i < s->count; i++) {
+        struct rng r = {rng_stream(seed, use, (uint64_t)i)};
+        uint8_t *numbers = s->pixels + i * d->channels;
+        for (int64_t c = 0; c < d->channels; c++)
+            numbers[c] = (uint8_t)rng_next_below(&r, 256);
+        bool wrong = rng_next_below(&r, 20) == 0;
+        s->labels[i] = ((numbers[0] >= 128) == (numbers[1] >= 128)) != wrong;
+    }
+}
+
+void data_numbers_make(struct data *d, uint64_t seed)
+{
+    make_numbers(d, &d->train, seed, USE_TRAIN_IMAGES);
+    make_numbers(d, &d->test, seed, USE_TEST_IMAGES);
 }

@@ -746,6 +746,20 @@ struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout)
                             .s = l->stride};
 }
 
+struct avgpool net_avgpool(const struct layer *l, int64_t mb, enum layout layout)
+{
+    int64_t lanes = layout == NCHW16C ? 16 : layout == NHWC ? l->src.c : 1;
+    return (struct avgpool){.planes = mb * div_up(l->src.c, lanes),
+                            .lanes = lanes,
+                            .ih = l->src.h,
+                            .iw = l->src.w,
+                            .oh = l->dst.h,
+                            .ow = l->dst.w,
+                            .kh = l->kh,
+                            .kw = l->kw,
+                            .s = l->stride};
+}
+
 /* A call that a layer may not have, on the clock of its kind. */
 static void run_reorder(struct net *n, const struct call *c)
 {
@@ -841,6 +855,9 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
         struct maxpool pool = net_pool(l, p->mb, s->layout);
         pool.relu = i && pool_rectifies(n, p, i - 1);
         n->layers->maxpool_fwd(&pool, s->src, s->dst, s->chosen, threads);
+    } else if (l->kind == LAYER_AVGPOOL) {
+        struct avgpool pool = net_avgpool(l, p->mb, s->layout);
+        n->layers->avgpool_fwd(&pool, s->src, s->dst, threads);
     }
 }
 
@@ -873,6 +890,9 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
         struct maxpool pool = net_pool(l, p->mb, s->layout);
         pool.relu = i && pool_rectifies(n, p, i - 1);
         n->layers->maxpool_bwd(&pool, s->diff_dst, s->chosen, s->diff_src, threads);
+    } else if (l->kind == LAYER_AVGPOOL) {
+        struct avgpool pool = net_avgpool(l, p->mb, s->layout);
+        n->layers->avgpool_bwd(&pool, s->diff_dst, s->diff_src, threads);
     }
     run_reorder(n, &p->calls[i][REORDER_BWD]);
 }
@@ -1021,6 +1041,7 @@ struct net_seconds net_seconds(const struct net *n)
         case LAYER_SOFTMAX:
         case LAYER_DROPOUT:
         case LAYER_MAXPOOL:
+        case LAYER_AVGPOOL:
         case LAYER_FLATTEN: s.other += seconds; break;
         }
     }

@@ -124,6 +124,7 @@ struct net_op net_op(const struct net_text *text, int layer, enum phase phase, i
 bool net_layer_takes(const struct layer *l, enum layout layout);
 /* The pooling a layer does. */
 struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout);
+struct avgpool net_avgpool(const struct layer *l, int64_t mb, enum layout layout);
 
 /* The calls of all passes, for reports and verification. */
 int net_call_count(const struct net *n);

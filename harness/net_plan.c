@@ -114,6 +114,11 @@ static bool row_does(const struct bench_row *r, const struct net_op *is)
            same_formats(r->formats, is->formats);
 }
 
+static bool pools(const struct layer *l)
+{
+    return l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL;
+}
+
 struct plan_cost net_times_cost(void *user, int layer, enum phase phase, enum layout before,
                                 enum layout layout)
 {
@@ -121,7 +126,7 @@ struct plan_cost net_times_cost(void *user, int layer, enum phase phase, enum la
     struct net_op is =
         net_op(t->text, layer, phase, t->batch, true, fuses(t->text, layer), before, layout);
     if (!is.op) {
-        bool pool = t->text->layers[layer].kind == LAYER_MAXPOOL;
+        bool pool = pools(&t->text->layers[layer]);
         double seconds = !pool               ? 0
                          : phase == FWD      ? t->pools[layer][layout].fwd
                          : phase == BWD_DATA ? t->pools[layer][layout].bwd
@@ -274,7 +279,7 @@ bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char e
     enum { RUNS = 9 };
     for (int i = 0; i < t->text->count; i++) {
         const struct layer *l = &t->text->layers[i];
-        for (int k = 0; l->kind == LAYER_MAXPOOL && k < LAYOUTS; k++) {
+        for (int k = 0; pools(l) && k < LAYOUTS; k++) {
             struct maxpool pool = net_pool(l, t->batch, layouts[k]);
             size_t before = (size_t)(pool.planes * pool.lanes * pool.ih * pool.iw),
                    after = (size_t)(pool.planes * pool.lanes * pool.oh * pool.ow);
@@ -285,10 +290,17 @@ bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char e
             for (size_t j = 0; good && j < before; j++)
                 src[j] = (float)(j * 2654435761u % 1024);
             for (int r = 0; good && r < RUNS; r++) {
-                double start = now();
-                layers->maxpool_fwd(&pool, src, dst, chosen, key->threads);
-                double middle = now();
-                layers->maxpool_bwd(&pool, dst, chosen, src, key->threads);
+                double start = now(), middle;
+                if (l->kind == LAYER_MAXPOOL) {
+                    layers->maxpool_fwd(&pool, src, dst, chosen, key->threads);
+                    middle = now();
+                    layers->maxpool_bwd(&pool, dst, chosen, src, key->threads);
+                } else {
+                    struct avgpool mean = net_avgpool(l, t->batch, layouts[k]);
+                    layers->avgpool_fwd(&mean, src, dst, key->threads);
+                    middle = now();
+                    layers->avgpool_bwd(&mean, dst, src, key->threads);
+                }
                 fwd[r] = middle - start;
                 bwd[r] = now() - middle;
             }

@@ -12,7 +12,7 @@ const char *const layer_names[] = {
     [LAYER_CONV] = "conv",       [LAYER_DENSE] = "dense",     [LAYER_BN] = "bn",
     [LAYER_RELU] = "relu",       [LAYER_SIGMOID] = "sigmoid", [LAYER_TANH] = "tanh",
     [LAYER_SOFTMAX] = "softmax", [LAYER_DROPOUT] = "dropout", [LAYER_MAXPOOL] = "maxpool",
-    [LAYER_FLATTEN] = "flatten",
+    [LAYER_AVGPOOL] = "avgpool", [LAYER_FLATTEN] = "flatten",
 };
 enum { LAYER_KINDS = sizeof layer_names / sizeof layer_names[0] };
 
@@ -20,11 +20,25 @@ enum { LAYER_KINDS = sizeof layer_names / sizeof layer_names[0] };
 static const struct {
     const char *theirs, *ours;
 } other_names[] = {
-    {"conv2d", "conv"},           {"conv1d", "conv"},       {"convolution", "conv"},
-    {"linear", "dense"},          {"fc", "dense"},          {"batchnorm", "bn"},
-    {"batchnorm2d", "bn"},        {"batchnorm1d", "bn"},    {"batch_norm", "bn"},
-    {"batchnormalization", "bn"}, {"maxpool2d", "maxpool"}, {"maxpooling2d", "maxpool"},
-    {"max_pool", "maxpool"},      {"pool", "maxpool"},
+    {"conv2d", "conv"},
+    {"conv1d", "conv"},
+    {"convolution", "conv"},
+    {"linear", "dense"},
+    {"fc", "dense"},
+    {"batchnorm", "bn"},
+    {"batchnorm2d", "bn"},
+    {"batchnorm1d", "bn"},
+    {"batch_norm", "bn"},
+    {"batchnormalization", "bn"},
+    {"maxpool2d", "maxpool"},
+    {"maxpooling2d", "maxpool"},
+    {"max_pool", "maxpool"},
+    {"pool", "maxpool"},
+    {"avgpool2d", "avgpool"},
+    {"averagepooling2d", "avgpool"},
+    {"avg_pool", "avgpool"},
+    {"adaptiveavgpool2d", "avgpool global"},
+    {"globalaveragepooling2d", "avgpool global"},
 };
 
 /* The reader: `at` moves over the text; the current word is text[start .. start + length). */
@@ -192,11 +206,21 @@ static bool read_bn(struct reader *r, struct layer *l)
     return true;
 }
 
-static bool read_maxpool(struct reader *r, struct layer *l)
+static bool read_pool(struct reader *r, enum layer_kind kind, struct layer *l)
 {
-    *l = (struct layer){.kind = LAYER_MAXPOOL, .src = l->src, .column = l->column};
+    *l = (struct layer){.kind = kind, .stride = 1, .src = l->src, .column = l->column};
     struct reader size = *r;
-    if (!read_count(r, "write the size of the window, as in maxpool 2", &l->kh))
+    if (kind == LAYER_AVGPOOL && accept(r, "global")) {
+        l->kh = l->src.h;
+        l->kw = l->src.w;
+        l->dst = (struct shape){l->src.c, 1, 1};
+        return true;
+    }
+    if (!read_count(r,
+                    kind == LAYER_MAXPOOL
+                        ? "write the size of the window, as in maxpool 2"
+                        : "write the size of the window, as in avgpool 2, or avgpool global",
+                    &l->kh))
         return false;
     l->kw = l->stride = l->kh;
     if (accept(r, "stride") && !read_count(r, "write the stride as a number", &l->stride))
@@ -252,7 +276,7 @@ static bool no_such_layer(const struct reader *r)
     }
     return wrong(
         r,
-        "no such layer; layers are conv, dense, bn, relu, sigmoid, tanh, dropout, maxpool, flatten");
+        "no such layer; layers are conv, dense, bn, relu, sigmoid, tanh, dropout, maxpool, avgpool, flatten");
 }
 
 static bool read_layer(struct reader *r, struct layer *l)
@@ -268,7 +292,8 @@ static bool read_layer(struct reader *r, struct layer *l)
     case LAYER_CONV: return read_conv(r, l);
     case LAYER_DENSE: return read_dense(r, l);
     case LAYER_BN: return read_bn(r, l);
-    case LAYER_MAXPOOL: return read_maxpool(r, l);
+    case LAYER_MAXPOOL:
+    case LAYER_AVGPOOL: return read_pool(r, (enum layer_kind)kind, l);
     case LAYER_DROPOUT: return read_dropout(r, l);
     case LAYER_SOFTMAX: return read_softmax(r, &name, l);
     case LAYER_RELU:
@@ -351,9 +376,11 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
         snprintf(at, room, " %g", l->rate);
     } else if (l->kind == LAYER_SOFTMAX) {
         snprintf(at, room, " stray");
-    } else if (l->kind == LAYER_MAXPOOL && l->stride != l->kh) {
+    } else if (l->kind == LAYER_AVGPOOL && l->kh == l->src.h && l->kw == l->src.w) {
+        snprintf(at, room, " global");
+    } else if ((l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL) && l->stride != l->kh) {
         snprintf(at, room, " %lld stride %lld", (long long)l->kh, (long long)l->stride);
-    } else if (l->kind == LAYER_MAXPOOL) {
+    } else if (l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL) {
         snprintf(at, room, " %lld", (long long)l->kh);
     } else if (l->kind == LAYER_BN && (l->eps != DEFAULT_EPS || l->momentum != 0.1)) {
         snprintf(at, room, " eps %g momentum %g", l->eps, l->momentum);

@@ -9,6 +9,7 @@
  *   softmax stray                              a softmax although the loss applies one: a published mistake
  *   dropout P                                  in training only; the values that stay are divided by 1 - P
  *   maxpool K [stride S]                       stride K unless given
+ *   avgpool K [stride S]   avgpool global      the mean of each window, or of the whole image
  *
  * The last layer gives the logits of a softmax cross-entropy. */
 #ifndef BATCHMARK_NET_TEXT_H
@@ -31,6 +32,7 @@ enum layer_kind {
     LAYER_SOFTMAX,
     LAYER_DROPOUT,
     LAYER_MAXPOOL,
+    LAYER_AVGPOOL,
     LAYER_FLATTEN
 };
 
@@ -38,7 +40,7 @@ extern const char *const layer_names[]; /* by kind */
 
 struct layer {
     enum layer_kind kind;
-    int64_t kh, kw, stride, ph, pw; /* conv, maxpool; padding above and to the left */
+    int64_t kh, kw, stride, ph, pw; /* conv, pooling; padding above and to the left */
     bool bias;                      /* conv, dense */
     double eps, momentum;           /* bn */
     double rate;                    /* dropout: the share that is dropped */

@@ -28,6 +28,14 @@
     VGG_BLOCK(act)                                                                                 \
     VGG_BLOCK(act) "conv 100 3x3 same; " act "; conv 100 3x3 same; " act "; flatten; dense 100"
 
+#define CNN_TINY                                                                                   \
+    "conv 32 3x3; relu; " KERAS_BN "conv 32 3x3; relu; " KERAS_BN "maxpool 2; flatten; dense 2"
+#define DENSE_TINY "dense 16; relu; " KERAS_BN "dense 32; relu; " KERAS_BN "dense 2"
+/* What Keras does unless told otherwise. */
+#define KERAS_TRAINING                                                                             \
+    .epochs = 5, .batch = 32, .init = INIT_GLOROT, .seed = 44,                                     \
+    .optimizer = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-7}
+
 #define LENET_TRAINING .data = DATA_CIFAR10, .batch = 10, .optimizer = ADAM(1e-4), .seed = 44
 #define MLP_TRAINING                                                                               \
     .data = DATA_MNIST, .epochs = 10, .batch = 64, .optimizer = ADAM(1e-3), .seed = 44
@@ -60,6 +68,10 @@ const struct preset presets[] = {
     {"vgg-relu", VGG("relu"), VGG_TRAINING, .what = "the same with ReLU, without BN"},
     {"vgg-relu-bn", VGG(KERAS_BN "relu"), VGG_TRAINING,
      .what = "the same with BN before each ReLU"},
+    {"dense-tiny", DENSE_TINY, .data = DATA_NUMBERS, KERAS_TRAINING,
+     .what = "the dense example of the text on BN in CNNs: 5 numbers, 2 classes"},
+    {"cnn-tiny", CNN_TINY, .data = DATA_CIFAR10_PAIR, KERAS_TRAINING,
+     .what = "its convolutional example, with the flatten it lacks: 28x28x3, 2 classes"},
     {0},
 };
 

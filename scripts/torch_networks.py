@@ -20,6 +20,7 @@ IMAGES = {  # channels, height, width, classes, images for training and test, by
     "cifar-10": (3, 32, 32, 10, 50000, 10000, 1),
     "cifar-100": (3, 32, 32, 100, 50000, 10000, 2),
     "mnist": (1, 28, 28, 10, 60000, 10000, 1),
+    "cifar-10-pair": (3, 28, 28, 2, 10000, 2000, 1),
 }
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "flatten": nn.Flatten}
 
@@ -78,6 +79,10 @@ def sequential(text, data_set):
             add(bn(shape[0], eps=option.get("eps", 1e-5), momentum=option.get("momentum", 0.1)))
         elif kind == "maxpool":
             add(nn.MaxPool2d(int(rest[0]), stride=int(option.get("stride", rest[0]))))
+        elif kind == "avgpool" and rest[0] == "global":
+            add(nn.AvgPool2d(shape[1:]))
+        elif kind == "avgpool":
+            add(nn.AvgPool2d(int(rest[0]), stride=int(option.get("stride", rest[0]))))
         elif kind == "dropout":
             add(nn.Dropout(float(rest[0])))
         elif kind == "softmax":

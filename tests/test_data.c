@@ -128,6 +128,54 @@ static void cifar_10(void **state)
     expect_error(in_folder("data_batch_1.bin"), DATA_ANY, "data_batch_1.bin", "not a folder");
 }
 
+/* Two classes of CIFAR-10, the middle of each image. */
+static void a_pair_of_cifar_10(void **state)
+{
+    (void)state;
+    struct data d;
+    char error[ERROR_TEXT];
+    make_cifar10();
+    /* Image 0 is of a class that is left out, so image 1 becomes the first; its pixel (2, 2) the first of all. */
+    set_byte("data_batch_1.bin", 0, 2);
+    set_byte("data_batch_1.bin", 3073, 1);
+    set_byte("data_batch_1.bin", 3073 + 1 + 2 * 32 + 2, 200);
+    set_byte("data_batch_1.bin", 3073 + 1 + 2 * 1024 + 29 * 32 + 29, 100);
+    assert_true(load(folder, DATA_CIFAR10_PAIR, &d, error));
+    expect_images(&d, 10000, 2000, 3, 28, 2, "cifar-10-pair");
+    assert_int_equal(d.train.labels[0], 1);
+    assert_int_equal(d.train.labels[1], 0);
+    assert_int_equal(d.train.pixels[0], 200);
+    assert_int_equal(d.train.pixels[3 * 784 - 1], 100);
+    assert_int_equal(d.train.pixels[1], 0);
+    data_free(&d);
+    assert_int_equal(unlink(in_folder("test_batch.bin")), 0);
+    expect_error(folder, DATA_CIFAR10_PAIR, "test_batch.bin", "No such file");
+}
+
+static void numbers_are_made(void **state)
+{
+    (void)state;
+    struct data a, b;
+    struct data_source source;
+    char error[ERROR_TEXT];
+    assert_true(data_find("synthetic:4000:100", DATA_NUMBERS, &source, error));
+    assert_true(data_load(&source, 5, &a, error));
+    assert_true(data_load(&source, 5, &b, error));
+    expect_images(&a, 4000, 100, 5, 1, 2, "synthetic");
+    assert_memory_equal(a.train.pixels, b.train.pixels, 4000 * 5);
+    int64_t ones = 0, rule = 0;
+    for (int64_t i = 0; i < a.train.count; i++) {
+        const uint8_t *x = a.train.pixels + 5 * i;
+        ones += a.train.labels[i];
+        rule += a.train.labels[i] == ((x[0] >= 128) == (x[1] >= 128));
+    }
+    assert_in_range(ones, 1850, 2150);
+    assert_in_range(rule, 3740, 3860);
+    data_free(&a);
+    data_free(&b);
+    expect_error(folder, DATA_NUMBERS, folder, "made and not read");
+}
+
 static void cifar_100(void **state)
 {
     (void)state;
@@ -412,6 +460,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(cifar_10, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(cifar_100, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_pair_of_cifar_10, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(numbers_are_made, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(mnist, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(the_wanted_kind_is_found, make_folder, remove_folder),
         cmocka_unit_test(synthetic_images_depend_on_the_seed_alone),

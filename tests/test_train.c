@@ -118,6 +118,46 @@ static void maxpool_lanes_agree(void **state)
     }
 }
 
+/* The same means with channels apart and together, and what goes back adds up to what came. */
+static void avgpool_lanes_agree(void **state)
+{
+    (void)state;
+    enum { LANES = 19, IH = 7, IW = 6 };
+    const struct avgpool pools[] = {
+        {.ih = IH, .iw = IW, .oh = 3, .ow = 3, .kh = 2, .kw = 2, .s = 2},
+        {.ih = IH, .iw = IW, .oh = 3, .ow = 2, .kh = 3, .kw = 3, .s = 2},
+        {.ih = IH, .iw = IW, .oh = 1, .ow = 1, .kh = IH, .kw = IW, .s = 1},
+    };
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        struct avgpool apart = pools[i], together = pools[i];
+        apart.planes = together.lanes = LANES;
+        apart.lanes = together.planes = 1;
+        int64_t in = IH * IW, out = apart.oh * apart.ow;
+        float src[2][LANES * IH * IW], dst[2][LANES * IH * IW], diff[2][LANES * IH * IW];
+        for (int64_t l = 0; l < LANES; l++)
+            for (int64_t p = 0; p < in; p++)
+                src[0][l * in + p] = src[1][p * LANES + l] = noise(l * in + p);
+        instance->avgpool_fwd(&apart, src[0], dst[0], 1);
+        instance->avgpool_fwd(&together, src[1], dst[1], 1);
+        instance->avgpool_bwd(&apart, dst[0], diff[0], 1);
+        instance->avgpool_bwd(&together, dst[1], diff[1], 1);
+        double came = 0, went = 0;
+        for (int64_t l = 0; l < LANES; l++) {
+            for (int64_t p = 0; p < out; p++) {
+                assert_true(dst[0][l * out + p] == dst[1][p * LANES + l]);
+                came += (double)dst[0][l * out + p];
+            }
+            for (int64_t p = 0; p < in; p++) {
+                assert_true(diff[0][l * in + p] == diff[1][p * LANES + l]);
+                went += (double)diff[0][l * in + p];
+            }
+        }
+        assert_near(went, came, 1e-4);
+        if (i == 0) /* by hand: the first window */
+            assert_near(dst[0][0], (src[0][0] + src[0][1] + src[0][IW] + src[0][IW + 1]) / 4, 1e-7);
+    }
+}
+
 static void maxpool_propagates_nan(void **state)
 {
     (void)state;
@@ -593,6 +633,18 @@ static void ref_maxpool(const struct layer *l, const double *x, double *y)
     }
 }
 
+static void ref_avgpool(const struct layer *l, const double *x, double *y)
+{
+    for (int64_t i = 0; i < SMALL_BATCH * l->dst.c * l->dst.h * l->dst.w; i++) {
+        int64_t plane = i / (l->dst.h * l->dst.w), oh = i / l->dst.w % l->dst.h, ow = i % l->dst.w;
+        y[i] = 0;
+        for (int64_t tap = 0; tap < l->kh * l->kw; tap++) {
+            int64_t ih = oh * l->stride + tap / l->kw, iw = ow * l->stride + tap % l->kw;
+            y[i] += x[(plane * l->src.h + ih) * l->src.w + iw] / (double)(l->kh * l->kw);
+        }
+    }
+}
+
 /* What the dropout at `layer` multiplies value j of `count` by. */
 static double dropped(const struct net *n, int layer, double rate, int64_t count, int64_t j)
 {
@@ -632,6 +684,7 @@ static double ref_loss(struct net *n, const struct net_text *text, const float *
         case LAYER_CONV: ref_conv(l, x, w, b, y); break;
         case LAYER_BN: ref_bn(l, x, w, b, y); break;
         case LAYER_MAXPOOL: ref_maxpool(l, x, y); break;
+        case LAYER_AVGPOOL: ref_avgpool(l, x, y); break;
         case LAYER_FLATTEN: memcpy(y, x, (size_t)(SMALL_BATCH * outputs) * sizeof *y); break;
         case LAYER_RELU:
             for (int64_t j = 0; j < SMALL_BATCH * outputs; j++)
@@ -741,6 +794,14 @@ static void gradients_through_curves(void **state)
         "conv 4 3x3 same stride 2; bn; sigmoid; maxpool 2; conv 5 2x3; tanh; conv 6 2x2; "
         "sigmoid; dense 7; bn; relu; dropout 0.4; dense 9; dropout 0.2; tanh; dense 4; softmax stray",
         NULL);
+}
+
+static void gradients_through_means(void **state)
+{
+    (void)state;
+    check_gradients("conv 4 3x3 same stride 2; bn; tanh; avgpool 2; conv 5 2x3; relu; "
+                    "avgpool 2 stride 1; conv 8 2x2; bn; avgpool global; dense 9; tanh; dense 4",
+                    NULL);
 }
 
 static void dropout_is_for_training_alone(void **state)
@@ -1221,6 +1282,7 @@ int main(void)
         cmocka_unit_test(maxpool_first_largest_wins),
         cmocka_unit_test(maxpool_overlapping_windows_add),
         cmocka_unit_test(maxpool_propagates_nan),
+        cmocka_unit_test(avgpool_lanes_agree),
         cmocka_unit_test(maxpool_lanes_agree),
         cmocka_unit_test(maxpool_rectifies),
         cmocka_unit_test(curves_are_accurate),
@@ -1238,6 +1300,7 @@ int main(void)
         cmocka_unit_test_prestate(gradients_match_finite_differences, references),
         cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),
         cmocka_unit_test(gradients_through_curves),
+        cmocka_unit_test(gradients_through_means),
         cmocka_unit_test(dropout_is_for_training_alone),
         cmocka_unit_test(running_statistics_of_a_network),
         cmocka_unit_test(initial_weights_fill_their_range),

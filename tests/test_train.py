@@ -176,11 +176,19 @@ def test_bad_input_is_one_line_and_status_2(arguments, message):
 
 def test_presets_and_description(folder):
     listed = call("--list").stdout
-    for name in ("lenet:", "lenet-bn:", "lenet-bn-as-published:"):
+    for name in ("lenet:", "lenet-bn:", "lenet-bn-as-published:", "dense-tiny:", "cnn-tiny:"):
         assert name in listed
     described = call("lenet", "--describe", "--data", "synthetic:50").stdout
     assert "62006" in described and "conv 16 5x5" in described and "conv_bwd_weights/" in described
     assert "epoch" not in described
+
+
+@pytest.mark.parametrize("preset, accuracy", [("dense-tiny", 0.85), ("cnn-tiny", 0.8)])
+def test_the_small_examples_learn(folder, preset, accuracy):
+    data = "synthetic:20000:1000" if preset == "dense-tiny" else "synthetic:640:200"
+    summary = train(folder, preset, "--data", data, "--epochs", 2)[-1]
+    assert summary["test_accuracy"] > accuracy
+    assert summary["batch"] == 32
 
 
 DATA = os.environ.get("BATCHMARK_DATA")

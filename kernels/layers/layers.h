@@ -20,6 +20,11 @@ struct maxpool {
 /* `chosen` holds kh * k + kw in a byte; with a relu MAXPOOL_NONE where nothing passes. */
 enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 
+/* Mean over kh x kw windows, stride s, no padding; tensors as above. */
+struct avgpool {
+    int64_t planes, lanes, ih, iw, oh, ow, kh, kw, s;
+};
+
 /* Activations that saturate. */
 enum curve { CURVE_SIGMOID, CURVE_TANH };
 
@@ -78,6 +83,11 @@ struct layers {
     /* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of diff_src. */
     void (*maxpool_bwd)(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
                         float *diff_src, int threads);
+
+    /* Sums in the order of the pixels of a window. Backward writes all of diff_src. */
+    void (*avgpool_fwd)(const struct avgpool *p, const float *src, float *dst, int threads);
+    void (*avgpool_bwd)(const struct avgpool *p, const float *diff_dst, float *diff_src,
+                        int threads);
 
     void (*bn_pool_fwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
     void (*bn_pool_bwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);

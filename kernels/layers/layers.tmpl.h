@@ -52,6 +52,7 @@ static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
 
 #include "curves.tmpl.h"
 #include "dropout.tmpl.h"
+#include "avgpool.tmpl.h"
 
 /* Max pooling: the largest values so far and their places, as floats. */
 struct holders {
@@ -632,6 +633,8 @@ const struct layers LAYERS = {
     .dropout = dropout,
     .maxpool_fwd = maxpool_fwd,
     .maxpool_bwd = maxpool_bwd,
+    .avgpool_fwd = avgpool_fwd,
+    .avgpool_bwd = avgpool_bwd,
     .bn_pool_fwd = bn_pool_fwd,
     .bn_pool_bwd = bn_pool_bwd,
     .update = update,
