@@ -50,9 +50,9 @@ static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
     relu_bwd_range(y, dy, my_range(n, 16));
 }
 
+#include "avgpool.tmpl.h"
 #include "curves.tmpl.h"
 #include "dropout.tmpl.h"
-#include "avgpool.tmpl.h"
 
 /* Max pooling: the largest values so far and their places, as floats. */
 struct holders {
