@@ -183,8 +183,13 @@ static int time_networks(struct inference *in)
             if (!n)
                 return EXIT_WRONG_USE;
             /* Any images take as long as others. */
-            run->net = n;
-            run->trainer.net = n;
+            run->net = run->trainer.net = n;
+            int checked = 0;
+            char message[NET_VERIFY_TEXT];
+            if (!net_verify(n, (uint64_t)run->request.seed, &checked, message)) {
+                fprintf(stderr, "batchmark: %s\n", message);
+                return EXIT_CHECK_FAILED;
+            }
             trainer_fill(&run->trainer, mb);
             bool good = time_batches(n, mb, in->seconds, &median, &late);
             net_free(n);
@@ -283,6 +288,9 @@ int cmd_infer(int argc, char **argv)
     int status = read_options(argc, argv, &in);
     if (status < 0)
         status = resume_read(&in.run, true);
+    /* A plan is for training at one batch size. */
+    if (status < 0 && in.run.request.kernels && !strcmp(in.run.request.kernels, "auto"))
+        in.run.request.kernels = NULL;
     if (status < 0)
         status = request_resolve(&in.run);
     if (status < 0)

@@ -129,9 +129,14 @@ static int stop(struct run *run)
     if (run->terminal)
         printf("\r\033[K");
     if (!*run->folder) {
-        snprintf(run->folder, sizeof run->folder, "batchmark-%s",
-                 run->settings.name ? run->settings.name : "network");
-        if (!folder_make(run->folder, NULL))
+        /* A new one: what another run left is not overwritten. */
+        bool created = false, good = true;
+        for (int i = 1; good && !created; i++) {
+            snprintf(run->folder, sizeof run->folder, i > 1 ? "batchmark-%s-%d" : "batchmark-%s",
+                     run->settings.name ? run->settings.name : "network", i);
+            good = folder_make(run->folder, &created);
+        }
+        if (!good)
             return wrong_use("%s: cannot make the folder: %s; name one with --checkpoint",
                              run->folder, strerror(errno));
     }
@@ -195,6 +200,12 @@ static int open_folder(struct run *run)
     if (!folder_make(run->folder, NULL))
         return wrong_use("--checkpoint '%.200s': cannot make the folder: %s", run->folder,
                          strerror(errno));
+    /* The best of another run is none of this one's. */
+    snprintf(path, sizeof path, "%s/best.safetensors", run->folder);
+    if (!run->from.run)
+        remove(path);
+    else if (access(path, F_OK))
+        run->best = -1;
     snprintf(path, sizeof path, "%s/last.safetensors", run->folder);
     return whole_file_possible(path, error) ? -1 : wrong_use("%s", error);
 }

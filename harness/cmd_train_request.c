@@ -26,7 +26,8 @@ static const char help[] =
     "                      that DIR holds: CIFAR-10 or CIFAR-100 in binary form, MNIST's IDX files as\n"
     "                      they are or .gz, in DIR itself or in DIR/cifar-10-batches-bin,\n"
     "                      DIR/cifar-100-binary, DIR/MNIST/raw. Or the built-in set of ten classes\n"
-    "                      (default: 50000 images and 10000)\n"
+    "                      (default: 50000 images and 10000). cnn-tiny takes two classes of CIFAR-10,\n"
+    "                      dense-tiny numbers that are always made\n"
     "  --epochs E | --steps N\n"
     "                      how long (default: the preset's, else 5 epochs)\n"
     "  --batch B           images a step (default: the preset's, else 10); the short last batch of\n"
@@ -60,6 +61,7 @@ static const char help[] =
     "  --checkpoint FOLDER after each epoch write FOLDER/last.safetensors: weights, the optimizer's\n"
     "                      memory and where the run stands; best.safetensors is the epoch with the\n"
     "                      best test accuracy. Interrupted (control-C), a run writes a last one\n"
+    "                      (without this option in a new folder batchmark-NETWORK) and ends with status 130\n"
     "  --resume FOLDER|FILE\n"
     "                      go on from a checkpoint, bit by bit as if the run had not stopped. What\n"
     "                      the command line says goes before what the checkpoint says\n"
@@ -69,7 +71,8 @@ static const char help[] =
     "                      'conv_fwd=direct_*_omp,naive;bn_fwd_train=welford*': groups separated\n"
     "                      by ';', each OPERATIONS=PATTERNS, or PATTERNS for all operations. The\n"
     "                      first pattern with a variant that fits is used; none is an error.\n"
-    "                      Operations not named: winograd4 for 3x3 with channels enough, rows and\n"
+    "                      Operations not named: winograd4 for 3x3 with channels enough, pointwise\n"
+    "                      for 1x1 with many, rows and\n"
     "                      planes for few, else direct, im2col, blocked, naive; OpenMP where the work\n"
     "                      is worth it; the highest ISA level. That order is fixed by the shape,\n"
     "                      nothing is measured\n"
@@ -329,8 +332,9 @@ int request_read(int argc, char **argv, struct request *r)
             "train: which network? batchmark train --list shows presets, --help the layers");
     if (optind < argc && r->resume)
         return wrong_use("train: a network or --resume, not both: '%s'", argv[optind]);
-    if (r->init && r->resume)
-        return wrong_use("train: --init or --resume, not both");
+    if ((r->init || r->initial >= 0) && r->resume)
+        return wrong_use(
+            "train: --init and --initial, or --resume, not both: a checkpoint has its weights");
     if (optind + 1 < argc)
         return wrong_use("train: one network, not also '%s'; quote its text", argv[optind + 1]);
     if (r->epochs > 0 && r->steps > 0)
@@ -375,7 +379,7 @@ static bool choose_bn(struct run *run, struct shape image)
     if (r->bn < 0 && r->bias <= BIAS_KEEP)
         return true;
     char *text = malloc(NET_TEXT);
-    bool good = text && net_text_place_bn(&run->layers, r->bn < 0 ? BN_ON : (enum bn_place)r->bn,
+    bool good = text && net_text_place_bn(&run->layers, r->bn < 0 ? BN_KEEP : (enum bn_place)r->bn,
                                           r->bias == BIAS_DROP, text);
     if (!good) {
         wrong_use("out of memory, or network too long, for --bn and --bias");

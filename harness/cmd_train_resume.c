@@ -1,9 +1,7 @@
 /* Runs that stop and go on: what a checkpoint says of a run, written and read. */
 #include "build_info.h"
 #include "cmd_train.h"
-#include "whole_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +44,8 @@ static json_t *run_json(const struct run *run)
                   "epoch", (json_int_t)t->epoch, "next", (json_int_t)t->next, "net_steps",
                   (json_int_t)net_steps(run->net), "best", run->best, "all", meter_json(&run->all),
                   "in_epoch", meter_json(&run->epoch), "since_log", meter_json(&run->since));
+    if (r->target >= 0)
+        json_object_set_new(settings, "target_accuracy", json_real(r->target));
     if (r->kernels)
         json_object_set_new(settings, "kernels", json_string(r->kernels));
     if (run->plan)
@@ -64,8 +64,9 @@ int checkpoint_epoch(struct run *run, bool best)
     bool good = json != NULL;
     if (!good)
         explain(error, "%.300s: out of memory for the checkpoint", run->folder);
-    const char *const names[] = {last_name, best_name};
-    for (int i = 0; good && i < 1 + best; i++) {
+    /* The best first: a last one that knows of a better epoch must not lie beside an older best. */
+    const char *const names[] = {best_name, last_name};
+    for (int i = best ? 0 : 1; good && i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", run->folder, names[i]);
         good = checkpoint_write(run->net, &run->optimizer, path, run->text, json, error);
     }
@@ -74,6 +75,15 @@ int checkpoint_epoch(struct run *run, bool best)
 }
 
 /* Reading. What a file says may be anything: each value is read within bounds. */
+
+/* More steps or images than any run has, and far from overflow. */
+static const int64_t countless = INT64_C(1000000000000000);
+static const double below_1 = 1 - 0x1p-53;
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
 
 struct reading {
     const char *path, *wrong; /* the first value that is missing or impossible */
@@ -136,12 +146,12 @@ static void read_optimizer(struct reading *r, const json_t *o, struct optimizer 
     *out = (struct optimizer){
         .kind = (enum optimizer_kind)word(r, o, "name", optimizer_names, OPTIMIZER_KINDS),
         .lr = real(r, o, "lr", 0, 1e6),
-        .beta1 = real(r, o, "beta1", 0, 1),
-        .beta2 = real(r, o, "beta2", 0, 1),
+        .beta1 = real(r, o, "beta1", 0, below_1),
+        .beta2 = real(r, o, "beta2", 0, below_1),
         .eps = real(r, o, "eps", 0, 1),
         .decay = real(r, o, "decay", 0, 1),
         .nesterov = json_is_true(json_object_get(o, "nesterov")),
-        .step = whole(r, o, "step", 0, INT64_MAX)};
+        .step = whole(r, o, "step", 0, countless)};
 }
 
 /* Settings that the command line left open. */
@@ -161,7 +171,7 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
     if (q->fuse < 0)
         q->fuse = word(r, s, "fuse", fuse_words, 4);
     if (q->isa < 0)
-        q->isa = word(r, s, "isa", isa_names, ISA_COUNT);
+        q->isa = min_int(word(r, s, "isa", isa_names, ISA_COUNT), (int)isa_detect());
     if (q->log < 0)
         q->log = whole(r, s, "log", 1, 1000000000);
     if (!q->augmented && !augment_parse(string(r, s, "augment"), &q->augment, error))
@@ -171,6 +181,8 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
         q->epochs = whole(r, s, "epochs", -1, 1000000);
         q->steps = whole(r, s, "steps", -1, 1000000000000);
     }
+    if (q->target < 0 && json_object_get(s, "target_accuracy"))
+        q->target = real(r, s, "target_accuracy", 0, 1);
     if (!q->kernels)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }
@@ -223,9 +235,9 @@ static void read_meter(struct reading *r, const json_t *place, const char *name,
     const json_t *o = json_object_get(place, name);
     *out = (struct meter){
         .sum = {.loss = json_object_get(o, "loss") ? real(r, o, "loss", -1e300, 1e300) : NAN,
-                .correct = whole(r, o, "correct", 0, INT64_MAX)},
-        .images = whole(r, o, "images", 0, INT64_MAX),
-        .steps = whole(r, o, "steps", 0, INT64_MAX),
+                .correct = whole(r, o, "correct", 0, countless)},
+        .images = whole(r, o, "images", 0, countless),
+        .steps = whole(r, o, "steps", 0, countless),
         .seconds = real(r, o, "seconds", 0, 1e300)};
 }
 
@@ -237,10 +249,15 @@ int resume_restore(struct run *run)
     struct reading r = {.path = path};
     if (!checkpoint_restore(run->net, &run->optimizer, &run->from, path, error))
         return wrong_use("%s", error);
-    trainer_seek(&run->trainer, whole(&r, place, "epoch", 0, INT64_MAX),
-                 whole(&r, place, "next", 0, run->data.train.count));
-    net_set_steps(run->net, whole(&r, place, "net_steps", 0, INT64_MAX));
-    run->done = whole(&r, place, "done", 0, INT64_MAX);
+    const int64_t epoch = whole(&r, place, "epoch", 0, countless), count = run->data.train.count,
+                  next = whole(&r, place, "next", 0, count);
+    if (!r.wrong && next != count && next % run->trainer.batch)
+        return wrong_use("%s: stopped after %lld images of an epoch, which are no whole batches of "
+                         "%lld; go on with the --batch it had",
+                         path, (long long)next, (long long)run->trainer.batch);
+    trainer_seek(&run->trainer, epoch, next);
+    net_set_steps(run->net, whole(&r, place, "net_steps", 0, countless));
+    run->done = whole(&r, place, "done", 0, countless);
     run->best = real(&r, place, "best", -1, 1);
     read_meter(&r, place, "all", &run->all);
     read_meter(&r, place, "in_epoch", &run->epoch);

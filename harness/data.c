@@ -149,7 +149,9 @@ static bool read_pair(const struct data_source *source, struct data *out, char e
     take_middle(&all.train, &data_shapes[DATA_CIFAR10], out, &out->train);
     take_middle(&all.test, &data_shapes[DATA_CIFAR10], out, &out->test);
     data_free(&all);
-    return true;
+    return (out->train.count && out->test.count) ||
+           explain(error, "%.300s: holds no image of the first two classes; fetch the files again",
+                   source->folder);
 }
 
 bool data_load(const struct data_source *source, uint64_t seed, struct data *out,

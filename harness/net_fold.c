@@ -13,8 +13,8 @@ static bool has_weights(const struct layer *l)
 
 static bool padded(const struct layer *l)
 {
-    return l->dst.h != (l->src.h - l->kh) / (l->stride ? l->stride : 1) + 1 ||
-           l->dst.w != (l->src.w - l->kw) / (l->stride ? l->stride : 1) + 1;
+    return (l->dst.h - 1) * l->stride + l->kh > l->src.h ||
+           (l->dst.w - 1) * l->stride + l->kw > l->src.w;
 }
 
 static int taker(const struct net_text *n, int i)

@@ -419,6 +419,10 @@ bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_
     bool any = false;
     for (int i = 0; i < n->count; i++)
         any |= n->layers[i].kind == LAYER_BN;
+    if (place == BN_KEEP) {
+        any = true;
+        place = BN_ON;
+    }
     for (int i = 0; i < n->count; i++) {
         const struct layer *l = &n->layers[i], *bn = NULL;
         if (l->kind == LAYER_BN && (place == BN_OFF || (place != BN_ON && beside_activation(n, i))))

@@ -64,9 +64,10 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
 #define LAYER_TEXT 96
 char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
 
-/* Where batch normalization goes: as the network has it; nowhere; before or after the activation (relu, sigmoid, tanh) it
- * stands beside. A network without any gets one at each activation: before it, unless AFTER is asked for. */
-enum bn_place { BN_ON, BN_OFF, BN_BEFORE, BN_AFTER };
+/* Where batch normalization goes. KEEP and ON: where the network has it; OFF: nowhere; BEFORE, AFTER: there of the
+ * activation (relu, sigmoid, tanh) it stands beside. A network without any gets one at each activation, but for KEEP and
+ * OFF: before it, unless AFTER is asked for. */
+enum bn_place { BN_ON, BN_OFF, BN_BEFORE, BN_AFTER, BN_KEEP };
 
 /* Writes the network as text with its bn there, and without the biases of conv and dense layers right before a bn if
  * drop_bias. False: too long. */

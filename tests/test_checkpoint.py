@@ -173,6 +173,12 @@ def bad(message, *arguments):
     assert message in done.stderr
 
 
+def test_another_batch_only_where_whole_batches_were_seen(folder):
+    good(NETWORK, "--data", "synthetic:100:10", "--steps", 3, "--checkpoint", folder)
+    bad("no whole batches of 7", "--resume", folder, "--steps", 9, "--batch", 7)
+    good("--resume", folder, "--steps", 9, "--batch", 15)
+
+
 def test_bad_checkpoints_are_one_line(checkpoint):
     folder = checkpoint.parent
     bad("the run is done", "--resume", folder)
@@ -236,6 +242,7 @@ def test_a_checkpoint_is_a_file_of_weights_too(checkpoint):
         ("dense 20; bn; dense 9; bn; relu; dense 10", ["--bn", "post"], "dense 20; bn; dense 9; relu; bn; dense 10"),
         ("dense 20; bn; relu; dense 10", ["--bn", "off"], "dense 20; relu; dense 10"),
         ("dense 20; bn; relu; dense 10", ["--bias", "drop"], "dense 20 nobias; bn; relu; dense 10"),
+        ("dense 20; relu; dense 10", ["--bias", "drop"], "dense 20; relu; dense 10"),
     ],
 )
 def test_bn_goes_where_it_is_asked_for(folder, network, options, expected):
