@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,9 +230,9 @@ static int test_networks(struct inference *in)
         double images = (double)run->data.test.count;
         printf("bn %s: %d kernels verified, test accuracy %.4f, loss %.6f\n", fold_words[fold],
                checked, (double)test.correct / images, test.loss / images);
-        if (!log_event(run, json_pack("{s:s, s:b, s:f, s:f}", "event", "test", "folded", fold,
+        if (!log_event(run, json_pack("{s:s, s:b, s:f, s:o}", "event", "test", "folded", fold,
                                       "test_accuracy", (double)test.correct / images, "test_loss",
-                                      isfinite(test.loss) ? test.loss / images : -1.0)))
+                                      number_json(test.loss / images))))
             return EXIT_WRONG_USE;
     }
     return -1;

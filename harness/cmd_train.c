@@ -93,6 +93,7 @@ static int make_network(struct run *run)
     run->steps = r->steps > 0 ? r->steps : r->epochs * epoch_steps;
     return -1;
 }
+
 /* Proves every variant on the problems it was picked for, on sampled outputs. */
 static int verify_kernels(const struct run *run)
 {

@@ -64,6 +64,7 @@ void request_clear(struct request *r);
 /* Reads the options. Then, with the checkpoint's settings in place, fills in what was not given. */
 int request_read(int argc, char **argv, struct request *r);
 int request_resolve(struct run *run);
+/* An object, the caller's; NULL: out of memory. */
 json_t *optimizer_json(const struct optimizer *o);
 /* The words of options, by value. */
 extern const char *const optimizer_names[], *const pixel_words[], *const shuffle_words[],
@@ -77,6 +78,8 @@ void report_progress(const struct run *run, double elapsed);
 bool report_step(struct run *run);
 bool report_epoch(struct run *run, struct outcome test);
 bool report_summary(struct run *run, struct outcome test);
+/* A number for JSON, which has no NaN: a diverged loss is null. The caller owns it, as of all that return json_t. */
+json_t *number_json(double x);
 /* Writes one event as a line of the JSON file, if there is one, and frees it. False: it cannot be written, and said so. */
 bool log_event(struct run *run, json_t *event);
 void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds);

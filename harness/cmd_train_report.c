@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each layer with the variants of its training pass; calls of other batch sizes only where they differ. */
 void report_layers(const struct run *run)
 {
     double flops = 0;
@@ -25,6 +24,8 @@ void report_layers(const struct run *run)
     printf("    %-24s %-12s %10lld %12.0f   (%.1f MB)\n", "total", "",
            (long long)net_parameters(run->net), flops, net_bytes(run->net) / 1e6);
 }
+
+/* Each layer with the variants of its training pass; calls of other batch sizes only where they differ. */
 void report_kernels(const struct run *run)
 {
     printf("kernels:\n");
@@ -40,8 +41,8 @@ void report_kernels(const struct run *run)
                    problem_print(&c->problem, problem), formats_print(c->args.formats, formats));
     }
 }
-/* A number for JSON, which has no NaN: a diverged loss is null. */
-static json_t *number(double x)
+
+json_t *number_json(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
 }
@@ -107,7 +108,7 @@ bool report_step(struct run *run)
 {
     return log_event(run, json_pack("{s:s, s:I, s:I, s:o}", "event", "step", "step",
                                     (json_int_t)run->done, "epoch", (json_int_t)run->trainer.epoch,
-                                    "loss", number(mean_loss(&run->since))));
+                                    "loss", number_json(mean_loss(&run->since))));
 }
 
 bool report_epoch(struct run *run, struct outcome test)
@@ -124,10 +125,10 @@ bool report_epoch(struct run *run, struct outcome test)
     return log_event(run, json_pack("{s:s, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event",
                                     "epoch", "epoch", (json_int_t)run->trainer.epoch, "steps",
                                     (json_int_t)epoch->steps, "train_loss",
-                                    number(mean_loss(epoch)), "train_accuracy", accuracy(epoch),
-                                    "test_loss", number(test.loss / images), "test_accuracy",
-                                    (double)test.correct / images, "images_per_second",
-                                    speed(epoch), "seconds", epoch->seconds));
+                                    number_json(mean_loss(epoch)), "train_accuracy",
+                                    accuracy(epoch), "test_loss", number_json(test.loss / images),
+                                    "test_accuracy", (double)test.correct / images,
+                                    "images_per_second", speed(epoch), "seconds", epoch->seconds));
 }
 
 /* {"conv_fwd": ["direct_avx512_omp"], ...} */
@@ -208,9 +209,9 @@ bool report_summary(struct run *run, struct outcome test)
         "steps", (json_int_t)all->steps, "batch", (json_int_t)r->batch, "optimizer",
         optimizer_names[run->optimizer.kind], "lr", run->optimizer.lr, "seed", (json_int_t)r->seed,
         "threads", (json_int_t)r->threads, "shuffle", r->shuffle != 0);
-    json_object_set_new(o, "train_loss", number(mean_loss(epoch)));
+    json_object_set_new(o, "train_loss", number_json(mean_loss(epoch)));
     json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
-    json_object_set_new(o, "test_loss", number(test.loss / images));
+    json_object_set_new(o, "test_loss", number_json(test.loss / images));
     json_object_set_new(o, "test_accuracy", json_real((double)test.correct / images));
     json_object_set_new(o, "images_per_second", json_real(speed(all)));
     json_object_set_new(o, "seconds", json_real(all->seconds));

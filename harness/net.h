@@ -96,7 +96,8 @@ void net_update(struct net *n, const struct optimizer *optimizer);
 /* Forward only (eval_batch or eval_tail images), BN by its running statistics. */
 struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
 
-/* The same without the loss: the logits[mb][classes of the last layer] of the images in net_input; the network's. */
+/* The same without the loss: the logits[mb][classes of the last layer] of the images in net_input. They are the network's,
+ * until its next call; mb as for net_evaluate. */
 const float *net_forward(struct net *n, int64_t mb);
 
 /* Weights and running statistics in the order of the layers. A running statistic has no gradient: NULL. */

@@ -16,7 +16,8 @@ struct net_fold {
  * or the conv without padding, right after it. False: too long. */
 bool net_fold_plan(const struct net_text *n, struct net_fold *out, char text[NET_TEXT]);
 
-/* Sets the weights of the folded network from those of the one it came from, in float64. */
+/* Sets the weights of the folded network from those of the one it came from, in float64. `to` was made of the text that
+ * net_fold_plan wrote for `text` and `fold`; both stay the caller's. */
 void net_fold_weights(const struct net_text *text, const struct net_fold *fold, struct net *from,
                       struct net *to);
 

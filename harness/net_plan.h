@@ -63,7 +63,8 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
 /* Times the pooling layers; enters OpenMP. */
 bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT]);
 
-/* The layouts and variants alone as a JSON array, and back. False: they do not fit the network or this build. */
+/* The layouts and variants alone as a JSON array, the caller's (NULL: out of memory), and back. False: they do not fit the
+ * network or this build, and *plan is not to be used. */
 json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan);
 bool net_plan_read(const json_t *layers, const struct net_text *text, struct net_plan *plan);
 

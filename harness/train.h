@@ -42,7 +42,8 @@ bool trainer_epoch_done(const struct trainer *t);
 /* Goes to image `next` of an epoch (0: before the first), as if it had got there by steps. */
 void trainer_seek(struct trainer *t, int64_t epoch, int64_t next);
 
-/* The first mb images of the test set become the network's input, over again where there are fewer. */
+/* The first mb images of the test set become the network's input, over again where there are fewer. mb: at most the
+ * network's largest batch. */
 void trainer_fill(struct trainer *t, int64_t mb);
 
 /* Loss and hits over the whole test set. */

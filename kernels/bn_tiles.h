@@ -10,8 +10,8 @@
  *            nhwc     rows are pixels, columns channels
  *            (N, C)   rows are samples, columns channels
  *            nchw16c  a panel is a block of 16 channels; outer = N images, inner = H W pixels
- *            nchw with tiny images: rows are samples, columns all C H W floats of one; `fold` = H
- * W columns make a channel
+ *            nchw with tiny images: rows are samples, columns all C H W floats of one; `fold` = H W columns
+ *            make a channel
  *
  * A chunk is a part of a panel's rows. Partial sums are taken chunk by chunk and combined in the
  * order of the chunks, and the grid follows from the problem alone, so the bits depend neither on

@@ -176,7 +176,7 @@ static inline float *block_sums(const struct plan *d, int64_t chunk, int64_t gro
     return d->sums + ((chunk * d->conv->g + group) * lanes + block * TILE_LANES) * d->rows;
 }
 
-/* A unit as it lies in the output. */
+/* Where a unit lies in the output. */
 static struct patch patch_of(const struct plan *d, int64_t unit)
 {
     const struct units *u = &d->units;
