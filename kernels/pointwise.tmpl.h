@@ -24,6 +24,8 @@
  * and groups: the same bits for any team and any cache. */
 #include "direct_core.tmpl.h"
 
+#include <string.h>
+
 /* Rows of a unit: 256 KiB of sums for 64 lanes, and a panel is used often enough to pay for its packing. */
 #define UNIT_ROWS 1024
 /* Items of work wanted, for teams of many sizes, and fewest rows of a unit cut for them. */
@@ -300,7 +302,9 @@ static void list_rows(const struct plan *d, int64_t first, int64_t rows)
 static void list_start(const struct plan *d, const struct block *b)
 {
     for (int64_t j = 0; j < b->vectors * V; j++)
-        d->start[j] = d->bias && j < b->count ? d->bias[b->first + j] : 0;
+        d->start[j] = 0;
+    if (d->bias)
+        memcpy(d->start, d->bias + b->first, (size_t)b->count * sizeof *d->start);
 }
 
 static void list_steps(const struct plan *d)
@@ -453,13 +457,18 @@ static inline void put_pixel(const struct plan *d, const struct block *b, const 
     for (int64_t c = b->first; c < end; c += V) {
         int64_t n = min_i64(t->c - c, V);
         float *at = to + (t->layout == NHWC ? c : c / 16 * plane * 16 + c % 16);
-        vf x = n <= 0 || !from ? vzero() : vload(from + c - b->first);
+        /* The sums of a tile are whole vectors, whatever is in the lanes behind the last channel. */
+        vf x = vzero();
+        if (from && n > 0)
+            x = vload(from + c - b->first);
         if (n >= V)
             vstore(at, x);
         else if (t->layout == NHWC)
             vstore_n(at, x, n);
         else
-            vstore(at, n > 0 && from ? vload_n(from + c - b->first, n) : vzero());
+            vstore(at, vzero());
+        if (n < V && n > 0 && t->layout != NHWC)
+            vstore_n(at, x, n);
     }
 }
 
