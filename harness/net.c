@@ -748,16 +748,9 @@ struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout)
 
 struct avgpool net_avgpool(const struct layer *l, int64_t mb, enum layout layout)
 {
-    int64_t lanes = layout == NCHW16C ? 16 : layout == NHWC ? l->src.c : 1;
-    return (struct avgpool){.planes = mb * div_up(l->src.c, lanes),
-                            .lanes = lanes,
-                            .ih = l->src.h,
-                            .iw = l->src.w,
-                            .oh = l->dst.h,
-                            .ow = l->dst.w,
-                            .kh = l->kh,
-                            .kw = l->kw,
-                            .s = l->stride};
+    struct maxpool p = net_pool(l, mb, layout);
+    return (struct avgpool){p.planes, p.lanes,     p.ih,        p.iw,          p.oh,
+                            p.ow,     .kh = l->kh, .kw = l->kw, .s = l->stride};
 }
 
 /* A call that a layer may not have, on the clock of its kind. */

@@ -255,87 +255,48 @@ static inline __attribute__((always_inline)) void tile_few(int cols, int inputs,
                  job);                                                                             \
         break
 
+#define TILES(k, b)                                                                                \
+    TILE(1, 1, k, b);                                                                              \
+    TILE(1, 2, k, b);                                                                              \
+    TILE(1, 3, k, b);                                                                              \
+    TILE(2, 1, k, b);                                                                              \
+    TILE(2, 2, k, b);                                                                              \
+    TILE(2, 3, k, b);                                                                              \
+    TILE(3, 1, k, b);                                                                              \
+    TILE(3, 2, k, b);                                                                              \
+    TILE(3, 3, k, b);                                                                              \
+    TILE(4, 1, k, b);                                                                              \
+    TILE(4, 2, k, b);                                                                              \
+    TILE(4, 3, k, b);                                                                              \
+    TILE(5, 1, k, b);                                                                              \
+    TILE(5, 2, k, b);                                                                              \
+    TILE(5, 3, k, b)
+
 static __attribute__((noinline)) void hot_few_1(const struct job *job)
 {
     switch (job->cols * 4 + job->inputs) {
-        TILE(1, 1, 1, false);
-        TILE(1, 2, 1, false);
-        TILE(1, 3, 1, false);
-        TILE(2, 1, 1, false);
-        TILE(2, 2, 1, false);
-        TILE(2, 3, 1, false);
-        TILE(3, 1, 1, false);
-        TILE(3, 2, 1, false);
-        TILE(3, 3, 1, false);
-        TILE(4, 1, 1, false);
-        TILE(4, 2, 1, false);
-        TILE(4, 3, 1, false);
-        TILE(5, 1, 1, false);
-        TILE(5, 2, 1, false);
-        TILE(5, 3, 1, false);
+        TILES(1, false);
     }
 }
 
 static __attribute__((noinline)) void hot_few_1_bias(const struct job *job)
 {
     switch (job->cols * 4 + job->inputs) {
-        TILE(1, 1, 1, true);
-        TILE(1, 2, 1, true);
-        TILE(1, 3, 1, true);
-        TILE(2, 1, 1, true);
-        TILE(2, 2, 1, true);
-        TILE(2, 3, 1, true);
-        TILE(3, 1, 1, true);
-        TILE(3, 2, 1, true);
-        TILE(3, 3, 1, true);
-        TILE(4, 1, 1, true);
-        TILE(4, 2, 1, true);
-        TILE(4, 3, 1, true);
-        TILE(5, 1, 1, true);
-        TILE(5, 2, 1, true);
-        TILE(5, 3, 1, true);
+        TILES(1, true);
     }
 }
 
 static __attribute__((noinline)) void hot_few_2(const struct job *job)
 {
     switch (job->cols * 4 + job->inputs) {
-        TILE(1, 1, 2, false);
-        TILE(1, 2, 2, false);
-        TILE(1, 3, 2, false);
-        TILE(2, 1, 2, false);
-        TILE(2, 2, 2, false);
-        TILE(2, 3, 2, false);
-        TILE(3, 1, 2, false);
-        TILE(3, 2, 2, false);
-        TILE(3, 3, 2, false);
-        TILE(4, 1, 2, false);
-        TILE(4, 2, 2, false);
-        TILE(4, 3, 2, false);
-        TILE(5, 1, 2, false);
-        TILE(5, 2, 2, false);
-        TILE(5, 3, 2, false);
+        TILES(2, false);
     }
 }
 
 static __attribute__((noinline)) void hot_few_2_bias(const struct job *job)
 {
     switch (job->cols * 4 + job->inputs) {
-        TILE(1, 1, 2, true);
-        TILE(1, 2, 2, true);
-        TILE(1, 3, 2, true);
-        TILE(2, 1, 2, true);
-        TILE(2, 2, 2, true);
-        TILE(2, 3, 2, true);
-        TILE(3, 1, 2, true);
-        TILE(3, 2, 2, true);
-        TILE(3, 3, 2, true);
-        TILE(4, 1, 2, true);
-        TILE(4, 2, 2, true);
-        TILE(4, 3, 2, true);
-        TILE(5, 1, 2, true);
-        TILE(5, 2, 2, true);
-        TILE(5, 3, 2, true);
+        TILES(2, true);
     }
 }
 
