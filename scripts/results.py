@@ -7,6 +7,7 @@ A row of bench.json is one repetition; repetitions of a name become one Row with
 """
 
 import json
+import lzma
 import os
 import re
 import statistics
@@ -20,7 +21,7 @@ CEILINGS = ("peak_fma", "copy", "triad")
 # Whose work is arithmetic; the others move memory and are measured in bytes.
 COMPUTE_OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights", "conv_bn_infer", "conv_stats", "gemm")
 COUNTERS = ("gflops", "gflops_nominal", "gflops_actual", "gbps", "pct_peak", "pct_copy", "speedup_naive")
-COUNTERS += ("err_over_limit", "cv", "rung")
+COUNTERS += ("err_over_limit", "cv", "median_time", "rung")
 UNSTABLE_CV = 0.05
 
 
@@ -42,6 +43,7 @@ class Row:
     seconds: float
     label: str = ""
     counters: dict = field(default_factory=dict)
+    samples: tuple = ()  # seconds of each repetition
 
     def get(self, counter):
         """A counter, or None where the row has none or it is not a number."""
@@ -117,17 +119,26 @@ class Run:
 
 def newest(root=ROOT / "results"):
     """The folder of the newest run under results/."""
-    runs = sorted(Path(root).glob("*/*/bench.json"), key=lambda path: path.stat().st_mtime)
+    runs = sorted(Path(root).glob("*/*/bench.json*"), key=lambda path: path.stat().st_mtime)
     runs = [path for path in runs if path.parent.name != "latest"] or runs
     if not runs:
         raise ResultsError(f"{root}: no */*/bench.json there; run make bench first")
     return runs[-1].parent
 
 
+def read_document(path):
+    """The JSON of a bench.json, of PATH.xz where only that is there."""
+    path = Path(path)
+    packed = path.with_name(path.name + ".xz")
+    if packed.exists() and not path.exists():
+        return json.loads(lzma.decompress(packed.read_bytes()).decode("utf-8"))
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def load_rows(path):
-    """(context, rows) of a bench.json."""
+    """(context, rows) of a bench.json, packed or not."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_document(path)
         repetitions = {}
         for entry in document["benchmarks"]:
             if entry.get("run_type", "iteration") == "iteration" and not entry.get("error_occurred"):
@@ -136,7 +147,7 @@ def load_rows(path):
         return document.get("context", {}), rows
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}; run make bench first") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, lzma.LZMAError) as error:
         raise ResultsError(f"{path}: not a result of batchmark bench ({error!r})") from error
 
 
@@ -145,14 +156,18 @@ def to_row(name, entries):
     parts = name.split("/")
     if len(parts) != 6 or not re.fullmatch(r"t\d+", parts[5]):
         raise ValueError(f"row name {name!r} is not OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN")
-    seconds = statistics.median(e["real_time"] * SECONDS_PER[e["time_unit"]] for e in entries)
+    samples = tuple(e["real_time"] * SECONDS_PER[e["time_unit"]] for e in entries)
+    if not all(0 < s < float("inf") for s in samples):
+        raise ValueError(f"{name} has a time that is none")
     counters = {}
     for counter in COUNTERS:
         values = [e[counter] for e in entries if isinstance(e.get(counter), (int, float))]
         if values:
             counters[counter] = statistics.median(values)
     label = entries[0].get("label", "")
-    return Row(name, *parts[:5], threads=int(parts[5][1:]), seconds=seconds, label=label, counters=counters)
+    row = Row(name, *parts[:5], threads=int(parts[5][1:]), seconds=statistics.median(samples), label=label)
+    row.counters, row.samples = counters, samples
+    return row
 
 
 def load_training(folder):
