@@ -72,6 +72,7 @@ static int make_network(struct run *run)
     char error[ERROR_TEXT];
     struct net_options o = {.seed = (uint64_t)r->seed,
                             .init = (enum init)r->initial,
+                            .init_scale = r->initial_scale,
                             .hints = machine_hints(&run->machine, (int)r->threads),
                             .kernels = r->kernels,
                             .isa = (enum isa)r->isa,
@@ -99,6 +100,10 @@ static int verify_kernels(const struct run *run)
 {
     char message[NET_VERIFY_TEXT];
     int checked = 0;
+    if (run->request.unverified) {
+        printf("kernels not verified\n");
+        return -1;
+    }
     if (!net_verify(run->net, (uint64_t)run->request.seed, &checked, message)) {
         fprintf(stderr, "batchmark: %s\n", message);
         return EXIT_CHECK_FAILED;
@@ -161,9 +166,10 @@ static int train(struct run *run)
             run->epoch = (struct meter){0};
         int64_t images;
         double then = now();
-        struct outcome out = trainer_step(t, &images);
+        struct outcome out;
+        if (!take_step(run, &images, &out))
+            return EXIT_WRONG_USE;
         double end = now();
-        run->done++;
         meter_add(&run->all, out, images, end - then);
         meter_add(&run->epoch, out, images, end - then);
         meter_add(&run->since, out, images, end - then);
@@ -176,6 +182,8 @@ static int train(struct run *run)
             report_progress(run, end - start);
             drawn = end;
         }
+        if (!report_test(run))
+            return EXIT_WRONG_USE;
         if (trainer_epoch_done(t) || run->done == run->steps) {
             int status = end_epoch(run, &test);
             if (status >= 0)
@@ -184,7 +192,7 @@ static int train(struct run *run)
         if (interrupted && run->done < run->steps)
             return stop(run);
     }
-    return report_summary(run, test) ? -1 : EXIT_WRONG_USE;
+    return report_shifts(run) && report_summary(run, test) ? -1 : EXIT_WRONG_USE;
 }
 
 /* Where checkpoints go, tried before anything is trained. */
@@ -273,6 +281,10 @@ static int carry_out(struct run *run)
         return status;
     if (!data_load(&run->source, (uint64_t)r->seed, &run->data, error))
         return wrong_use("%s", error);
+    if (r->train_images)
+        run->data.train.count = min_i64(run->data.train.count, r->train_images);
+    if (r->test_images)
+        run->data.test.count = min_i64(run->data.test.count, r->test_images);
     if ((status = make_network(run)) >= 0)
         return status;
     if (r->describe) {

@@ -9,9 +9,17 @@
 #include "machine.h"
 #include "net_plan.h"
 #include "preset.h"
+#include "probe.h"
 #include "train.h"
 
 #include <stdio.h>
+
+/* A test set that is not like the training set. */
+struct shift_request {
+    enum shift kind;
+    double amount;
+};
+enum { MAX_SHIFTS = 17 };
 
 /* What the command line asks for; numbers below 0, and NULL, are the preset's, or the checkpoint's, until
  * request_resolve. */
@@ -23,6 +31,12 @@ struct request {
     struct augment augment;
     bool describe, nesterov, augmented;
     const char *kernels;
+    /* Looking closer (cmd_train_probe.c). Images: of the splits, 0 all; every so many steps, 0 never. */
+    int64_t train_images, test_images, statistics, direction, test_every;
+    double initial_scale; /* 0: 1 */
+    bool test_batches, unverified;
+    struct shift_request shifts[MAX_SHIFTS];
+    int shift_count;
 };
 
 /* Sums over steps. */
@@ -83,6 +97,18 @@ json_t *number_json(double x);
 /* Writes one event as a line of the JSON file, if there is one, and frees it. False: it cannot be written, and said so. */
 bool log_event(struct run *run, json_t *event);
 void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds);
+
+/* Values of the options that look closer. False: printed what is wrong. */
+bool read_shifts(const char *text, struct request *r);
+bool read_subset(const char *text, struct request *r);
+bool read_scale(const char *text, double *out);
+/* The next step of the run, with what was asked to be seen of it. False: said why. */
+bool take_step(struct run *run, int64_t *images, struct outcome *out);
+/* The test of --test-every where one is due, and those of --test-shifts at the end. False: as log_event. */
+bool report_test(struct run *run);
+bool report_shifts(struct run *run);
+/* The test with the statistics of batches goes into an event, if asked for. */
+void add_batch_test(struct run *run, json_t *event);
 
 /* Finds the machine and pins the team. */
 int run_set_threads(struct run *run);

@@ -122,13 +122,14 @@ bool report_epoch(struct run *run, struct outcome test)
            (long long)run->trainer.epoch, mean_loss(epoch), accuracy(epoch), test.loss / images,
            (double)test.correct / images, speed(epoch), epoch->seconds);
     fflush(stdout);
-    return log_event(run, json_pack("{s:s, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event",
-                                    "epoch", "epoch", (json_int_t)run->trainer.epoch, "steps",
-                                    (json_int_t)epoch->steps, "train_loss",
-                                    number_json(mean_loss(epoch)), "train_accuracy",
-                                    accuracy(epoch), "test_loss", number_json(test.loss / images),
-                                    "test_accuracy", (double)test.correct / images,
-                                    "images_per_second", speed(epoch), "seconds", epoch->seconds));
+    json_t *o =
+        json_pack("{s:s, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event", "epoch", "epoch",
+                  (json_int_t)run->trainer.epoch, "steps", (json_int_t)epoch->steps, "train_loss",
+                  number_json(mean_loss(epoch)), "train_accuracy", accuracy(epoch), "test_loss",
+                  number_json(test.loss / images), "test_accuracy", (double)test.correct / images,
+                  "images_per_second", speed(epoch), "seconds", epoch->seconds);
+    add_batch_test(run, o);
+    return log_event(run, o);
 }
 
 /* {"conv_fwd": ["direct_avx512_omp"], ...} */

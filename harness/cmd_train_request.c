@@ -41,6 +41,9 @@ static const char help[] =
     "  --initial pytorch|glorot|he\n"
     "                      weights at first: PyTorch's of conv and dense, Glorot uniform as in Keras,\n"
     "                      He normal; biases are 0 in the last two (default: the preset's, else pytorch)\n"
+    "  --initial-scale S   multiplies the initial weights, not the biases (default 1)\n"
+    "  --subset TRAIN[:TEST]\n"
+    "                      only the first so many images of the splits\n"
     "  --pixels unit|centered\n"
     "                      over 255, or less the mean of all pixels of the split (default: the preset's,\n"
     "                      else unit)\n"
@@ -86,6 +89,19 @@ static const char help[] =
     "  --json FILE         JSON lines: step, epoch and summary events\n"
     "  --log N             a step event every N steps, with the mean loss since the last (default:\n"
     "                      1 with --steps, else 100)\n"
+    "  --test-every N      a test event every N steps, besides the tests at the ends of epochs\n"
+    "  --test-bn running|both\n"
+    "                      both: tests also with BN by the statistics of each batch of --batch images\n"
+    "                      (test_batch_loss, test_batch_accuracy)\n"
+    "  --test-shifts LIST  at the end a shifted event for each of up to 16 changes of the test images,\n"
+    "                      as in brightness:-0.2,contrast:0.5: adds a share of the range, multiplies the\n"
+    "                      distance from mid-grey\n"
+    "  --stats N           a layers event at the first and every N steps: mean and deviation of what\n"
+    "                      each layer gives, its share saturated, norms of weights and gradients; needs\n"
+    "                      every layer apart, so --fuse off\n"
+    "  --direction N       a direction event at the first and every N steps: the loss, and how far the\n"
+    "                      gradient changes, at 1/4 to 4 times the step that was taken\n"
+    "  --verify on|off     off: skips the proof of the kernels, where the same network was just proven\n"
     "  --list              the presets; with --json as JSON lines\n"
     "  --describe          print the layers and the kernels chosen, and train nothing\n"
     "The same seed, threads and kernels give the same bits.\n";
@@ -95,7 +111,8 @@ const char *const optimizer_names[] = {
 enum { BIAS_KEEP, BIAS_DROP };
 static const char *const initial_words[] = {"pytorch", "glorot", "he", NULL},
                          *const bn_words[] = {[BN_ON] = "on", "off", "pre", "post", NULL},
-                         *const bias_words[] = {"keep", "drop", NULL};
+                         *const bias_words[] = {"keep", "drop", NULL},
+                         *const test_bn_words[] = {"running", "both", NULL};
 const char *const pixel_words[] = {"unit", "centered", NULL},
                   *const shuffle_words[] = {"off", "on", NULL},
                   *const fuse_words[] = {"auto", "off", "on", "stats", NULL};
@@ -235,6 +252,14 @@ int request_read(int argc, char **argv, struct request *r)
         ISA,
         JSON,
         LOG,
+        INITIAL_SCALE,
+        SUBSET,
+        TEST_EVERY,
+        TEST_BN,
+        TEST_SHIFTS,
+        STATISTICS,
+        DIRECTION,
+        VERIFY,
         LIST,
         DESCRIBE,
         HELP
@@ -268,12 +293,21 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"isa", required_argument, NULL, ISA},
                                      {"json", required_argument, NULL, JSON},
                                      {"log", required_argument, NULL, LOG},
+                                     {"initial-scale", required_argument, NULL, INITIAL_SCALE},
+                                     {"subset", required_argument, NULL, SUBSET},
+                                     {"test-every", required_argument, NULL, TEST_EVERY},
+                                     {"test-bn", required_argument, NULL, TEST_BN},
+                                     {"test-shifts", required_argument, NULL, TEST_SHIFTS},
+                                     {"stats", required_argument, NULL, STATISTICS},
+                                     {"direction", required_argument, NULL, DIRECTION},
+                                     {"verify", required_argument, NULL, VERIFY},
                                      {"list", no_argument, NULL, LIST},
                                      {"describe", no_argument, NULL, DESCRIBE},
                                      {"help", no_argument, NULL, HELP},
                                      {0}};
     char error[ERROR_TEXT];
     enum isa isa;
+    int test_bn = 0, verify = 1;
     bool list = false;
     request_clear(r);
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
@@ -317,6 +351,24 @@ int request_read(int argc, char **argv, struct request *r)
             break;
         case JSON: r->json = optarg; break;
         case LOG: good = read_whole("--log", optarg, 1, 1000000000, &r->log); break;
+        case INITIAL_SCALE: good = read_scale(optarg, &r->initial_scale); break;
+        case SUBSET: good = read_subset(optarg, r); break;
+        case TEST_EVERY:
+            good = read_whole("--test-every", optarg, 1, 1000000000, &r->test_every);
+            break;
+        case TEST_BN:
+            good = read_word("--test-bn", optarg, test_bn_words, &test_bn);
+            r->test_batches = test_bn;
+            break;
+        case TEST_SHIFTS: good = read_shifts(optarg, r); break;
+        case STATISTICS: good = read_whole("--stats", optarg, 1, 1000000000, &r->statistics); break;
+        case DIRECTION:
+            good = read_whole("--direction", optarg, 1, 1000000000, &r->direction);
+            break;
+        case VERIFY:
+            good = read_word("--verify", optarg, shuffle_words, &verify);
+            r->unverified = !verify;
+            break;
         case LIST: list = true; break;
         case DESCRIBE: r->describe = true; break;
         case HELP: fputs(help, stdout); return EXIT_GOOD;
@@ -435,6 +487,11 @@ int request_resolve(struct run *run)
         return EXIT_WRONG_USE;
     if (r->kernels && strcmp(r->kernels, "auto") && !kernel_choice_check(r->kernels, error))
         return wrong_use("%s", error);
+    if (r->statistics && r->fuse >= 0 && r->fuse != FUSE_OFF)
+        return wrong_use("--stats: needs every layer apart, as with --fuse off");
+    if (r->statistics && r->kernels && !strcmp(r->kernels, "auto"))
+        return wrong_use(
+            "--stats: not with --kernels auto, whose layouts hold more than the values");
     r->data = r->data ? r->data : "synthetic";
     r->log = r->log > 0 ? r->log : r->steps > 0 ? 1 : 100;
     if (r->steps < 0 && r->epochs < 0) {
@@ -447,7 +504,7 @@ int request_resolve(struct run *run)
     r->pixels = r->pixels >= 0 ? r->pixels : p->centered;
     r->shuffle = r->shuffle >= 0 ? r->shuffle : 1;
     r->isa = r->isa >= 0 ? r->isa : (int)isa_detect();
-    r->fuse = r->fuse >= 0 ? r->fuse : FUSE_AUTO;
+    r->fuse = r->fuse >= 0 ? r->fuse : r->statistics ? FUSE_OFF : FUSE_AUTO;
     if (!r->augmented)
         r->augment = p->augment;
     const char *const files[] = {r->save, r->gradients};

@@ -46,6 +46,10 @@ static json_t *run_json(const struct run *run)
                   "in_epoch", meter_json(&run->epoch), "since_log", meter_json(&run->since));
     if (r->target >= 0)
         json_object_set_new(settings, "target_accuracy", json_real(r->target));
+    if (r->train_images)
+        json_object_set_new(settings, "train_images", json_integer(r->train_images));
+    if (r->test_images)
+        json_object_set_new(settings, "test_images", json_integer(r->test_images));
     if (r->kernels)
         json_object_set_new(settings, "kernels", json_string(r->kernels));
     if (run->plan)
@@ -183,6 +187,10 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
     }
     if (q->target < 0 && json_object_get(s, "target_accuracy"))
         q->target = real(r, s, "target_accuracy", 0, 1);
+    if (!q->train_images && json_object_get(s, "train_images"))
+        q->train_images = whole(r, s, "train_images", 1, 1000000000);
+    if (!q->test_images && json_object_get(s, "test_images"))
+        q->test_images = whole(r, s, "test_images", 1, 1000000000);
     if (!q->kernels)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }

@@ -60,8 +60,10 @@ struct net {
     size_t scratch_size;
     double (*layer_seconds)[TIMES];
     double loss_seconds, update_seconds;
-    int64_t steps; /* calls of net_gradients */
-    void **owned;  /* everything allocated below */
+    int64_t steps;  /* calls of net_gradients */
+    bool looking;   /* a pass leaves running statistics alone */
+    bool undropped; /* and drops nothing */
+    void **owned;   /* everything allocated below */
     int owned_count, owned_room;
     double bytes;
 };
@@ -333,6 +335,7 @@ static float first_weight(enum init init, double fan_in, double fan_out, struct 
 static void init_weights(struct net *n)
 {
     struct rng r = {rng_stream(n->options.seed, USE_WEIGHTS, 0)};
+    const double scale = n->options.init_scale > 0 ? n->options.init_scale : 1;
     for (int i = 0; i < n->text.count; i++) {
         const struct layer *l = &n->text.layers[i];
         struct layer_state *s = &n->state[i];
@@ -347,7 +350,7 @@ static void init_weights(struct net *n)
         const double fan_in = (double)(weight_count(l) / l->dst.c),
                      fan_out = (double)(weight_count(l) / l->src.c);
         for (int64_t j = 0; j < weight_count(l); j++)
-            s->weight[j] = first_weight(init, fan_in, fan_out, &r);
+            s->weight[j] = (float)scale * first_weight(init, fan_in, fan_out, &r);
         for (int64_t j = 0; init == INIT_PYTORCH && j < bias_count(l); j++)
             s->bias[j] = first_weight(init, fan_in, fan_out, &r);
     }
@@ -831,7 +834,7 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
         run_bn_pool(n, p, i, false);
     if (p->calls[i][FWD].entry)
         run_call(&p->calls[i][FWD]);
-    if (l->kind == LAYER_BN && p->training) {
+    if (l->kind == LAYER_BN && p->training && !n->looking) {
         bn_running_update(l->src.c, p->mb * l->src.h * l->src.w, l->momentum, s->mean, s->variance,
                           s->running_mean, s->running_var);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {
@@ -840,7 +843,7 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
         n->layers->curve_fwd(curve_of(l), s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_DROPOUT) {
         int64_t size = p->mb * volume_in(&l->dst, s->layout);
-        double rate = p->training ? l->rate : 0;
+        double rate = p->training && !n->undropped ? l->rate : 0;
         n->layers->dropout(s->src, s->dst, size, rate, net_dropout_key(n, i), threads);
     } else if (l->kind == LAYER_SOFTMAX) {
         softmax_fwd(p->mb, l->dst.c, s->dst);
@@ -930,6 +933,41 @@ struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels)
         n->layer_seconds[i][TIME_BWD] += t - then;
     }
     return out;
+}
+
+/* Forward in a training pass. */
+static struct outcome look(struct net *n, const struct pass *p, const uint8_t *labels,
+                           float *gradient)
+{
+    n->looking = true;
+    for (int i = 0; i < n->text.count; i++)
+        layer_forward(n, p, i);
+    n->looking = false;
+    const struct layer_state *last = &n->state[n->text.count - 1];
+    return softmax_loss(p->mb, n->text.layers[n->text.count - 1].dst.c, last->dst, labels,
+                        gradient);
+}
+
+struct outcome net_evaluate_batch(struct net *n, int64_t mb, const uint8_t *labels)
+{
+    n->undropped = true;
+    struct outcome out = look(n, find_pass(n, mb, true), labels, NULL);
+    n->undropped = false;
+    return out;
+}
+
+struct outcome net_gradients_again(struct net *n, int64_t mb, const uint8_t *labels)
+{
+    const struct pass *p = find_pass(n, mb, true);
+    struct outcome out = look(n, p, labels, n->state[n->text.count - 1].diff_dst);
+    for (int i = n->text.count - 1; i >= n->first_trained; i--)
+        layer_backward(n, p, i);
+    return out;
+}
+
+const float *net_output(const struct net *n, int layer)
+{
+    return n->state[layer].dst;
 }
 
 void net_update(struct net *n, const struct optimizer *optimizer)

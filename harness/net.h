@@ -40,6 +40,7 @@ struct net_options {
     int classes;                   /* labels are below this */
     uint64_t seed;                 /* of the initial weights */
     enum init init;
+    double init_scale; /* of the initial weights, not the biases; 0: 1 */
     struct hints hints;
     const char *kernels;         /* kernel_choice.h; NULL: the default order */
     const struct net_plan *plan; /* NULL: nchw throughout; copied */
@@ -96,7 +97,17 @@ void net_update(struct net *n, const struct optimizer *optimizer);
 /* Forward only (eval_batch or eval_tail images), BN by its running statistics. */
 struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
 
-/* The same without the loss: the logits[mb][classes of the last layer] of the images in net_input. They are the network's,
+/* Passes on the images in net_input that leave no trace but in activations and gradients: BN by the statistics of the
+ * batch, running statistics untouched. net_evaluate_batch: forward only, nothing dropped; net_gradients_again: what the
+ * last call of net_gradients dropped. mb: batch or tail. */
+struct outcome net_evaluate_batch(struct net *n, int64_t mb, const uint8_t *labels);
+struct outcome net_gradients_again(struct net *n, int64_t mb, const uint8_t *labels);
+
+/* What a layer gave in the last pass, in its layout; lost where it is fused with a neighbour, or where that works in
+ * place. */
+const float *net_output(const struct net *n, int layer);
+
+/* net_evaluate without the loss: the logits[mb][classes of the last layer] of the images in net_input. They are the network's,
  * until its next call; mb as for net_evaluate. */
 const float *net_forward(struct net *n, int64_t mb);
 

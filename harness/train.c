@@ -85,6 +85,9 @@ static void gather(struct trainer *t, bool training, const uint32_t *order, int6
         t->labels[i] = set->labels[image];
         if (augment)
             augment_into(t, first + i, pixels, input + i * size);
+        else if (!training && t->map)
+            for (int64_t j = 0; j < size; j++)
+                input[i * size + j] = ((float)t->map[pixels[j]] - shift) / scale;
         else
             net_layers(t->net)->pixels(size, pixels, shift, scale, input + i * size);
     }
@@ -141,4 +144,23 @@ struct outcome trainer_test(struct trainer *t)
         all.correct += one.correct;
     }
     return all;
+}
+
+struct outcome trainer_test_batches(struct trainer *t, int64_t *images)
+{
+    struct outcome all = {0};
+    *images = t->data->test.count / t->batch * t->batch;
+    for (int64_t first = 0; first < *images; first += t->batch) {
+        gather(t, false, NULL, first, t->batch);
+        struct outcome one = net_evaluate_batch(t->net, t->batch, t->labels);
+        all.loss += one.loss;
+        all.correct += one.correct;
+    }
+    return all;
+}
+
+struct outcome trainer_again(struct trainer *t, int64_t images)
+{
+    gather(t, true, t->shuffle ? t->order : NULL, t->next - images, images);
+    return net_gradients_again(t->net, images, t->labels);
 }

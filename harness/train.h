@@ -20,6 +20,7 @@ struct trainer {
     bool centered;          /* pixels less the mean of their split; else over 255 */
     struct augment augment; /* of training images */
     int threads;            /* that augment them; 1 or more */
+    const uint8_t *map;     /* [256], of the pixels of the test set; NULL: as they are */
     /* Where training stands. */
     int64_t epoch, next; /* the epoch from 1, and the next image of it */
     uint32_t *order;
@@ -48,5 +49,12 @@ void trainer_fill(struct trainer *t, int64_t mb);
 
 /* Loss and hits over the whole test set. */
 struct outcome trainer_test(struct trainer *t);
+
+/* The same with BN by the statistics of each batch, of as many images as a training batch has. What is left at the end
+ * and fills no batch is left out; *images says how many were used. */
+struct outcome trainer_test_batches(struct trainer *t, int64_t *images);
+
+/* Gradients over the batch of the last step once more, at the weights of now; no step. images: of that batch. */
+struct outcome trainer_again(struct trainer *t, int64_t images);
 
 #endif

@@ -1,0 +1,152 @@
+"""What batchmark train shows when asked to look closer: it is true, and looking changes nothing."""
+
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tensorfile import BATCHMARK, load
+
+NETWORK = "conv 6 3x3 stride 2; bn; relu; maxpool 2; dropout 0.2; dense 16; sigmoid; dense 10"
+# So small a rate leaves the weights as they are.
+STILL = ["--optimizer", "sgd", "--lr", "1e-30"]
+
+
+def call(*arguments):
+    return subprocess.run([BATCHMARK, "train", *map(str, arguments)], capture_output=True, text=True, timeout=600)
+
+
+def train(folder, *arguments):
+    """Trains and returns the events of the JSON file, by kind."""
+    log = Path(folder) / "log.jsonl"
+    done = call(*arguments, "--json", log)
+    assert done.returncode == 0, done.stderr
+    kinds = {}
+    for line in log.read_text().splitlines():
+        event = json.loads(line)
+        kinds.setdefault(event["event"], []).append(event)
+    return kinds
+
+
+def test_looking_changes_no_bits(folder):
+    paths = [Path(folder) / name for name in ("plain", "looked")]
+    settings = [NETWORK, "--data", "synthetic:90:50", "--batch", 20, "--epochs", 2, "--fuse", "off"]
+    train(folder, *settings, "--save", paths[0])
+    looks = ["--stats", 2, "--direction", 3, "--test-every", 2, "--test-bn", "both", "--test-shifts", "contrast:0.5"]
+    seen = train(folder, *settings, "--save", paths[1], *looks)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert [e["step"] for e in seen["layers"]] == [1, 2, 4, 6, 8, 10]
+    assert [e["step"] for e in seen["direction"]] == [1, 3, 6, 9]
+    assert [e["step"] for e in seen["test"]] == [2, 4, 6, 8, 10]
+
+
+def test_loss_along_a_step_is_that_of_the_next_step(folder):
+    """Where every batch is the whole set, the loss at the whole step is the loss of the step after it."""
+    settings = ["conv 6 3x3 stride 2; bn; relu; dense 10", "--data", "synthetic:40:10", "--batch", 40, "--steps", 5]
+    seen = train(folder, *settings, "--direction", 1, "--lr", 1e-2)
+    for i, event in enumerate(seen["direction"]):
+        assert math.isclose(event["loss"], seen["step"][i]["loss"], rel_tol=1e-9)
+        assert event["scales"] == [0.25, 0.5, 1, 2, 4]
+        if i + 1 < 5:
+            assert math.isclose(event["losses"][2], seen["step"][i + 1]["loss"], rel_tol=1e-4)
+        assert event["gradient_changes"] == sorted(event["gradient_changes"])
+
+
+def test_norms_are_those_of_weights_and_gradients(folder):
+    weights, gradients = Path(folder) / "w", Path(folder) / "g"
+    settings = [NETWORK, "--data", "synthetic:40:10", "--batch", 20, "--steps", 3, *STILL]
+    seen = train(folder, *settings, "--stats", 1, "--save", weights, "--gradients", gradients)
+    layers = seen["layers"][-1]["layers"]
+    for path, kind in ((weights, "weight_norm"), (gradients, "gradient_norm")):
+        tensors = load(path)[0]
+        for i, layer in enumerate(layers):
+            if f"{i}.weight" in tensors:
+                norm = np.linalg.norm(tensors[f"{i}.weight"].astype(np.float64))
+                assert math.isclose(layer[kind], norm, rel_tol=1e-6)
+            else:
+                assert layer[kind] is None
+
+
+def test_activations(folder):
+    """BN gives mean 0 and deviation 1; large weights saturate a sigmoid and small ones do not."""
+    network = "dense 32; bn; dropout 0.1; dense 16; sigmoid; dense 10"
+    seen = {}
+    for scale in (0.01, 100):
+        events = train(folder, network, "--data", "synthetic:64:10", "--batch", 64, "--steps", 1, "--stats", 1,
+                       "--initial-scale", scale)
+        seen[scale] = events["layers"][0]["layers"]
+    bn, sigmoid = seen[100][2], seen[100][5]
+    assert bn["layer"].startswith("bn") and abs(bn["mean"]) < 1e-4 and abs(bn["std"] - 1) < 1e-2
+    assert sigmoid["layer"] == "sigmoid" and sigmoid["saturated"] > 0.9
+    assert seen[0.01][5]["saturated"] == 0 and seen[0.01][5]["std"] < 0.1
+    assert seen[100][4]["mean"] is None, "what the sigmoid wrote over is not shown"
+
+
+def test_initial_scale_multiplies_weights_alone(folder):
+    saved = {}
+    for scale in (1, 0.5):
+        path = Path(folder) / str(scale)
+        train(folder, NETWORK, "--data", "synthetic:20:10", "--steps", 1, *STILL, "--initial-scale", scale, "--save", path)
+        saved[scale] = load(path)[0]
+    for name, tensor in saved[1].items():
+        if "running" not in name:
+            factor = 0.5 if tensor.ndim > 1 else 1
+            assert np.allclose(tensor * factor, saved[0.5][name], rtol=0, atol=1e-20)
+
+
+def test_shifts_that_shift_nothing_and_all(folder):
+    shifts = "brightness:0,contrast:1,brightness:1"
+    seen = train(folder, NETWORK, "--data", "synthetic:500:100", "--batch", 20, "--lr", 3e-3, "--test-shifts", shifts)
+    last = seen["epoch"][-1]
+    none, same, white = seen["shifted"]
+    assert none["test_loss"] == same["test_loss"] == last["test_loss"]
+    assert none["test_accuracy"] == last["test_accuracy"] > white["test_accuracy"]
+
+
+def test_statistics_of_the_batch(folder):
+    """Without BN both tests agree; with it they do not, and what fills no batch is left out."""
+    data = ["--data", "synthetic:100:60", "--batch", 20, "--epochs", 1, "--test-bn", "both"]
+    plain = train(folder, "dense 16; dropout 0.5; relu; dense 10", *data)["epoch"][-1]
+    assert math.isclose(plain["test_loss"], plain["test_batch_loss"], rel_tol=1e-6)
+    normalized = train(folder, "dense 16; bn; relu; dense 10", *data)["epoch"][-1]
+    assert abs(normalized["test_loss"] - normalized["test_batch_loss"]) > 1e-3
+    short = train(folder, "dense 16; bn; relu; dense 10", *data, "--subset", "100:19")["epoch"][-1]
+    assert "test_batch_loss" not in short
+
+
+def test_subset_is_kept_by_a_checkpoint(folder):
+    settings = ["dense 10", "--data", "synthetic:100:60", "--subset", "30:20", "--batch", 10]
+    seen = train(folder, *settings, "--epochs", 1, "--checkpoint", folder)
+    assert seen["epoch"][0]["steps"] == 3
+    more = train(folder, "--resume", folder, "--epochs", 2)
+    assert more["epoch"][-1]["steps"] == 3
+    assert (more["epoch"][-1]["test_accuracy"] * 20).is_integer()
+
+
+@pytest.mark.parametrize(
+    "option, value, says",
+    [
+        ("--test-shifts", "fog:1", "brightness:SHARE"),
+        ("--test-shifts", "contrast", "brightness:SHARE"),
+        ("--test-shifts", "contrast:", "brightness:SHARE"),
+        ("--test-shifts", "contrast:1x", "brightness:SHARE"),
+        ("--test-shifts", ",".join(["contrast:1"] * 17), "up to 16"),
+        ("--subset", "0", "--subset '0'"),
+        ("--subset", "5:", "--subset"),
+        ("--initial-scale", "-1", "positive"),
+        ("--test-bn", "batch", "running or both"),
+        ("--verify", "maybe", "off or on"),
+    ],
+)
+def test_mistakes(option, value, says):
+    done = call("dense 10", option, value)
+    assert done.returncode == 2 and says in done.stderr
+
+
+def test_statistics_need_layers_apart():
+    for more in (["--fuse", "on"], ["--kernels", "auto"]):
+        done = call("dense 10", "--stats", 1, *more)
+        assert done.returncode == 2 and "--stats" in done.stderr
