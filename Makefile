@@ -155,6 +155,13 @@ plots:
 	$(call setup,plots)
 	$(Q)$(PYTHON) scripts/plots.py $(RESULTS)
 
+.PHONY: compare
+## compare: two runs or more, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
+compare:
+	$(call setup,compare)
+	$(Q)$(PYTHON) -B scripts/compare.py $(A) $(B) $(MORE) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
+	    $(if $(ALL),--all) $(if $(OUT),--out '$(OUT)')
+
 .PHONY: peers
 ## peers: our fastest kernels beside oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
 peers:

@@ -130,8 +130,7 @@ def check_document(path, context, rows):
     edited = [row.name for row in rows if is_edited(row)]
     if not edited:
         return []
-    count = f"{len(edited)} row{'s' if len(edited) > 1 else ''}"
-    return [f"{path}: {count} disagree with their own repetitions ({edited[0]} first): edited by hand?"]
+    return [f"{path}: medians that are not those of their repetitions: {len(edited)} ({edited[0]}); edited by hand?"]
 
 
 def is_edited(row):
