@@ -182,6 +182,17 @@ peers-train: $(venv)/torch
 	$(parallel) $(batchmark)
 	$(Q)$(venv)/bin/python -B scripts/peers_train.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
 
+.PHONY: experiments experiments-full
+## experiments: the claims about batch normalization measured, in an hour (DATA=folder, synthetic only if named)
+## experiments-full: the same with more images, seeds and the deep networks; many hours
+experiments: size := quick
+experiments-full: size := full
+experiments experiments-full:
+	$(call setup,build plots)
+	$(parallel) $(batchmark)
+	$(Q)$(PYTHON) -B scripts/experiments.py --size $(size) \
+	    --data '$(if $(filter command% environment%,$(origin DATA)),$(DATA),build/data)' $(ARGS)
+
 .PHONY: scaling
 ## scaling: our fastest kernels on one thread and on more, and what that gains (SET=seeds LIMIT=seconds THREADS=1,max)
 scaling: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),seeds)

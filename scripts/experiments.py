@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+"""Measures what the seed texts claim about batch normalization (make experiments).
+
+    scripts/experiments.py --data DIR [--size quick|full] [--only STUDY,...] [--jobs N] [--batchmark FILE] [--report]
+
+Each claim is a set of trainings (claims.py), a picture and a verdict computed from them (verdicts.py). Trainings are
+single-threaded processes, one a core side by side; those that measure time come last, one at a time with all cores.
+Every finished run lands whole in a file of its own under build/experiments/, named by its command; what is there is
+not run again. Diverged runs are results like others. Results go to results/<machine>/experiments/.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import claims
+
+ROOT = Path(__file__).resolve().parent.parent
+# Where a set's files lie below the folder of `make data`, and one of them.
+PLACES = {
+    "mnist": ("MNIST/raw", "train-images-idx3-ubyte*"),
+    "cifar-10": ("cifar-10-batches-bin", "data_batch_1.bin"),
+    "cifar-100": ("cifar-100-binary", "train.bin"),
+}
+
+
+class ExperimentError(Exception):
+    """One line: what is missing or went wrong, and what to do."""
+
+
+def find_data(folder, name):
+    """The folder with the files of a set: the one given, or the one its archive unpacks to in it."""
+    below, file = PLACES[name]
+    for place in (Path(folder) / below, Path(folder)):
+        if any(place.glob(file)):
+            return place
+    raise ExperimentError(
+        f"{folder}: no files of {name}; fetch them with: make data, or name their folder with DATA=folder "
+        "(DATA=synthetic trains on made-up images, which says nothing of real ones)"
+    )
+
+
+def key_of(run, data):
+    """The name of a run's file: its command, but not where the data lies, nor whether kernels were proven before."""
+    said = json.dumps([run.data if data != "synthetic" else "synthetic", run.full_team, *run.arguments])
+    return hashlib.sha256(said.encode()).hexdigest()[:20]
+
+
+class Store:
+    """Finished runs, a file each."""
+
+    def __init__(self, folder, data):
+        self.folder = Path(folder)
+        self.data = data
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, run):
+        """Of a run's file."""
+        return self.folder / f"{key_of(run, self.data)}.json"
+
+    def has(self, run):
+        """Has it been run?"""
+        return self.path(run).is_file()
+
+    def write(self, run, result):
+        """Whole or not at all."""
+        path = self.path(run)
+        part = path.with_suffix(f".{threading.get_ident()}")
+        part.write_text(json.dumps({"study": run.study, "arguments": run.arguments, **result}) + "\n", encoding="utf-8")
+        part.replace(path)
+
+    def read(self, run):
+        """What was written."""
+        return json.loads(self.path(run).read_text(encoding="utf-8"))
+
+
+def train(program, run, data, verify):
+    """Trains, and returns the events by kind."""
+    place = "synthetic" if data == "synthetic" else str(find_data(data, run.data))
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.jsonl"
+        command = [str(program), "train", *run.arguments, "--data", place, "--json", str(log), "--log", "20"]
+        if not run.full_team:
+            command += ["--threads", "1"]
+        if not verify:
+            command += ["--verify", "off"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ExperimentError(f"{' '.join(command)}: {done.stderr.strip()}")
+        events = {}
+        for line in log.read_text(encoding="utf-8").splitlines():
+            event = json.loads(line)
+            events.setdefault(event.pop("event"), []).append(event)
+    return {"events": events}
+
+
+def clock(seconds):
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Progress:
+    """A line a finished run, with the time that is left."""
+
+    def __init__(self, runs, jobs, done):
+        self.total = sum(run.cost for run in runs)
+        self.count = len(runs)
+        self.jobs = jobs
+        self.kept = done
+        self.start = time.monotonic()
+        self.finished = self.cost = 0
+        self.lock = threading.Lock()
+
+    def add(self, run, result):
+        """Says what a run came to."""
+        with self.lock:
+            self.finished += 1
+            self.cost += run.cost
+            elapsed = time.monotonic() - self.start
+            left = elapsed / self.cost * (self.total - self.cost)
+            accuracy = result["events"]["summary"][-1]["test_accuracy"]
+            value = "" if run.value is None else f" at {run.value}"
+            print(
+                f"[{self.finished + self.kept}/{self.count + self.kept}] {run.study}: {run.arm}{value}, rate "
+                f"{run.rate:g}, seed {run.seed}: test accuracy {accuracy:.3f}; {clock(left)} left",
+                flush=True,
+            )
+
+
+def work(todo, program, data, store, progress, proven, cpu, failures):
+    """One worker: runs until nothing is left, on a core of its own, which its processes inherit."""
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
+    while not failures:
+        try:
+            run = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            verify = run.proof not in proven
+            result = train(program, run, data, verify)
+            proven.add(run.proof)
+            store.write(run, result)
+            progress.add(run, result)
+        except (ExperimentError, OSError, ValueError, KeyError) as error:
+            failures.append(error)
+
+
+def carry_out(runs, program, data, store, jobs):
+    """Runs what is not there yet. Kernels are proven by the first run of each network and batch."""
+    missing = [run for run in runs if not store.has(run)]
+    progress = Progress(missing, jobs, len(runs) - len(missing))
+    proven, failures = set(), []
+    cpus = sorted(os.sched_getaffinity(0))[:jobs]
+    for alone in (False, True):
+        todo = queue.Queue()
+        for run in missing:
+            if run.alone == alone:
+                todo.put(run)
+        arguments = (todo, program, data, store, progress, proven)
+        workers = [
+            threading.Thread(target=work, args=(*arguments, None if alone else cpu, failures), daemon=True)
+            for cpu in (cpus[:1] if alone else cpus)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    if failures:
+        raise failures[0]
+
+
+def parse():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default=str(ROOT / "build" / "data"), help="folder, or synthetic")
+    parser.add_argument("--size", choices=("quick", "full"), default="quick")
+    parser.add_argument("--only", help="studies, separated by commas: " + ", ".join(claims.studies("full")))
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="trainings side by side")
+    parser.add_argument("--batchmark", default=str(ROOT / "build" / "batchmark"), help="the program")
+    parser.add_argument("--runs", help="folder of finished runs (default: build/experiments/SIZE)")
+    parser.add_argument("--out", help="where results go (default: results/MACHINE/experiments)")
+    parser.add_argument("--report", action="store_true", help="run nothing: judge and draw what is there")
+    return parser.parse_args()
+
+
+def main():
+    """Runs, judges, draws."""
+    arguments = parse()
+    only = arguments.only.split(",") if arguments.only else None
+    try:
+        unknown = set(only or ()) - set(claims.studies(arguments.size))
+        if unknown:
+            raise ExperimentError(f"--only {','.join(sorted(unknown))}: no such study; --help lists them")
+        runs = claims.plan(arguments.size, only)
+        if arguments.data != "synthetic":
+            for name in sorted({run.data for run in runs}):
+                find_data(arguments.data, name)
+        place = arguments.runs or ROOT / "build" / "experiments" / arguments.size
+        store = Store(place, arguments.data)
+        if not arguments.report:
+            carry_out(runs, arguments.batchmark, arguments.data, store, max(1, arguments.jobs))
+    except ExperimentError as error:
+        print(f"experiments.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nexperiments.py: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
