@@ -61,6 +61,11 @@ native := $(if $(CROSS)$(SANITIZE)$(WERROR),,yes)
 batchmark := $(if $(native),build/batchmark,$(out)/batchmark)
 
 kernel_files := $(sort $(wildcard kernels/*/[0-9][0-9]_*.c))
+# What reads files and texts is fuzzed with the plainest kernels: a network needs some, and they compile at once.
+fuzzing := $(findstring fuzzer,$(SANITIZE))
+ifneq ($(fuzzing),)
+kernel_files := $(filter %/00_ref.c %/10_naive.c,$(kernel_files))
+endif
 foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
 # Not `words`: that is a function of make itself, and call would prefer it.
 name_words = $(subst _, ,$(notdir $(basename $(1))))
@@ -88,7 +93,10 @@ endif
 kernel_objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files))
 objects := $(kernel_objects) $(patsubst %.c,$(out)/%.o,$(harness_files)) \
            $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o $(out)/build_info.o
+# Objects whose source is gone, which would break a link made by hand.
+stale = $(filter-out $(objects) $(out)/$(main).o $(out)/tests/%,$(shell find $(out) -name '*.o'))
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
+fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
 
 # Needed by a target: scripts/setup.sh installs or names it, and is silent when it is there.
 setup = $(Q)scripts/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
@@ -126,8 +134,8 @@ bench-full:
 ## test: all tests of kernels, harness and scripts (T=text: only those named so)
 test:
 	$(call setup,build test plots)
-	$(parallel) $(batchmark) $(test_programs)
-	$(Q)$(PYTHON) tests/run.py $(if $(T),--pattern '$(T)') $(batchmark) $(test_programs)
+	$(parallel) $(batchmark) $(test_programs) $(fuzz_programs)
+	$(Q)$(PYTHON) tests/run.py $(if $(T),--pattern '$(T)') $(batchmark) $(test_programs) $(fuzz_programs)
 
 .PHONY: verify
 ## verify: every variant against the float64 references (SET=smoke, tails, seeds, ... or a file)
@@ -226,6 +234,16 @@ asan ubsan sanitize:
 	$(parallel) SANITIZE=$(sanitizers) build
 	$(Q)scripts/sanitize.sh build/$(config)-$(sanitizers)/batchmark
 
+.PHONY: fuzz fuzz-programs
+FUZZ_SECONDS ?= 60
+fuzz_sanitizers := fuzzer-no-link,address,undefined
+## fuzz: throw broken files and texts at what reads them, FUZZ_SECONDS=60 each (T=text: those named so; by clang)
+fuzz:
+	$(call setup,build fuzz)
+	$(parallel) CC=clang CXX=clang++ SANITIZE=$(fuzz_sanitizers) fuzz-programs
+	$(Q)scripts/fuzz.sh build/$(ARCH)-clang-$(fuzz_sanitizers)/tests $(FUZZ_SECONDS) '$(T)'
+fuzz-programs: $(fuzz_programs)
+
 .PHONY: lint
 ## lint: formatting, warnings, the rules of the house, spills in the hot loops
 lint:
@@ -259,11 +277,17 @@ build/batchmark: $(out)/batchmark
 
 $(out)/batchmark: $(out)/$(main).o $(objects)
 	@echo "  LINK  $@"
+	$(Q)rm -f $(stale) $(patsubst %.o,%.d,$(stale))
 	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ $(libraries)
 
 $(out)/tests/%: $(out)/tests/%.o $(objects)
 	@echo "  LINK  $@"
 	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ -lcmocka $(libraries)
+
+# Linked to libFuzzer in its build; in the others to what hands them the files of tests/corpus.
+$(out)/tests/fuzz_%: $(out)/tests/fuzz_%.o $(if $(fuzzing),,$(out)/tests/replay.o) $(objects)
+	@echo "  LINK  $@"
+	$(Q)$(CXX) $(subst -no-link,,$(sanitize)) -fopenmp -o $@ $^ $(libraries)
 
 $(out)/kernels/layers/%.o: kernels/layers/%.c $(out)/flags.txt
 	@mkdir -p $(@D)

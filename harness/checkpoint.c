@@ -1,6 +1,7 @@
 /* Tensor files of networks. */
 #include "checkpoint.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,13 +71,29 @@ static bool check_tensor(const struct safetensors *file, const char *path, const
                    dims_print(t->ndim, t->dims, want));
 }
 
+/* One such value makes every output NaN, and any time spent on it is lost. */
+static bool check_finite(const struct named_tensor *t, const char *path, char error[ERROR_TEXT])
+{
+    const int64_t count = named_tensor_elements(t);
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(t->data[i]))
+            return explain(
+                error,
+                "%.200s: tensor '%.100s' is %g at element %lld, so the run it is from has "
+                "diverged; use an earlier file",
+                path, t->name, (double)t->data[i], (long long)i);
+    return true;
+}
+
 static bool check_weights(struct net *n, const struct safetensors *file, const char *path,
                           char error[ERROR_TEXT])
 {
     for (int i = 0; i < net_tensor_count(n); i++) {
         const struct net_tensor *t = net_tensor(n, i);
-        bool optional = !net_gradient(n, i) && !safetensors_find(file, t->name);
-        if (!optional && !check_tensor(file, path, t->name, t, error))
+        const struct named_tensor *found = safetensors_find(file, t->name);
+        bool optional = !net_gradient(n, i) && !found;
+        if (!optional &&
+            (!check_tensor(file, path, t->name, t, error) || !check_finite(found, path, error)))
             return false;
     }
     for (int i = 0; i < file->count; i++) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CIFAR(name, classes)                                                                       \
     {                                                                                              \
@@ -101,6 +102,13 @@ bool data_find(const char *text, enum data_kind want, struct data_source *out,
 
 /* Loading */
 
+/* Would the images of both splits fill this machine's memory? The system grants more than it has, and ends what uses it. */
+static bool too_many(const struct data *d, int64_t count)
+{
+    int64_t bytes = count * (d->channels * d->height * d->width + 1);
+    return bytes > sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+}
+
 static bool allocate(const struct data *d, struct images *s, int64_t count)
 {
     s->count = count;
@@ -167,11 +175,13 @@ bool data_load(const struct data_source *source, uint64_t seed, struct data *out
                                     : s->classes < 10 ? s->classes
                                                       : 10};
     snprintf(out->name, sizeof out->name, "%s", files ? s->name : "synthetic");
-    if (!allocate(out, &out->train, files ? s->train : source->train) ||
-        !allocate(out, &out->test, files ? s->test : source->test)) {
+    const int64_t train = files ? s->train : source->train, test = files ? s->test : source->test;
+    if (too_many(out, train + test) || !allocate(out, &out->train, train) ||
+        !allocate(out, &out->test, test)) {
+        explain(error, "out of memory for %lld images of %.60s; %s", (long long)(train + test),
+                out->name, files ? "close other programs" : "ask for fewer");
         data_free(out);
-        return explain(error, "out of memory for the images of %.300s; %s", out->name,
-                       files ? "close other programs" : "ask for fewer");
+        return false;
     }
     if (!files) {
         if (source->kind == DATA_NUMBERS)

@@ -42,7 +42,14 @@ static bool is_file(const char *folder, const char *name, char path[PATH])
 {
     struct stat status;
     return snprintf(path, PATH, "%s/%s", folder, name) < PATH && !stat(path, &status) &&
-           !S_ISDIR(status.st_mode);
+           S_ISREG(status.st_mode);
+}
+
+/* Why is_file did not find one. A pipe would be waited for, a device never ends. */
+static const char *absence(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) ? strerror(errno) : "not a regular file";
 }
 
 /* MNIST's file of images or of labels of a split, compressed or not. */
@@ -88,25 +95,38 @@ static bool input_open(struct input *in)
     return in->file || explain(in->error, "%.300s: cannot open: %s", in->path, strerror(errno));
 }
 
+/* What went wrong, in words; zlib's begin with the path. */
+static const char *trouble(const struct input *in, int *code)
+{
+    const char *said = gzerror(in->file, code);
+    const size_t path = strlen(in->path);
+    if (*code == Z_ERRNO)
+        return strerror(errno);
+    if (*code == Z_OK || *code == Z_BUF_ERROR)
+        return "the file ends early";
+    return !strncmp(said, in->path, path) && !strncmp(said + path, ": ", 2) ? said + path + 2
+                                                                            : said;
+}
+
 /* The next `size` bytes. */
 static bool input_read(struct input *in, void *to, unsigned size)
 {
-    int got = gzread(in->file, to, size);
-    if (got == (int)size)
-        return true;
     int code;
-    const char *said = gzerror(in->file, &code);
-    return explain(in->error, "%.300s: cannot read: %s; fetch it again", in->path,
-                   code == Z_ERRNO                       ? strerror(errno)
-                   : code == Z_OK || code == Z_BUF_ERROR ? "the file ends early"
-                                                         : said);
+    return gzread(in->file, to, size) == (int)size ||
+           explain(in->error, "%.300s: cannot read: %s; fetch it again", in->path,
+                   trouble(in, &code));
 }
 
 static bool input_ends(struct input *in)
 {
     char more;
-    return gzread(in->file, &more, 1) <= 0 ||
-           explain(in->error, "%.300s: longer than it should be; fetch it again", in->path);
+    if (gzread(in->file, &more, 1) > 0)
+        return explain(in->error, "%.300s: longer than it should be; fetch it again", in->path);
+    /* Of a compressed file this may be where its checksum is compared. */
+    int code;
+    const char *why = trouble(in, &code);
+    return code == Z_OK ||
+           explain(in->error, "%.300s: cannot read its end: %s; fetch it again", in->path, why);
 }
 
 /* CIFAR: records of a label or two and the pixels. */
@@ -129,7 +149,7 @@ static bool read_records(struct input *in, const struct data *d, int label_bytes
     return true;
 }
 
-/* One file of `count` images. The size of a plain one tells at once. */
+/* One file of `count` images. Its size tells at once. */
 static bool read_cifar(enum data_kind kind, const char *folder, const char *name,
                        const struct data *d, struct images *to, int64_t first, int64_t count,
                        char error[ERROR_TEXT])
@@ -139,9 +159,9 @@ static bool read_cifar(enum data_kind kind, const char *folder, const char *name
     const int label_bytes = layouts[kind].label_bytes;
     long long wanted = (long long)count * (label_bytes + d->channels * d->height * d->width);
     if (!is_file(folder, name, in.path))
-        return explain(error, "%.300s: %s; %s is made of %s", in.path, strerror(ENOENT), d->name,
+        return explain(error, "%.300s: %s; %s is made of %s", in.path, absence(in.path), d->name,
                        data_files_names(kind));
-    if (!stat(in.path, &status) && S_ISREG(status.st_mode) && status.st_size != wanted)
+    if (!stat(in.path, &status) && status.st_size != wanted)
         return explain(error, "%.300s: %lld bytes, this file of %s has %lld; fetch it again",
                        in.path, (long long)status.st_size, d->name, wanted);
     if (!input_open(&in))
@@ -173,7 +193,7 @@ static bool read_idx(const char *folder, const char *split, const char *what, in
 {
     if (!idx_file(folder, split, what, in->path))
         return explain(in->error, "%.300s/%s-%s-ubyte: %s, nor one with .gz; MNIST is made of %s",
-                       folder, split, what, strerror(ENOENT), data_files_names(DATA_MNIST));
+                       folder, split, what, absence(in->path), data_files_names(DATA_MNIST));
     if (!input_open(in))
         return false;
     bool good =

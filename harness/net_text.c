@@ -320,6 +320,21 @@ static bool may_follow(const struct net_text *n, enum layer_kind kind)
            before != LAYER_SOFTMAX;
 }
 
+/* Far from where whole numbers overflow, and exact as a double. */
+#define MAX_PARAMETERS 0x1p50
+
+/* Not yet held to that: as much as a layer may ask for overflows. */
+static double parameters_of(const struct layer *l)
+{
+    const double in = (double)l->src.c, out = (double)l->dst.c;
+    switch (l->kind) {
+    case LAYER_CONV: return out * (in * (double)(l->kh * l->kw) + l->bias);
+    case LAYER_DENSE: return out * (in + l->bias);
+    case LAYER_BN: return 2 * in;
+    default: return 0;
+    }
+}
+
 bool net_text_parse(const char *text, struct shape input, struct net_text *out,
                     char error[ERROR_TEXT])
 {
@@ -329,6 +344,7 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
     if (!r.word[0])
         return wrong(&r, "write layers, as in 'conv 16 3x3; relu; dense 10'");
     struct shape shape = input;
+    double parameters = 0;
     while (r.word[0]) {
         if (out->count + 2 > MAX_LAYERS)
             return wrong(&r, "too many layers; a network has up to 255");
@@ -346,6 +362,9 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
             return false;
         if (!may_follow(out, l->kind))
             return wrong(&word, "an activation of an activation; leave one of them out");
+        parameters += parameters_of(l);
+        if (parameters > MAX_PARAMETERS)
+            return wrong(&word, "the network would have more than 2^50 weights; write fewer");
         shape = l->dst;
         out->count++;
         if (!at_end_of_layer(&r))
@@ -451,12 +470,7 @@ bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_
 
 int64_t layer_parameters(const struct layer *l)
 {
-    switch (l->kind) {
-    case LAYER_CONV: return l->dst.c * (l->src.c * l->kh * l->kw + l->bias);
-    case LAYER_DENSE: return l->dst.c * (l->src.c + l->bias);
-    case LAYER_BN: return 2 * l->src.c;
-    default: return 0;
-    }
+    return (int64_t)parameters_of(l);
 }
 
 double layer_flops(const struct layer *l)

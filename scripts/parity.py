@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch_networks as networks
+from tensor_files import load, save
 
 POINTS = (0, 10, 100)  # steps of PyTorch before a single step is compared
 FREE_STEPS = 100
@@ -145,7 +146,7 @@ def one_step(name, preset, run, data, folder, options):
     for twin in twins:
         twin.step()
     theirs = run.step()
-    moved, slopes = networks.load_tensors(after), networks.load_tensors(gradients)
+    moved, slopes = load(after)[0], load(gradients)[0]
     names = {key for key, _ in run.model.named_parameters()}
     if set(slopes) != names:
         raise SystemExit(f"parity.py: {name}: gradients {sorted(slopes)}, PyTorch has {sorted(names)}")
@@ -210,7 +211,7 @@ def write_golden(folder):
         networks.write_images("cifar-10", place)
         images = networks.Images("cifar-10", place, batch)
     labels = images.labels
-    networks.save_tensors(folder / "images.safetensors", {"pixels": images.pixels, "labels": labels.numpy()})
+    save(folder / "images.safetensors", {"pixels": images.pixels, "labels": labels.numpy()})
     images.pixels = np.tile(images.pixels, (GOLDEN_STEPS + 1, 1, 1, 1))
     images.labels = labels.repeat(GOLDEN_STEPS + 1)
     for name, optimizer in OPTIMIZERS.items():
@@ -224,7 +225,7 @@ def write_golden(folder):
         expected = {f"gradient.{key}": value.grad for key, value in run.model.named_parameters() if key not in noise}
         expected |= {key: value for key, value in run.model.state_dict().items() if "num_batches" not in key}
         expected = {key: value.detach().numpy() for key, value in expected.items()}
-        networks.save_tensors(
+        save(
             folder / f"{name}-after.safetensors", expected, {"loss": repr(loss), "torch": torch.__version__}
         )
 

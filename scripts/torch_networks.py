@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from tensor_files import save
+
 ROOT = Path(__file__).resolve().parent.parent
 BATCHMARK = ROOT / "build" / "batchmark"
 
@@ -180,36 +182,6 @@ def write_images(data_set, folder, seed=1):
         records(place / "test.bin", test)
 
 
-# Tensor files. The format is small; a library for it would be one more thing to install.
-
-
-def save_tensors(path, tensors, metadata=None):
-    """Writes {name: array} as a safetensors file of float32."""
-    header = {"__metadata__": metadata} if metadata else {}
-    pieces, end = [], 0
-    for name, array in tensors.items():
-        raw = np.ascontiguousarray(array, dtype="<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(np.shape(array)), "data_offsets": [end, end + len(raw)]}
-        pieces.append(raw)
-        end += len(raw)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(pieces))
-
-
-def load_tensors(path):
-    """{name: float32 array} of a safetensors file."""
-    raw = Path(path).read_bytes()
-    (length,) = struct.unpack_from("<Q", raw)
-    header = json.loads(raw[8 : 8 + length])
-    header.pop("__metadata__", None)
-    data = raw[8 + length :]
-    return {
-        name: np.frombuffer(data[slice(*entry["data_offsets"])], "<f4").reshape(entry["shape"])
-        for name, entry in header.items()
-    }
-
-
 # What PyTorch calls an optimizer's memory of a parameter is what our checkpoints call it.
 MEMORIES = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",), "rmsprop": ("square_avg",)}
 
@@ -250,4 +222,4 @@ def write_checkpoint(path, model, optimizer, settings):
             "all": nothing, "in_epoch": nothing, "since_log": nothing,
         },
     }  # fmt: skip
-    save_tensors(path, tensors, {"format": "pt", "network": settings["network"], "run": json.dumps(run)})
+    save(path, tensors, {"format": "pt", "network": settings["network"], "run": json.dumps(run)})

@@ -3,9 +3,9 @@
 
     tests/run.py [--pattern TEXT] BATCHMARK C_TEST...
 
-BATCHMARK is the program under test, C_TEST the cmocka programs. Every test is named as it ends; a skipped
-one says why. The last line is 'N passed, N failed', with ', N skipped' where there are any. Exit status 1
-if anything failed.
+BATCHMARK is the program under test, C_TEST the cmocka programs and the fuzz targets, which are handed the files of
+tests/corpus. Every test is named as it ends; a skipped one says why. The last line is 'N passed, N failed', with
+', N skipped' where there are any. Exit status 1 if anything failed.
 """
 
 import argparse
@@ -133,6 +133,16 @@ def run_cmocka(program, tally):
         tally.count(name, "FAIL", seconds, f"{how_it_ended(status)} after its tests\n{tail(output)}")
 
 
+def run_fuzz_target(program, tally):
+    """Hands a fuzz target the inputs kept for it: one test."""
+    name = Path(program).stem
+    inputs = sorted((ROOT / "tests" / "corpus" / name.removeprefix("fuzz_")).iterdir())
+    status, output, seconds = run([program, *map(str, inputs)])
+    good = status == 0 and inputs and output.rstrip().endswith(f"{len(inputs)} inputs")
+    why = "" if good else f"{how_it_ended(status)}\n{tail(output)}"
+    tally.count(f"{name} ({len(inputs)} inputs)", "pass" if good else "FAIL", seconds, why)
+
+
 def run_pytest(batchmark, pattern, tally):
     """Runs the Python tests; they find the program under test in BATCHMARK."""
     if not list((ROOT / "tests").glob("test_*.py")):
@@ -191,7 +201,8 @@ def main():
     tally = Tally()
     for program in arguments.c_tests:
         if arguments.pattern in program:
-            run_cmocka(program, tally)
+            kind = run_fuzz_target if Path(program).stem.startswith("fuzz_") else run_cmocka
+            kind(program, tally)
     run_pytest(arguments.batchmark.resolve(), arguments.pattern, tally)
     if arguments.pattern in "verify --set smoke":
         run_verify(arguments.batchmark, tally)

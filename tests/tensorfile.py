@@ -1,52 +1,18 @@
-"""Safetensors files in NumPy, float32 only; and a way to run the program under test.
-
-Written apart from the C code, from the format's description, so that the two check each other.
-"""
+"""A way to run the program under test, and the tensor files it takes and gives."""
 
 import json
 import os
-import struct
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from tensor_files import load, save  # noqa: E402, F401 - for the tests too
+
 BATCHMARK = os.environ.get("BATCHMARK", str(ROOT / "build" / "batchmark"))
-
-
-def save(path, tensors, metadata=None):
-    """Writes {name: array} as float32."""
-    header = {"__metadata__": metadata} if metadata else {}
-    data = b""
-    for name, array in tensors.items():
-        raw = np.asarray(array, dtype="<f4").tobytes()
-        offsets = [len(data), len(data) + len(raw)]
-        header[name] = {"dtype": "F32", "shape": list(np.shape(array)), "data_offsets": offsets}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def load(path):
-    """{name: float32 array} of a file, whose layout is checked on the way, and its metadata."""
-    raw = Path(path).read_bytes()
-    (length,) = struct.unpack_from("<Q", raw)
-    assert length % 8 == 0, "the data are not aligned"
-    header = json.loads(raw[8 : 8 + length])
-    metadata = header.pop("__metadata__", {})
-    data = raw[8 + length :]
-    tensors = {}
-    end = 0
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        first, last = entry["data_offsets"]
-        assert entry["dtype"] == "F32" and first == end, (name, entry)
-        end = last
-        tensors[name] = np.frombuffer(data[first:last], "<f4").reshape(entry["shape"])
-    assert end == len(data), "bytes that belong to no tensor"
-    return tensors, metadata
 
 
 def batchmark(*arguments, timeout=120, **options):

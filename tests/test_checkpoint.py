@@ -221,6 +221,12 @@ def test_bad_checkpoints_are_one_line(checkpoint):
         bad(message, "--resume", folder, "--epochs", 2)
     save(checkpoint, tensors, {**metadata, "run": "[1"})
     bad("weights and not a run", "--resume", folder, "--epochs", 2)
+    tensors["6.bias"] = tensors["6.bias"].copy()
+    tensors["6.bias"][3] = np.nan
+    save(checkpoint, tensors, metadata)
+    bad("'6.bias' is nan at element 3", "--resume", folder, "--epochs", 2)
+    bad("'6.bias' is nan at element 3", NETWORK, "--data", "synthetic:50:10", "--init", checkpoint)
+    tensors["6.bias"][3] = 0
     del tensors["optimizer.exp_avg.6.bias"]
     save(checkpoint, tensors, {**metadata, "run": json.dumps(run)})
     bad("'optimizer.exp_avg.6.bias' is missing", "--resume", folder, "--epochs", 2)

@@ -258,6 +258,12 @@ static void mnist(void **state)
     assert_int_equal(
         truncate(in_folder("MNIST/raw/train-images-idx3-ubyte.gz"), status.st_size - 100), 0);
     expect_error(folder, DATA_MNIST, "train-images-idx3-ubyte.gz", "ends early");
+    /* The data are whole, the checksum behind them is another's. */
+    make_mnist("train", 60000);
+    compress_file(images, 16 + 784L * 60000);
+    assert_int_equal(stat(in_folder("MNIST/raw/train-images-idx3-ubyte.gz"), &status), 0);
+    set_byte("MNIST/raw/train-images-idx3-ubyte.gz", status.st_size - 8, 0x55);
+    expect_error(folder, DATA_MNIST, "train-images-idx3-ubyte.gz: cannot read: incorrect", "check");
     set_byte("MNIST/raw/train-images-idx3-ubyte.gz", status.st_size / 2, 0x55);
     expect_error(folder, DATA_MNIST, "train-images-idx3-ubyte.gz", "cannot read");
     assert_int_equal(unlink(in_folder("MNIST/raw/train-images-idx3-ubyte.gz")), 0);
@@ -276,6 +282,12 @@ static void mnist(void **state)
     expect_error(folder, DATA_MNIST, "train-images-idx3-ubyte", "ends early");
     assert_int_equal(truncate(in_folder(images), 16 + 784L * 60000 + 1), 0);
     expect_error(folder, DATA_MNIST, "train-images-idx3-ubyte", "longer");
+    /* What nobody writes to must not be waited for. */
+    unlink(in_folder(labels));
+    unlink(in_folder("MNIST/raw/t10k-labels-idx1-ubyte.gz"));
+    assert_int_equal(mkfifo(in_folder("MNIST/raw/t10k-labels-idx1-ubyte.gz"), 0600), 0);
+    make_mnist("train", 60000);
+    expect_error(folder, DATA_MNIST, "t10k-labels-idx1-ubyte", "not a regular file");
 }
 
 static void the_wanted_kind_is_found(void **state)
@@ -435,6 +447,16 @@ static void images_are_zoomed_and_sheared(void **state)
     }
 }
 
+static void images_beyond_the_memory_are_refused(void **state)
+{
+    (void)state;
+    struct data_source source = {.kind = DATA_CIFAR10, .train = INT64_C(1) << 40, .test = 1};
+    struct data d;
+    char error[ERROR_TEXT];
+    assert_false(data_load(&source, 1, &d, error));
+    assert_non_null(strstr(error, "images of synthetic; ask for fewer"));
+}
+
 static void shuffles_are_permutations(void **state)
 {
     (void)state;
@@ -467,6 +489,7 @@ int main(void)
         cmocka_unit_test(synthetic_images_depend_on_the_seed_alone),
         cmocka_unit_test(images_are_flipped_and_shifted),
         cmocka_unit_test(images_are_zoomed_and_sheared),
+        cmocka_unit_test(images_beyond_the_memory_are_refused),
         cmocka_unit_test(shuffles_are_permutations),
     };
     return cmocka_run_group_tests_name("data", tests, NULL, NULL);

@@ -1044,6 +1044,8 @@ static void text_errors_point_at_the_word(void **state)
     expect_text_error("dense 99999999999999999999", "column 7", "number of outputs");
     expect_text_error("bn eps 0", "column 8, '0'", "1e-12");
     expect_text_error("bn momentum x", "column 13, 'x'", "from 0 to 1");
+    expect_text_error("conv 1000000 1x1; flatten; conv 1000000 1000x1000 same", "column 28, 'conv'",
+                      "more than 2^50 weights");
     expect_text_error(";", "column 1, ';'", "no such layer");
 }
 
