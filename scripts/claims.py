@@ -111,10 +111,10 @@ def regularised(text):
 def studies(size):
     """All studies of a size, by name."""
     full = size == "full"
-    many = 40000 if full else 10000
-    few = 20000 if full else 6000
+    many = 40000 if full else 15000
+    few = 20000 if full else 10000
     digits = 60000 if full else 12000
-    test, digits_test = (5000, 10000) if full else (1000, 1000)
+    test, digits_test = (5000, 10000) if full else (2000, 5000)
     lenets = {"plain": ("lenet",), "bn": ("lenet-bn",)}
     mlps = {"plain": ("mlp",), "bn": ("mlp-bn",)}
     cost_arms = {}
@@ -126,14 +126,12 @@ def studies(size):
             label = kernels.split(",", maxsplit=1)[0].split("_")[0].rstrip("*")
             cost_arms[f"{name} bn {label}"] = (f"{name}-bn", "--fuse", "off", "--kernels", f"bn_*={kernels},*")
     listed = [
-        Study("rates-lenet", "cifar-10", lenets, (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3),
-              (*SGD, "--batch", "50", "--test-every", "30"), many, test),
-        Study("rates-mlp", "mnist", mlps, (1e-2, 3e-2, 0.1, 0.3, 1, 3, 10),
+        Study("rates-lenet", "cifar-10", lenets, (1e-2, 3e-2, 0.1, 0.3, 1),
+              (*SGD, "--batch", "50", "--test-every", "30"), many, 1000),
+        Study("rates-mlp", "mnist", mlps, (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3),
               (*SGD, "--batch", "64", "--test-every", "20"), digits, digits_test),
         Study("scale-mlp", "mnist", mlps, (0.03, 0.1), (*SGD, "--batch", "64"), digits, digits_test,
               option="--initial-scale", values=(0.03, 0.1, 0.3, 1, 3, 10)),
-        Study("scale-lenet", "cifar-10", lenets, (1e-2, 3e-2), (*SGD, "--batch", "50"), few, test,
-              option="--initial-scale", values=(0.1, 0.3, 1, 3, 10)),
         Study("depth", "mnist", {
             "plain": lambda depth: (deep_text(depth, "sigmoid"),),
             "bn": lambda depth: (deep_text(depth, "sigmoid", "bn; "),)},
@@ -169,6 +167,10 @@ def studies(size):
     ]
     if full:
         vgg = {name: (f"vgg-{name}",) for name in ("sigmoid", "sigmoid-bn", "relu", "relu-bn")}
+        listed.append(
+            Study("scale-lenet", "cifar-10", lenets, (1e-2, 3e-2), (*SGD, "--batch", "50"), few, test,
+                  option="--initial-scale", values=(0.1, 0.3, 1, 3, 10))
+        )
         listed.append(
             Study("vgg", "cifar-100", vgg, (1e-3, 1e-4), ("--stats", "100"), 40000, 2000, 2)
         )

@@ -12,6 +12,7 @@ not run again. Diverged runs are results like others. Results go to results/<mac
 import argparse
 import hashlib
 import json
+import math
 import os
 import queue
 import subprocess
@@ -22,6 +23,8 @@ import time
 from pathlib import Path
 
 import claims
+from claim_plots import draw
+from verdicts import CLAIMS, SEEDS, UNKNOWN, Result, Table, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where a set's files lie below the folder of `make data`, and one of them.
@@ -110,10 +113,9 @@ def clock(seconds):
 class Progress:
     """A line a finished run, with the time that is left."""
 
-    def __init__(self, runs, jobs, done):
+    def __init__(self, runs, done):
         self.total = sum(run.cost for run in runs)
         self.count = len(runs)
-        self.jobs = jobs
         self.kept = done
         self.start = time.monotonic()
         self.finished = self.cost = 0
@@ -155,10 +157,10 @@ def work(todo, program, data, store, progress, proven, cpu, failures):
 
 
 def carry_out(runs, program, data, store, jobs):
-    """Runs what is not there yet. Kernels are proven by the first run of each network and batch."""
+    """Runs what is not there yet. Kernels are proven by the first run of each network and batch; later ones skip that."""
     missing = [run for run in runs if not store.has(run)]
-    progress = Progress(missing, jobs, len(runs) - len(missing))
-    proven, failures = set(), []
+    progress = Progress(missing, len(runs) - len(missing))
+    proven, failures = {run.proof for run in runs if store.has(run)}, []
     cpus = sorted(os.sched_getaffinity(0))[:jobs]
     for alone in (False, True):
         todo = queue.Queue()
@@ -176,6 +178,101 @@ def carry_out(runs, program, data, store, jobs):
             worker.join()
     if failures:
         raise failures[0]
+
+
+def gather(runs, store):
+    """The results that are there, a table a study; also studies without any."""
+    found = {run.study: [] for run in runs} | {name: [] for claim in CLAIMS for name in claim.studies}
+    for run in runs:
+        if store.has(run):
+            events = store.read(run)["events"]
+            found[run.study].append(Result(run.arm, run.value, run.rate, run.seed, events))
+    return {name: Table(results) for name, results in found.items()}
+
+
+def judged(claim, tables, planned):
+    """A claim as it goes to summary.json."""
+    verdict = claim.judge(tables)
+    results = [r for name in claim.studies for r in tables[name].results]
+    seeds = min((len({r.seed for r in tables[name].results}) for name in claim.studies if planned[name]), default=0)
+    if seeds < SEEDS:
+        text = f"{UNKNOWN}: {seeds} of at least {SEEDS} seeds are finished"
+        verdict = Verdict(UNKNOWN, UNKNOWN, text, verdict.figures)
+    return {
+        "claim": claim.number,
+        "name": claim.name,
+        "text": claim.text,
+        "verdict": verdict.word,
+        "short": verdict.short,
+        "sentence": verdict.sentence,
+        "runs": len(results),
+        "planned": sum(planned[name] for name in claim.studies),
+        "seeds": seeds,
+        "diverged": sum(r.diverged for r in results),
+        "figure": f"{claim.number:02d}-{claim.name}.png",
+        "figures": verdict.figures,
+    }
+
+
+def plain_numbers(value):
+    """For JSON, which has no NaN: None instead."""
+    if isinstance(value, dict):
+        return {str(key): plain_numbers(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_numbers(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def markdown(summary):
+    """summary.md: the table, then a sentence and a picture a claim."""
+    kind = "made-up images" if summary["data"] == "synthetic" else "real data"
+    lines = [
+        f"# What the claims about batch normalization came to on {summary['machine']}",
+        "",
+        f"{summary['runs']} of {summary['planned']} trainings on {kind}, size {summary['size']}, "
+        f"commit {summary['commit']}. Nothing that diverged is left out.",
+        "",
+        "| claim: BN ... | verdict | runs | seeds | diverged |",
+        "|---|---|---|---|---|",
+    ]
+    for c in summary["claims"]:
+        runs = str(c["runs"]) if c["runs"] == c["planned"] else f"{c['runs']} of {c['planned']}"
+        row = f"| {c['claim']}. {c['text']} | {c['short']} ([picture]({c['figure']})) | {runs} | {c['seeds']} | {c['diverged']} |"
+        lines.append(row)
+    for c in summary["claims"]:
+        lines += ["", f"## {c['claim']}. {c['text'].capitalize()}", "", c["sentence"] + ".", "", f"![]({c['figure']})"]
+    return "\n".join(lines) + "\n"
+
+
+def report(runs, store, arguments):
+    """Judges, draws, and writes summary.json and summary.md; returns their folder."""
+    tables = gather(runs, store)
+    everything = [r for table in tables.values() for r in table.results]
+    if not everything:
+        raise ExperimentError("no run is finished: nothing to report")
+    planned = {name: 0 for name in tables}
+    for run in runs:
+        planned[run.study] += 1
+    last = everything[-1].summary
+    folder = Path(arguments.out) if arguments.out else ROOT / "results" / last["machine"] / "experiments"
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = [c for c in CLAIMS if any(tables[name].results for name in c.studies)]
+    summary = {
+        "machine": last["machine"],
+        "commit": last["commit"],
+        "size": arguments.size,
+        "data": "synthetic" if arguments.data == "synthetic" else "real",
+        "runs": len(everything),
+        "planned": len(runs),
+        "diverged": sum(r.diverged for r in everything),
+        "claims": [judged(c, tables, planned) for c in chosen],
+    }
+    for claim in chosen:
+        draw(claim, tables, folder)
+    text = json.dumps(plain_numbers(summary), indent=1) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8")
+    (folder / "summary.md").write_text(markdown(summary), encoding="utf-8")
+    return folder, summary
 
 
 def parse():
@@ -208,6 +305,10 @@ def main():
         store = Store(place, arguments.data)
         if not arguments.report:
             carry_out(runs, arguments.batchmark, arguments.data, store, max(1, arguments.jobs))
+        folder, summary = report(runs, store, arguments)
+        for claim in summary["claims"]:
+            print(f"{claim['claim']}. BN {claim['text']}: {claim['sentence']}")
+        print(folder)
     except ExperimentError as error:
         print(f"experiments.py: {error}", file=sys.stderr)
         return 2

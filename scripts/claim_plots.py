@@ -1,0 +1,321 @@
+"""Pictures of the claims: one each, in the style of plots.py. Points are seeds, lines their means."""
+
+import math
+
+from matplotlib import pyplot
+
+import plots
+from verdicts import (
+    TARGET,
+    activations,
+    discrepancies,
+    gap,
+    layer_norms,
+    mean,
+    roughness,
+    steps_to,
+)
+
+HEIGHT = 3.8
+NAMES = {"plain": "without BN", "bn": "with BN"}
+
+
+def panels(count, title, height=HEIGHT):
+    """A figure with panels side by side."""
+    figure, axes = pyplot.subplots(
+        1, count, figsize=(plots.WIDTH, height), layout="constrained", squeeze=False
+    )
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    return figure, list(axes.flat)
+
+
+def look_of(arm, arms):
+    """Colour and marker of an arm: blue with BN, orange without where those are the arms."""
+    fixed = {"plain": (plots.ORANGE, "o"), "bn": (plots.BLUE, "s")}
+    i = list(arms).index(arm)
+    colour, marker = fixed.get(arm, (plots.CYCLE[i % len(plots.CYCLE)], plots.MARKERS[i % len(plots.MARKERS)]))
+    return {"color": colour, "marker": marker}
+
+
+def curve(axis, points, label, look):
+    """points: {x: [a value a seed]}. Seeds pale, their mean strong."""
+    points = {x: [y for y in ys if y is not None and math.isfinite(y)] for x, ys in points.items()}
+    points = {x: ys for x, ys in points.items() if ys}
+    for x, ys in points.items():
+        axis.plot([x] * len(ys), ys, linestyle="", markersize=3, alpha=0.35, **look)
+    axis.plot(list(points), [mean(ys) for ys in points.values()], markersize=4, label=label, **look)
+
+
+def by_rate(axis, table, arms=None):
+    """Final accuracy over the rate."""
+    for arm in arms or table.arms():
+        points = {rate: [100 * r.accuracy for r in table.of(arm, None, rate)] for rate in table.rates(arm)}
+        curve(axis, points, NAMES.get(arm, arm), look_of(arm, table.arms()))
+    axis.set_xscale("log")
+    axis.set_xlabel("learning rate")
+    axis.set_ylabel("test accuracy (%)")
+    axis.set_ylim(0, 100 if max((r.accuracy for r in table.results), default=0) > 0.6 else None)
+
+
+def grouped_bars(axis, groups, series, label):
+    """groups: names along the axis; series: {name: [mean or None]} side by side."""
+    width = 0.8 / max(len(series), 1)
+    for i, (name, values) in enumerate(series.items()):
+        places = [g + (i - (len(series) - 1) / 2) * width for g in range(len(groups))]
+        axis.bar(places, [v if v is not None else 0 for v in values], width, label=name, color=plots.CYCLE[i])
+    axis.set_xticks(range(len(groups)), groups, fontsize=8)
+    axis.set_ylabel(label)
+    axis.axhline(0, color="#000000", linewidth=0.6)
+    axis.grid(axis="x", visible=False)
+
+
+def draw_converges(tables):
+    """Test accuracy over steps at each arm's best rate, and at one for both."""
+    figure, axes = panels(2, "1. Accuracy while training: does BN get there in fewer steps?")
+    for axis, net in zip(axes, ("lenet", "mlp")):
+        table = tables[f"rates-{net}"]
+        for how, found in table.both_ways(("plain", "bn")):
+            dashes = "-" if how.startswith("tuned") else ":"
+            for results in found:
+                points = {}
+                for r in results:
+                    for e in r.events.get("test", []):
+                        points.setdefault(e["step"], []).append(100 * e["test_accuracy"])
+                arm, rate = results[0].arm, results[0].rate
+                axis.plot(
+                    list(points), [mean(v) for v in points.values()], dashes, color=look_of(arm, table.arms())["color"],
+                    label=f"{NAMES[arm]}, {how.split(' rate')[0]} rate {rate:g}",
+                )
+        found = [table.tuned(arm) for arm in ("plain", "bn")]
+        if all(found):
+            target = TARGET * min(mean(r.accuracy for r in f) for f in found)
+            steps = [mean(steps_to(r, target)[0] for r in f) for f in found]
+            axis.axhline(100 * target, color=plots.GREY, linewidth=0.8)
+            axis.set_title(f"{net}: {steps[0]:.0f} steps without, {steps[1]:.0f} with BN to the line", loc="left", fontsize=9)
+        axis.set_xlabel("training step")
+        axis.set_ylabel("test accuracy (%)")
+        axis.legend(fontsize=7)
+    return figure
+
+
+def draw_rates(tables):
+    """Accuracy over the rate."""
+    figure, axes = panels(2, "2. Accuracy over the learning rate (SGD, momentum 0.9): where does training break down?")
+    for axis, net in zip(axes, ("lenet", "mlp")):
+        by_rate(axis, tables[f"rates-{net}"])
+        axis.set_title(net, loc="left")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def draw_initialisation(tables):
+    """Accuracy over the scale of the initial weights, rates tuned."""
+    figure, axes = panels(2, "3. Accuracy over the scale of the initial weights, best rate of each: the flatter the less sensitive")
+    for axis, net in zip(axes, ("lenet", "mlp")):
+        table = tables[f"scale-{net}"]
+        for arm in table.arms():
+            points = {v: [100 * r.accuracy for r in table.tuned(arm, v)] for v in table.values()}
+            curve(axis, points, NAMES[arm], look_of(arm, table.arms()))
+        axis.set_xscale("log")
+        axis.set_xlabel("initial weights, times PyTorch's")
+        axis.set_ylabel("test accuracy (%)")
+        axis.set_title(net, loc="left")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def draw_vanishing(tables):
+    """Gradient norms by layer at the first step, a panel a depth."""
+    table = tables["depth"]
+    depths = table.values()
+    figure, axes = panels(max(len(depths), 1), "4. Gradient of each layer's weights at the first step, sigmoid networks by depth")
+    for axis, depth in zip(axes, depths):
+        for arm in table.arms():
+            points = {}
+            for r in table.of(arm, depth):
+                for i, norm in enumerate(layer_norms(r), 1):
+                    points.setdefault(i, []).append(norm)
+            curve(axis, points, NAMES[arm], look_of(arm, table.arms()))
+        axis.set_yscale("log")
+        axis.set_xlabel("dense layer, from the input")
+        axis.set_title(f"{depth} hidden layers", loc="left", fontsize=9)
+    axes[0].set_ylabel("gradient norm")
+    axes[0].legend(fontsize=8)
+    return figure
+
+
+def draw_saturation(tables):
+    """Share saturated over time, rates tuned."""
+    table = tables["saturation"]
+    names = table.values()
+    figure, axes = panels(max(len(names), 1), "5. Share of activations that are saturated while training, mean of four layers")
+    for axis, name in zip(axes, names):
+        for arm in table.arms():
+            points = {}
+            for r in table.tuned(arm, name):
+                for step, layers in activations(r, name):
+                    points.setdefault(step, []).append(100 * mean(layer["saturated"] for layer in layers))
+            curve(axis, points, NAMES[arm], look_of(arm, table.arms()))
+        axis.set_xlabel("training step")
+        axis.set_ylabel("saturated (%)")
+        axis.set_title(name, loc="left")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def draw_regularises(tables):
+    """Gap and accuracy by arm."""
+    figure, axes = panels(2, "6. Small training sets: gap between training and test accuracy, best rate of each")
+    for axis, net in zip(axes, ("lenet", "mlp")):
+        table = tables[f"overfit-{net}"]
+        others = ("", " + dropout", " + decay")
+        series = {
+            NAMES[arm]: [100 * mean(gap(r) for r in table.tuned(arm + o)) if table.of(arm + o) else None for o in others]
+            for arm in ("plain", "bn")
+        }
+        grouped_bars(axis, ["alone", "with dropout", "with decay"], series, "training less test accuracy (points)")
+        axis.set_title(net, loc="left")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def draw_batch(tables):
+    """Accuracy over the batch, by both statistics."""
+    table = tables["batch"]
+    figure, axes = panels(2, "7. MNIST network over the batch size, one pass over the images")
+    for axis, arms in zip(axes, (("plain", "bn"), ("plain as published", "bn as published"))):
+        for arm in arms:
+            points = {v: [100 * r.accuracy for r in table.tuned(arm, v)] for v in table.values()}
+            base = arm.split(" ")[0]
+            curve(axis, points, NAMES[base], look_of(base, ("plain", "bn")))
+        if arms[1] == "bn":
+            points = {
+                v: [100 * r.events["epoch"][-1].get("test_batch_accuracy", math.nan) for r in table.tuned("bn", v)]
+                for v in table.values()
+            }
+            curve(axis, points, "with BN, statistics of the batch", {"color": plots.GREEN, "marker": "^"})
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xlabel("batch size (images)")
+        axis.set_ylabel("test accuracy (%)")
+        axis.set_title("best rate of each" if arms[1] == "bn" else "as published (stray softmax), rate 1e-3", loc="left")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def draw_discrepancy(tables):
+    """Running less batch statistics over the batch."""
+    figure, axes = panels(1, "8. The same weights tested by running statistics and by those of the batch: above 0, running ones are better")
+    for net, name, look in (
+        ("lenet", "discrepancy", {"color": plots.BLUE, "marker": "s"}),
+        ("mlp", "batch", {"color": plots.GREEN, "marker": "^"}),
+    ):
+        table = tables[name]
+        points = {v: [100 * x for x in discrepancies(table, "bn", v)] for v in table.values()}
+        curve(axes[0], points, net, look)
+    axes[0].axhline(0, color="#000000", linewidth=0.8)
+    axes[0].set_xscale("log", base=2)
+    axes[0].xaxis.set_major_formatter("{x:g}")
+    axes[0].set_xlabel("batch size in training and test (images)")
+    axes[0].set_ylabel("difference of test accuracy (points)")
+    axes[0].legend(fontsize=8)
+    return figure
+
+
+def draw_robust(tables):
+    """Accuracy under shifts."""
+    table = tables["place"]
+    figure, axes = panels(2, "9. Test images made brighter, darker, flatter or harsher: accuracy of networks that never saw such")
+    arms = [arm for arm in ("plain, 0..1", "bn before", "bn after") if arm in table.arms()]
+    for axis, kind in zip(axes, ("brightness", "contrast")):
+        for arm in arms:
+            points = {0.0 if kind == "brightness" else 1.0: [100 * r.accuracy for r in table.tuned(arm)]}
+            for r in table.tuned(arm):
+                for e in r.events.get("shifted", []):
+                    if e["shift"] == kind:
+                        points.setdefault(e["amount"], []).append(100 * e["test_accuracy"])
+            curve(axis, dict(sorted(points.items())), arm, look_of(arm, arms))
+        axis.set_xlabel("added to pixels, of their range" if kind == "brightness" else "distance from mid-grey, times")
+        axis.set_ylabel("test accuracy (%)")
+        axis.set_title(kind, loc="left")
+        axis.legend(fontsize=8)
+    return figure
+
+
+def draw_place(tables):
+    """Accuracy over the rate by where BN stands."""
+    figure, axes = panels(1, "10. LeNet with BN before or after each activation, and with its inputs scaled instead")
+    by_rate(axes[0], tables["place"])
+    axes[0].legend(fontsize=8)
+    return figure
+
+
+def draw_cost(tables):
+    """Time of a step with BN over that without, and BN's share."""
+    panes = [(net, name, batch) for net, name in (("lenet", "cost"), ("mlp", "cost-mlp")) for batch in tables[name].values()]
+    figure, axes = panels(max(len(panes), 1), "11. Time of a training step with BN, by its kernels; the line: without BN")
+    for axis, (net, name, batch) in zip(axes, panes):
+        table = tables[name]
+        base = mean(r.summary["seconds"] / r.summary["steps"] for r in table.of(f"{net} plain", batch))
+        arms = [arm for arm in table.arms() if not arm.endswith("plain")]
+        times = [[r.summary["seconds"] / r.summary["steps"] / base for r in table.of(arm, batch)] for arm in arms]
+        shares = [mean(r.summary["share_bn"] for r in table.of(arm, batch)) for arm in arms]
+        axis.barh(range(len(arms)), [mean(t) for t in times], color=plots.BLUE, height=0.6)
+        for i, (found, share) in enumerate(zip(times, shares)):
+            axis.plot(found, [i] * len(found), "o", color="#000000", markersize=3)
+            axis.text(0.05, i, f"BN itself {100 * share:.0f} %", va="center", color="white", fontsize=7)
+        axis.axvline(1, color=plots.GREY)
+        axis.set_yticks(range(len(arms)), [arm.split(" bn ")[-1] for arm in arms], fontsize=8)
+        axis.invert_yaxis()
+        axis.set_xlabel("time, without BN = 1")
+        axis.set_title(f"{net}, batch {batch}", loc="left", fontsize=9)
+        axis.grid(axis="y", visible=False)
+    return figure
+
+
+def draw_landscape(tables):
+    """Change of loss and gradient along the step."""
+    table = tables["landscape"]
+    figure, axes = panels(2, "12. Along the step that was taken, best rate of each: how far loss and gradient change")
+    for arm in table.arms():
+        changes, losses = {}, {}
+        for r in table.tuned(arm):
+            for e in r.events.get("direction", []):
+                for scale, change, loss in zip(e["scales"], e["gradient_changes"], e["losses"]):
+                    if change is not None and loss is not None:
+                        changes.setdefault(scale, []).append(100 * change)
+                        losses.setdefault(scale, []).append(loss - e["loss"])
+        turn = mean(roughness(r)[0] for r in table.tuned(arm))
+        curve(axes[0], changes, f"{NAMES[arm]}: {100 * turn:.0f} % at the step", look_of(arm, table.arms()))
+        curve(axes[1], losses, NAMES[arm], look_of(arm, table.arms()))
+    for axis, label in zip(axes, ("change of the gradient (% of its norm)", "change of the loss (nats)")):
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xlabel("times the step")
+        axis.set_ylabel(label)
+        axis.legend(fontsize=8)
+    axes[0].set_yscale("log")
+    axes[1].set_yscale("symlog", linthresh=0.01)
+    return figure
+
+
+DRAWERS = {
+    "converges": draw_converges,
+    "rates": draw_rates,
+    "initialisation": draw_initialisation,
+    "vanishing": draw_vanishing,
+    "saturation": draw_saturation,
+    "regularises": draw_regularises,
+    "batch": draw_batch,
+    "discrepancy": draw_discrepancy,
+    "robust": draw_robust,
+    "place": draw_place,
+    "cost": draw_cost,
+    "landscape": draw_landscape,
+}
+
+
+def draw(claim, tables, folder):
+    """The picture of a claim, PNG and SVG; the path of the PNG."""
+    plots.style()
+    return plots.save(DRAWERS[claim.name](tables), folder, f"{claim.number:02d}-{claim.name}")

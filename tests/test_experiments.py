@@ -1,0 +1,270 @@
+"""make experiments: runs that are resumed, diverged ones that count, verdicts that follow from results both ways."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import claims  # noqa: E402
+import experiments  # noqa: E402
+import verdicts  # noqa: E402
+from verdicts import CLAIMS, DEPENDS, FAILS, HOLDS, UNKNOWN, Result, Table  # noqa: E402
+
+# Answers like batchmark train, at once: BN is better, a rate of 1 diverges. Leaves a mark in a file for each call.
+FAKE = f"#!{sys.executable}\n" + """
+import json, os, sys
+words = sys.argv[1:]
+with open(os.environ["CALLS"], "a") as calls:
+    calls.write(" ".join(words) + "\\n")
+said = dict(zip(words, words[1:]))
+bn, rate = "bn" in words[1], float(said["--lr"])
+if os.environ.get("FAIL_AT") == said["--seed"]:
+    sys.exit("batchmark: out of luck")
+accuracy = 0.1 if rate >= 1 else 0.5 + 0.2 * bn + 0.001 * int(said["--seed"])
+loss = None if rate >= 1 else 1 - accuracy
+summary = {"event": "summary", "test_accuracy": accuracy, "test_loss": loss, "train_loss": loss, "steps": 100,
+    "train_accuracy": accuracy, "seconds": 1.0, "share_bn": 0.1, "machine": "fake", "commit": "0", "data": "cifar-10"}
+with open(said["--json"], "w") as log:
+    for step in (30, 60):
+        print(json.dumps({"event": "test", "step": step, "test_accuracy": accuracy * (1 if bn else step / 60)}), file=log)
+    print(json.dumps(summary), file=log)
+"""
+
+
+@pytest.fixture
+def place(folder):
+    """The stand-in for the program, and its environment."""
+    program = Path(folder) / "fake"
+    program.write_text(FAKE)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program, {**os.environ, "CALLS": str(Path(folder) / "calls")}
+
+
+def run(place, folder, *more, **environment):
+    program, base = place
+    command = [sys.executable, "-B", SCRIPTS / "experiments.py", "--data", "synthetic", "--only", "rates-lenet"]
+    command += ["--batchmark", program, "--runs", Path(folder) / "runs", "--out", Path(folder) / "out", *more]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env={**base, **environment}, timeout=300)
+
+
+def calls(folder):
+    return (Path(folder) / "calls").read_text().splitlines()
+
+
+def summary(folder):
+    return json.loads((Path(folder) / "out" / "summary.json").read_text())
+
+
+def test_runs_are_not_run_again_and_go_on_where_they_stopped(place, folder):
+    planned = claims.plan("quick", ["rates-lenet"])
+    done = run(place, folder, FAIL_AT="3")
+    assert done.returncode == 2 and "out of luck" in done.stderr
+    kept = list((Path(folder) / "runs").glob("*.json"))
+    assert 0 < len(kept) < len(planned)
+    assert not [p for p in (Path(folder) / "runs").iterdir() if p.suffix != ".json"]
+    first = len(calls(folder))
+    done = run(place, folder)
+    assert done.returncode == 0, done.stderr
+    assert len(calls(folder)) - first == len(planned) - len(kept)
+    assert f"[{len(planned)}/{len(planned)}]" in done.stdout and "0:00 left" in done.stdout
+    run(place, folder)
+    assert len(calls(folder)) - first == len(planned) - len(kept), "nothing is run a third time"
+
+
+def test_kernels_are_proven_once(place, folder):
+    assert run(place, folder, "--jobs", 1).returncode == 0
+    proven = [line for line in calls(folder) if "--verify off" not in line]
+    assert len(proven) == 2, "one for each network"
+
+
+def test_diverged_runs_are_counted_and_judged(place, folder):
+    assert run(place, folder).returncode == 0
+    claim = summary(folder)["claims"][1]
+    # Two arms, three seeds, one rate of 1.
+    assert claim["name"] == "rates" and claim["diverged"] == 6 and claim["seeds"] == 3
+    assert claim["runs"] == len(claims.plan("quick", ["rates-lenet"]))
+    assert claim["verdict"] == FAILS, "both break down at the same rate"
+    faster = summary(folder)["claims"][0]
+    assert faster["verdict"] == HOLDS and "60 to 30 steps" in faster["sentence"]
+    for name in ("01-converges", "02-rates"):
+        for suffix in ("png", "svg"):
+            assert (Path(folder) / "out" / f"{name}.{suffix}").stat().st_size > 10000
+    text = (Path(folder) / "out" / "summary.md").read_text()
+    assert "made-up images" in text and "| 2. allows higher learning rates |" in text
+
+
+def test_two_seeds_are_no_verdict(place, folder):
+    done = run(place, folder, "--jobs", 1, FAIL_AT="3")
+    assert done.returncode == 2
+    assert run(place, folder, "--report").returncode == 0
+    assert {claim["verdict"] for claim in summary(folder)["claims"]} == {UNKNOWN}
+
+
+def test_missing_data_is_said(folder):
+    command = [sys.executable, "-B", SCRIPTS / "experiments.py", "--data", folder]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and "make data" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_plan_covers_every_claim_with_seeds_and_rates():
+    for size in ("quick", "full"):
+        runs = claims.plan(size)
+        keys = {experiments.key_of(r, "data") for r in runs}
+        assert len(keys) == len(runs), "every run is another command"
+        assert {r.alone for r in runs[-50:]} == {True} and not runs[0].alone
+        for study in claims.studies(size).values():
+            assert len({r.seed for r in runs if r.study == study.name}) >= verdicts.SEEDS
+        for claim in CLAIMS:
+            assert any(r.study in claim.studies for r in runs)
+
+
+# Planted results. bn(x) gives what BN's arm shows where the plain one shows 0.
+
+
+def result(arm, seed, accuracy, value=None, rate=0.1, events=None, **more):
+    shown = {"test_accuracy": accuracy, "train_accuracy": accuracy, "test_loss": 1.0, "train_loss": 1.0, "steps": 100}
+    shown |= {"seconds": 1.0, "share_bn": 0.1, **more}
+    return Result(arm, value, rate, seed, {"summary": [shown], **(events or {})})
+
+
+def tables(**given):
+    names = {name for claim in CLAIMS for name in claim.studies}
+    return {name: Table(given.get(name.replace("-", "_"), [])) for name in names}
+
+
+SEEDS = (1, 2, 3)
+NOISE = {1: -0.01, 2: 0.0, 3: 0.01}
+
+
+def pair(make):
+    """Results of both arms: make(arm, seed, sign) with sign 1 for BN."""
+    return [make(arm, seed, sign) for arm, sign in (("plain", -1), ("bn", 1)) for seed in SEEDS]
+
+
+def verdict_of(name, **given):
+    return next(claim for claim in CLAIMS if claim.name == name).judge(tables(**given)).word
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS), (0, FAILS)])
+def test_converges(way, expected):
+    def make(arm, seed, sign):
+        step = 50 - 20 * way * sign + seed
+        return result(arm, seed, 0.8, events={"test": [{"step": 1, "test_accuracy": 0.1}, {"step": step, "test_accuracy": 0.8}]})
+
+    assert verdict_of("converges", rates_lenet=pair(make)) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS), (0, FAILS)])
+def test_rates(way, expected):
+    found = [
+        result(arm, seed, 0.8 if rate <= limit else 0.1, rate=rate)
+        for arm, limit in (("plain", 0.1 if way == 1 else 1), ("bn", 0.1 if way == -1 else 1))
+        for rate in (0.01, 0.1, 1)
+        for seed in SEEDS
+    ]
+    assert verdict_of("rates", rates_mlp=found) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS), (0, FAILS)])
+def test_initialisation(way, expected):
+    found = []
+    for scale in (0.1, 1, 10):
+        found += pair(lambda a, s, sign, v=scale: result(a, s, 0.8 + NOISE[s] - (v != 1) * (0.2 - 0.1 * way * sign), v))
+    assert verdict_of("initialisation", scale_mlp=found) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
+def test_vanishing(way, expected):
+    def make(arm, seed, sign):
+        first = 10.0 ** (-3 + 2 * way * sign + NOISE[seed])
+        layers = [{"layer": f"dense {i}", "gradient_norm": norm} for i, norm in enumerate((first, 1.0, 1.0))]
+        return result(arm, seed, 0.5 + 0.1 * way * sign + NOISE[seed], 4, events={"layers": [{"step": 1, "layers": layers}]})
+
+    assert verdict_of("vanishing", depth=pair(make)) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
+def test_saturation(way, expected):
+    def make(arm, seed, sign):
+        looks = [
+            {"step": i, "layers": [{"layer": "tanh", "mean": i * (0.2 - 0.1 * way * sign + NOISE[seed]), "std": 1,
+                                    "saturated": 0.3 - 0.2 * way * sign + NOISE[seed]}]}
+            for i in range(3)
+        ]
+        return result(arm, seed, 0.5, "tanh", events={"layers": looks})
+
+    assert verdict_of("saturation", saturation=pair(make)) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
+def test_regularises(way, expected):
+    found = pair(lambda a, s, sign: result(a, s, 0.5, train_accuracy=0.7 - 0.1 * way * sign + NOISE[s]))
+    for other in ("dropout", "decay"):
+        found += pair(lambda a, s, sign, o=other: result(f"{a} + {o}", s, 0.6 - 0.05 * way * sign + NOISE[s]))
+    assert verdict_of("regularises", overfit_lenet=found) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS), (0, FAILS)])
+def test_small_batches(way, expected):
+    found = []
+    for batch, lost in ((2, 0.2), (64, 0)):
+        found += pair(lambda a, s, sign, b=batch, f=lost: result(a, s, 0.9 - f * (1 + way * sign / 2) + NOISE[s] / 10, b))
+    assert verdict_of("batch", batch=found) == expected
+
+
+@pytest.mark.parametrize("differs, expected", [((0.1, 0.1), HOLDS), ((0, 0), FAILS), ((0.1, 0), DEPENDS)])
+def test_discrepancy(differs, expected):
+    found = [
+        result("bn", s, 0.7, batch, events={"epoch": [{"test_accuracy": 0.7, "test_batch_accuracy": 0.7 + d + NOISE[s] / 10}]})
+        for batch, d in zip((4, 64), differs)
+        for s in SEEDS
+    ]
+    assert verdict_of("discrepancy", discrepancy=found) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
+def test_robust(way, expected):
+    def make(arm, seed, sign):
+        shown = [{"shift": k, "amount": 1, "test_accuracy": 0.4 + 0.1 * way * sign + NOISE[seed]} for k in ("brightness", "contrast")]
+        return result(arm, seed, 0.6, events={"shifted": shown})
+
+    found = [r for r in pair(make)]
+    for r in found:
+        r.arm = {"plain": "plain, 0..1", "bn": "bn before"}[r.arm]
+    assert verdict_of("robust", place=found) == expected
+
+
+@pytest.mark.parametrize("before, after, expected", [(0.7, 0.6, HOLDS), (0.5, 0.6, DEPENDS), (0.4, 0.4, FAILS)])
+def test_place(before, after, expected):
+    levels = {"bn before": before, "bn after": after, "plain, 0..1": 0.55}
+    found = [result(arm, s, level + NOISE[s] / 10) for arm, level in levels.items() for s in SEEDS]
+    assert verdict_of("place", place=found) == expected
+
+
+@pytest.mark.parametrize("planned, naive, expected", [(1.05, 2, HOLDS), (1.5, 2, FAILS), (1.3, 3, DEPENDS)])
+def test_cost(planned, naive, expected):
+    seconds = {"lenet plain": 1.0, "lenet bn as planned": planned, "lenet bn naive": naive}
+    found = [result(arm, s, 0.5, 64, seconds=t) for arm, t in seconds.items() for s in SEEDS]
+    assert verdict_of("cost", cost=found) == expected
+
+
+@pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
+def test_landscape(way, expected):
+    def make(arm, seed, sign):
+        look = {"scales": [1.0], "gradient_changes": [0.5 - 0.2 * way * sign + NOISE[seed]], "gradient_norm": 1.0, "step_norm": 0.1}
+        return result(arm, seed, 0.5, events={"direction": [look]})
+
+    assert verdict_of("landscape", landscape=pair(make)) == expected
+
+
+def test_noise_is_no_difference():
+    assert verdicts.compare([0.5, 0.7, 0.9], [0.45, 0.68, 0.88]) == 0
+    assert verdicts.compare([0.5], [0.1]) == 0, "one seed says nothing"
+    assert verdicts.compare([0.5, float("nan")], [0.1, 0.1]) == 0
