@@ -170,6 +170,33 @@ compare:
 	$(Q)$(PYTHON) -B scripts/compare.py $(A) $(B) $(MORE) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
 	    $(if $(ALL),--all) $(if $(OUT),--out '$(OUT)')
 
+.PHONY: check-results
+## check-results: every run under results/ against results/schema.json (RUNS="FOLDER ...": those)
+check-results:
+	$(call setup,check)
+	$(Q)$(PYTHON) -B scripts/check_results.py $(RUNS)
+
+.PHONY: bench-levels
+## bench-levels: a telling subset at every ISA level this CPU has, then compared (THREADS=1,max PATTERN= LIMIT=seconds)
+bench-levels: build
+	$(call setup,compare)
+	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/bench_axis.sh levels
+
+.PHONY: bench-compilers
+## bench-compilers: the same built by gcc and by clang, each with its OpenMP runtime, then compared
+bench-compilers:
+	$(call setup,build clang compare)
+	$(parallel) CC=clang CXX=clang++ build
+	$(parallel) CC=gcc CXX=g++ build
+	$(Q)ln -sf $(ARCH)-gcc/batchmark build/batchmark
+	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/bench_axis.sh compilers
+
+.PHONY: selftest-bench
+## selftest-bench: is the benchmark equal to itself, and does it see 5 % more? (PROCESSES=5 of each)
+selftest-bench: build
+	$(call setup,compare)
+	$(Q)$(PYTHON) -B scripts/selftest_bench.py $(if $(PROCESSES),--processes $(PROCESSES))
+
 .PHONY: peers
 ## peers: our fastest kernels beside oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
 peers:

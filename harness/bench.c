@@ -10,15 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Repetitions of a round. Five give a median that one interruption cannot move; slow rows get
- * fewer. */
-#define REPETITIONS_QUICK 5
+/* Repetitions of a round. Nine against nine of another run pass a test of significance among hundreds of rows
+ * (scripts/comparison.py), and one interruption cannot move their median; slow rows get fewer. */
+#define REPETITIONS_QUICK 9
 #define REPETITIONS_FULL 9
 #define REPETITIONS_SLOW 3
 
 /* Seconds a repetition lasts at least, by repeating the call: far above the clock's resolution and
  * a timer interrupt. */
-#define REPETITION_QUICK 0.008
+#define REPETITION_QUICK 0.0045
 #define REPETITION_FULL 0.05
 
 #define REPETITION_LEAST 0.002
@@ -174,7 +174,8 @@ struct runner {
     const struct variant *variant;
     struct args *args; /* one per operand set */
     int sets, next;
-    double call; /* seconds, roughly */
+    double call;      /* seconds, roughly */
+    double drawn_out; /* share of each call that is waited after it: bench_options.slowdown */
     double spent;
     bool warm_up, ready;
 };
@@ -182,7 +183,16 @@ struct runner {
 static void run_once(void *context)
 {
     struct runner *r = context;
-    r->variant->run(&r->args[r->next]);
+    if (r->drawn_out > 0) {
+        double start = now();
+        r->variant->run(&r->args[r->next]);
+        double end = now();
+        end += r->drawn_out * (end - start);
+        while (now() < end)
+            ;
+    } else {
+        r->variant->run(&r->args[r->next]);
+    }
     r->next = r->next + 1 == r->sets ? 0 : r->next + 1;
 }
 
@@ -387,6 +397,7 @@ static void time_group(const struct bench_options *o, const struct machine *m,
         made = made && runner_open(&runners[open], &rows[open], m, &sets[at]);
         if (!made)
             break;
+        runners[open].drawn_out = o->slowdown / 100;
     }
     give_up(rows + open, count - open, error);
 

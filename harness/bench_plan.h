@@ -28,6 +28,8 @@ struct bench_options {
         budget;   /* seconds of timing a row may use; at least one round is done whatever it says */
     double limit; /* seconds the whole run should take, 0 = none: budgets shrink to fit */
     uint64_t seed; /* of the data */
+    double
+        slowdown; /* percent by which every call is drawn out, to test what compares runs; 0 = none */
 };
 
 struct bench_rows {

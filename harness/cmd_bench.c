@@ -4,6 +4,7 @@
 #include "command.h"
 #include "progress.h"
 #include "results.h"
+#include "system.h"
 
 #include <getopt.h>
 #include <math.h>
@@ -88,6 +89,9 @@ __attribute__((format(printf, 2, 3))) static void note(struct notes *n, const ch
 
 /* Above 100 by more than this, a share of a ceiling is an error of the benchmark and not noise. */
 #define OVER 103
+
+/* Percent of stolen time above which a run is disturbed more than its repetitions show. */
+#define STEAL_MOST 2
 
 /* So many rows that were not timed are named; then they are only counted. */
 #define GIVEN_UP_SHOWN 3
@@ -200,6 +204,7 @@ static int read_request(int argc, char **argv, struct request *q)
         LIMIT,
         OUT,
         SEED,
+        SLOWDOWN,
         LIST,
         HELP
     };
@@ -214,6 +219,7 @@ static int read_request(int argc, char **argv, struct request *q)
                                      {"limit", required_argument, NULL, LIMIT},
                                      {"out", required_argument, NULL, OUT},
                                      {"seed", required_argument, NULL, SEED},
+                                     {"plant-slowdown", required_argument, NULL, SLOWDOWN},
                                      {"list-rows", no_argument, NULL, LIST},
                                      {"dry-run", no_argument, NULL, LIST},
                                      {"help", no_argument, NULL, HELP},
@@ -262,6 +268,11 @@ static int read_request(int argc, char **argv, struct request *q)
                 return EXIT_WRONG_USE;
             o->seed = (uint64_t)seed;
             break;
+        case SLOWDOWN:
+            /* Not in the help: for make selftest-bench, which must find it again. */
+            if (!read_seconds("--plant-slowdown", optarg, &o->slowdown))
+                return EXIT_WRONG_USE;
+            break;
         case LIST: q->list_only = true; break;
         case HELP: fputs(help, stdout); return EXIT_GOOD;
         default: return EXIT_WRONG_USE;
@@ -289,6 +300,8 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     struct bench_options o = q->options;
     struct progress_line line = {.terminal = isatty(STDERR_FILENO), .last = start};
     char error[ERROR_TEXT];
+    struct conditions before, after;
+    conditions_read(&before);
     if (!bench_verify(&o, m, rows, progress_show, &line, error)) {
         progress_end(&line);
         return wrong_use("bench: %s", error);
@@ -302,6 +315,12 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
 
     static struct notes notes;
     find_notes(rows, &notes);
+    conditions_read(&after);
+    if (conditions_steal(&before, &after) > STEAL_MOST)
+        note(
+            &notes,
+            "the hypervisor took %.0f %% of the CPU time: neighbours are busy; run again when they are not",
+            conditions_steal(&before, &after));
     int timed = count_state(rows, ROW_TIMED);
     if (!timed) {
         printf("nothing was timed: %d rows failed verification, %d do not apply\n", failed,
@@ -315,7 +334,9 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
 
     const struct run_facts facts = {argc, argv, &o, notes.lines, notes.count};
     json_t *document = results_document(m, &facts, rows->items, rows->count);
-    bool written = results_write(results, m, document, error);
+    json_t *system = system_document(json_object_get(document, "context"), m, &before, &after);
+    bool written = results_write(results, m, document, system, error);
+    json_decref(system);
     json_decref(document);
     if (!written)
         return wrong_use("bench: %s", error);

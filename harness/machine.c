@@ -531,6 +531,30 @@ static void find_warnings(struct machine *m)
 #endif
 }
 
+/* A copy of hwloc's export without the lines that tell one machine from its equals: names, serial numbers, tags. */
+static char *without_names(const char *xml)
+{
+    static const char *const private_keys[] = {"HostName", "Serial", "UUID", "AssetTag", NULL};
+    char *copy = strdup(xml), *to = copy;
+    for (const char *line = xml, *next; copy && *line; line = next) {
+        size_t n = strcspn(line, "\n");
+        next = line + n + (line[n] == '\n');
+        bool keep = true;
+        const char *info = strstr(line, "<info name=\"");
+        for (int i = 0; info && info < line + n && private_keys[i]; i++) {
+            const char *key = strstr(info, private_keys[i]);
+            keep &= !key || key >= line + n;
+        }
+        if (keep) {
+            memcpy(to, line, (size_t)(next - line));
+            to += next - line;
+        }
+    }
+    if (copy)
+        *to = '\0';
+    return copy;
+}
+
 bool machine_detect(struct machine *m, char *error, size_t size)
 {
     *m = (struct machine){.isa = isa_detect()};
@@ -554,7 +578,7 @@ bool machine_detect(struct machine *m, char *error, size_t size)
     char *xml = NULL;
     int length = 0;
     if (good && !hwloc_topology_export_xmlbuffer(topology, &xml, &length, 0)) {
-        m->topology_xml = strdup(xml);
+        m->topology_xml = without_names(xml);
         hwloc_free_xmlbuffer(topology, xml);
     }
     hwloc_topology_destroy(topology);

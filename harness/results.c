@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #include "results.h"
 #include "build_info.h"
+#include "system.h"
 #include "whole_file.h"
 
 #include <errno.h>
@@ -100,24 +101,32 @@ static bool set_latest(const struct results *r, char error[ERROR_TEXT])
     return true;
 }
 
-bool results_write(const struct results *r, const struct machine *m, json_t *document,
-                   char error[ERROR_TEXT])
+static bool write_json(const struct results *r, const char *name, const json_t *document,
+                       char error[ERROR_TEXT])
 {
     char path[RESULTS_PATH + 32];
     char *text = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     if (!text)
-        return explain(error, "the results cannot be written as JSON: a string is not UTF-8");
+        return explain(error, "%s cannot be written as JSON: a string is not UTF-8", name);
+    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    const struct piece pieces[] = {{text, strlen(text)}, {"\n", 1}};
+    bool good = whole_file_write(path, pieces, 2, error);
+    free(text);
+    return good;
+}
+
+bool results_write(const struct results *r, const struct machine *m, const json_t *document,
+                   const json_t *system, char error[ERROR_TEXT])
+{
+    char path[RESULTS_PATH + 32];
     bool good = true;
     if (m->topology_xml) {
         snprintf(path, sizeof path, "%s/topology.xml", r->folder);
         good = whole_file_write(path, &(struct piece){m->topology_xml, strlen(m->topology_xml)}, 1,
                                 error);
     }
-    snprintf(path, sizeof path, "%s/bench.json", r->folder);
-    const struct piece pieces[] = {{text, strlen(text)}, {"\n", 1}};
-    good = good && whole_file_write(path, pieces, 2, error);
-    free(text);
-    return good && set_latest(r, error);
+    return good && write_json(r, "system.json", system, error) &&
+           write_json(r, "bench.json", document, error) && set_latest(r, error);
 }
 
 /* Context */
@@ -162,6 +171,7 @@ json_t *machine_json(const struct machine *m)
     set_whole(caches, "l2", (int64_t)m->l2);
     set_whole(caches, "llc", (int64_t)m->llc);
     json_object_set_new(o, "cache_bytes", caches);
+    system_describe(o);
     set_whole(o, "memory_bytes", (int64_t)m->memory);
     set_whole(o, "usable_cpus", m->cpu_count);
     if (m->quota > 0)
@@ -210,8 +220,11 @@ static json_t *command_line(const struct run_facts *facts)
 {
     char text[2048];
     size_t n = (size_t)snprintf(text, sizeof text, "batchmark");
-    for (int i = 0; i < facts->argc && n < sizeof text; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, " %s", facts->argv[i]);
+    for (int i = 0; i < facts->argc && n < sizeof text; i++) {
+        char word[512];
+        public_path(word, sizeof word, facts->argv[i]);
+        n += (size_t)snprintf(text + n, sizeof text - n, " %s", word);
+    }
     return json_string(text);
 }
 
@@ -247,7 +260,7 @@ static json_t *peers_json(void)
 
 static json_t *context(const struct machine *m, const struct run_facts *facts)
 {
-    char date[64], host[20], runtime[64] = "";
+    char date[64], host[20], set[256], runtime[64] = "";
     time_t t = time(NULL);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S%z", localtime(&t));
     hash_host(host);
@@ -265,6 +278,7 @@ static json_t *context(const struct machine *m, const struct run_facts *facts)
     json_object_set_new(c, "load_avg", json_pack("[f]", m->load));
     set_text(c, "library_build_type", "release");
 
+    set_whole(c, "schema_version", RESULTS_SCHEMA);
     json_object_set_new(c, "machine", machine_json(m));
     set_text(c, "isa_cap", isa_names[facts->options->cap]);
     set_text(c, "commit", build_commit);
@@ -277,7 +291,10 @@ static json_t *context(const struct machine *m, const struct run_facts *facts)
     set_whole(c, "openmp_version", _OPENMP);
     set_whole(c, "seed", (int64_t)facts->options->seed);
     set_text(c, "plan", plan_names[facts->options->plan]);
-    set_text(c, "set", facts->options->set);
+    public_path(set, sizeof set, facts->options->set ? facts->options->set : "");
+    set_text(c, "set", set);
+    if (facts->options->slowdown > 0)
+        set_number(c, "planted_slowdown", facts->options->slowdown);
     json_object_set_new(c, "peers", peers_json());
     json_object_set_new(c, "command", command_line(facts));
     json_t *warnings = json_array();

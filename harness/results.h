@@ -1,4 +1,5 @@
-/* The folder of a run: bench.json in Google Benchmark's format, topology.xml beside it, and the link `latest`.
+/* The folder of a run: bench.json in Google Benchmark's format, system.json and topology.xml beside it, and the link
+ * `latest`. results/schema.json says what the files hold.
  *
  *   results/<machine>/<date>_<commit>/bench.json
  *   results/<machine>/latest -> <date>_<commit>
@@ -14,6 +15,9 @@
 
 #define RESULTS_PATH 512
 
+/* Of results/schema.json; another number where readers of the old files would misunderstand the new. */
+#define RESULTS_SCHEMA 1
+
 struct results {
     char folder[RESULTS_PATH];
     char latest[RESULTS_PATH]; /* the link to set, "" where the folder was the user's choice */
@@ -28,9 +32,9 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
 /* Removes the folder again if this run made it and nothing is in it. */
 void results_abandon(struct results *r);
 
-/* Writes both files, whole or not at all, and sets the link. False: `error` holds one line. */
-bool results_write(const struct results *r, const struct machine *m, json_t *document,
-                   char error[ERROR_TEXT]);
+/* Writes the files, each whole or not at all, and sets the link. False: `error` holds one line. */
+bool results_write(const struct results *r, const struct machine *m, const json_t *document,
+                   const json_t *system, char error[ERROR_TEXT]);
 
 /* What the run says about itself: becomes the JSON's context. */
 struct run_facts {

@@ -2,6 +2,7 @@
  * how long anything takes. */
 #include "bench.h"
 #include "results.h"
+#include "system.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -298,6 +299,64 @@ static void json_has_the_library_s_shape(void **state)
     row_free(&rows[0]);
 }
 
+/* What a command line says in public, and what the document about the system has. */
+static void nothing_private_is_written(void **state)
+{
+    (void)state;
+    static const char *const words[][2] = {{"/home/ann/data", ".../data"},
+                                           {"--out=/home/ann/r", "--out=.../r"},
+                                           {"~ann/x", ".../x"},
+                                           {"conv_fwd/direct*", "conv_fwd/direct*"},
+                                           {"build/data", "build/data"},
+                                           {"1,max", "1,max"},
+                                           {"--data=build/x", "--data=build/x"},
+                                           {"", ""}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char text[64];
+        public_path(text, sizeof text, words[i][0]);
+        assert_string_equal(text, words[i][1]);
+    }
+
+    char command[] = "--out", value[] = "/home/ann/results", *argv[] = {command, value},
+         host[256] = "";
+    const struct bench_options options = {.seed = 7, .set = "/home/ann/set.txt"};
+    struct run_facts facts = {.argc = 2, .argv = argv, .options = &options};
+    struct machine real;
+    char error[ERROR_TEXT];
+    struct conditions before, after;
+    assert_true(machine_detect(&real, error, sizeof error));
+    conditions_read(&before);
+    json_t *d = results_document(&real, &facts, NULL, 0);
+    setenv("OMP_TEST_OF_OURS", "/home/ann/policy", 1);
+    conditions_read(&after);
+    json_t *system = system_document(json_object_get(d, "context"), &real, &before, &after);
+    static const char *const wanted[] = {"schema_version", "machine",   "isa_cap",
+                                         "commit",         "compiler",  "command",
+                                         "clock_mhz",      "libraries", "conditions"};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        assert_non_null(json_object_get(system, wanted[i]));
+    assert_null(json_object_get(system, "executable"));
+    double mhz = json_real_value(json_object_get(json_object_get(system, "clock_mhz"), "scalar"));
+    assert_true(mhz > 50 && mhz < 10000);
+    json_t *m = json_object_get(system, "machine");
+    assert_non_null(json_object_get(m, "kernel"));
+    assert_true(json_real_value(json_object_get(m, "page_bytes")) >= 4096);
+    char *text = json_dumps(system, 0);
+    gethostname(host, sizeof host - 1);
+    assert_null(strstr(text, "/home"));
+    assert_non_null(strstr(text, ".../policy"));
+    /* Names as short as "a" would be found in any text. */
+    if (strlen(host) > 3)
+        assert_null(strstr(text, host));
+    assert_null(strstr(real.topology_xml, "HostName"));
+    assert_non_null(strstr(real.topology_xml, "<topology"));
+    unsetenv("OMP_TEST_OF_OURS");
+    free(text);
+    json_decref(system);
+    json_decref(d);
+    machine_free(&real);
+}
+
 static void results_folder(void **state)
 {
     (void)state;
@@ -321,8 +380,12 @@ static void results_folder(void **state)
 
     assert_true(results_open(&r, &machine, NULL, error));
     json_t *document = json_pack("{s:[]}", "benchmarks");
-    assert_true(results_write(&r, &machine, document, error));
-    assert_true(results_write(&r, &machine, document, error));
+    json_t *about = json_pack("{s:i}", "schema_version", RESULTS_SCHEMA);
+    assert_true(results_write(&r, &machine, document, about, error));
+    assert_true(results_write(&r, &machine, document, about, error));
+    snprintf(path, sizeof path, "%s/system.json", r.folder);
+    assert_int_equal(stat(path, &s), 0);
+    json_decref(about);
     snprintf(path, sizeof path, "%s/bench.json", r.latest);
     json_t *again = json_load_file(path, 0, NULL);
     assert_true(json_equal(again, document));
@@ -425,6 +488,7 @@ int main(void)
         cmocka_unit_test(thread_lists),
         cmocka_unit_test(plan_brings_its_ceilings),
         cmocka_unit_test(json_has_the_library_s_shape),
+        cmocka_unit_test(nothing_private_is_written),
         cmocka_unit_test(results_folder),
         cmocka_unit_test(end_to_end),
     };

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""Checks every run under results/ against results/schema.json, and for what the schema cannot say.
+
+    scripts/check_results.py [FOLDER...]     runs; all of results/*/* where none is given
+
+Besides the schema: medians are those of their repetitions, the folder is where the run says it belongs, and no file
+names a host, a person or a folder of theirs. Exit status 1 where anything is found, one line each.
+"""
+
+import json
+import lzma
+import re
+import sys
+from pathlib import Path
+
+import jsonschema
+
+from results import ROOT, ResultsError, load_rows, read_document
+
+SCHEMA = ROOT / "results" / "schema.json"
+# Folders of people, names of hosts, numbers of machines.
+PRIVATE = re.compile(r"/home/\w|/root/|/Users/\w|~\w+/|HostName|DMI\w*Serial|DMI\w*UUID|AssetTag|[\w.]+@[\w-]+\.\w")
+TEXTS = (".json", ".jsonl", ".xml", ".txt", ".md", ".csv", ".svg", ".log")
+# The most that is said about one file.
+SHOWN = 5
+
+
+def validator(part):
+    """A validator for one kind of file: bench, system or train."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return jsonschema.Draft7Validator({**schema, "$ref": f"#/definitions/{part}"})
+
+
+def against_schema(document, part):
+    """What one document has that its schema forbids, as text."""
+    found = []
+    for error in validator(part).iter_errors(document):
+        where = "/".join(map(str, error.absolute_path)) or "the document"
+        found.append(f"{where}: {error.message[:160]}")
+    return found
+
+
+def check_bench(folder):
+    """The rows: schema, and medians that are medians. Returns (findings, context)."""
+    context, rows = load_rows(folder / "bench.json")
+    found = against_schema(read_document(folder / "bench.json"), "bench")
+    for row in rows:
+        written = row.get("median_time")
+        if written is not None and abs(written * 1e-9 / row.seconds - 1) > 1e-6:
+            found.append(f"{row.name}: the median is not that of the repetitions: edited?")
+    slug = (context.get("machine") or {}).get("slug")
+    if slug and folder.parent.parent == ROOT / "results" and folder.parent.name != slug:
+        found.append(f"a run of {slug} in the folder of another machine")
+    return found, context
+
+
+def check_system(folder, context):
+    """system.json, which runs have since results carry a schema version."""
+    path = folder / "system.json"
+    if not path.exists():
+        return ["no system.json beside it"] if "schema_version" in context else []
+    system = json.loads(path.read_text(encoding="utf-8"))
+    found = against_schema(system, "system")
+    if system.get("host_name") != context.get("host_name") or system.get("command") != context.get("command"):
+        found.append("system.json is of another run than bench.json")
+    return found
+
+
+def check_training(path):
+    """Each line of a training log."""
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        found += [f"line {number}: {text}" for text in against_schema(json.loads(line), "train")]
+    return found
+
+
+def check_private(path):
+    """Words that say whose machine it was."""
+    data = path.read_bytes()
+    text = (lzma.decompress(data) if path.suffix == ".xz" else data).decode("utf-8", "replace")
+    return [f"names {m[0]!r}: private, take it out" for m in PRIVATE.finditer(text)]
+
+
+def check_run(folder):
+    """{file name: findings} of one run."""
+    found = {}
+    found["bench.json"], context = check_bench(folder)
+    found["system.json"] = check_system(folder, context)
+    for path in sorted(folder.glob("train*.jsonl")):
+        found[path.name] = check_training(path)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in TEXTS or path.name.endswith(".json.xz"):
+            found.setdefault(path.name, []).extend(check_private(path))
+    return found
+
+
+def runs():
+    """All runs under results/, links left out."""
+    folders = sorted({p.parent for p in (ROOT / "results").glob("*/*/bench.json*")})
+    return [f for f in folders if not f.is_symlink()]
+
+
+def main():
+    """Prints what is wrong."""
+    folders = [Path(f).absolute() for f in sys.argv[1:]] or runs()
+    count = 0
+    for folder in folders:
+        try:
+            found = check_run(folder)
+        except (ResultsError, OSError, ValueError, lzma.LZMAError) as error:
+            found = {"": [str(error)]}
+        for name, lines in found.items():
+            for line in lines[:SHOWN]:
+                print(f"{folder.parent.name}/{folder.name}/{name}: {line}")
+            if len(lines) > SHOWN:
+                print(f"{folder.parent.name}/{folder.name}/{name}: and {len(lines) - SHOWN} more")
+            count += len(lines)
+    print(f"check-results: {len(folders)} runs, {count} findings")
+    return int(count > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
