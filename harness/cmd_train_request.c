@@ -18,7 +18,8 @@ static const char help[] =
     "kernel it picks is verified against the float64 reference before the first step.\n\n"
     "NETWORK is a preset (--list) or text, layers separated by ';':\n"
     "  conv OUT KxK [same] [stride S] [nobias]     dense OUT [nobias]     relu  sigmoid  tanh\n"
-    "  bn [eps E] [momentum M]                     maxpool K [stride S]     flatten     dropout P\n"
+    "  bn [pytorch|keras|keras3|onnx] [eps E] [momentum M|cumulative] [population] [affine off]\n"
+    "     [running off] [frozen]                   maxpool K [stride S]     flatten     dropout P\n"
     "  avgpool K [stride S]     avgpool global\n"
     "  'conv 32 3x3 same; bn; relu; maxpool 2; dense 10'\n\n"
     "  --data DIR|synthetic[:TRAIN[:TEST]]\n"
@@ -431,11 +432,12 @@ static bool choose_bn(struct run *run, struct shape image)
     if (r->bn < 0 && r->bias <= BIAS_KEEP)
         return true;
     char *text = malloc(NET_TEXT);
-    bool good = text && net_text_place_bn(&run->layers, r->bn < 0 ? BN_KEEP : (enum bn_place)r->bn,
-                                          r->bias == BIAS_DROP, text);
+    bool good = text || explain(error, "out of memory for the network's text");
+    good = good &&
+           net_text_place_bn(&run->layers, r->bn < 0 ? BN_KEEP : (enum bn_place)r->bn,
+                             r->bias == BIAS_DROP, text, error) &&
+           net_text_parse(text, image, &run->layers, error);
     if (!good) {
-        wrong_use("out of memory, or network too long, for --bn and --bias");
-    } else if (!(good = net_text_parse(text, image, &run->layers, error))) {
         wrong_use("%s", error);
     } else {
         free(run->text);

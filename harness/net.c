@@ -23,7 +23,7 @@ struct layer_state {
     float *weight, *bias;              /* conv, dense; gamma and beta of bn */
     float *diff_weight, *diff_bias;    /* of the loss */
     float *mean, *variance;            /* bn: of the batch */
-    float *running_mean, *running_var; /* bn */
+    float *running_mean, *running_var; /* bn, if it has them */
     uint8_t *chosen;                   /* maxpool */
 };
 
@@ -129,12 +129,13 @@ static int64_t largest_batch(const struct net_options *o)
 
 static int64_t weight_count(const struct layer *l)
 {
-    return l->kind == LAYER_BN ? l->src.c : layer_parameters(l) - (l->bias ? l->dst.c : 0);
+    return l->kind == LAYER_BN ? layer_parameters(l) / 2
+                               : layer_parameters(l) - (l->bias ? l->dst.c : 0);
 }
 
 static int64_t bias_count(const struct layer *l)
 {
-    return l->kind == LAYER_BN ? l->src.c : l->bias ? l->dst.c : 0;
+    return l->kind == LAYER_BN ? layer_parameters(l) / 2 : l->bias ? l->dst.c : 0;
 }
 
 /* Does layer i work in another layout than what it is given? */
@@ -151,7 +152,8 @@ static bool pools(const struct net *n, int i)
     const struct layer *l = &n->text.layers[i];
     const struct layer_state *s = &n->state[i];
     if (n->options.fuse == FUSE_OFF || i < 0 || i + 2 >= n->text.count || l->kind != LAYER_BN ||
-        l[1].kind != LAYER_RELU || l[2].kind != LAYER_MAXPOOL || l[2].kh != 2 || l[2].stride != 2)
+        l->frozen || l[1].kind != LAYER_RELU || l[2].kind != LAYER_MAXPOOL || l[2].kh != 2 ||
+        l[2].stride != 2)
         return false;
     if (s->layout != NCHW || s[1].layout != NCHW || s[2].layout != NCHW)
         return false;
@@ -234,13 +236,32 @@ static void name_tensors(struct net *n, int i)
     else if (l->kind == LAYER_DENSE)
         add_tensor(n, i, "weight", s->weight, s->diff_weight, 2,
                    (const int64_t[4]){l->dst.c, l->src.c});
-    else if (l->kind == LAYER_BN)
+    else if (l->kind == LAYER_BN && l->affine)
         add_tensor(n, i, "weight", s->weight, s->diff_weight, 1, (const int64_t[4]){l->src.c});
-    if (s->bias)
+    if (bias_count(l))
         add_tensor(n, i, "bias", s->bias, s->diff_bias, 1, (const int64_t[4]){bias_count(l)});
-    if (l->kind == LAYER_BN) {
+    if (l->kind == LAYER_BN && l->running) {
         add_tensor(n, i, "running_mean", s->running_mean, NULL, 1, (const int64_t[4]){l->src.c});
         add_tensor(n, i, "running_var", s->running_var, NULL, 1, (const int64_t[4]){l->src.c});
+    }
+}
+
+/* What a bn has that is not trained. Without gamma and beta it computes with 1 and 0, whose gradients nobody reads. */
+static void make_bn(struct net *n, int i, bool *good)
+{
+    const struct layer *l = &n->text.layers[i];
+    struct layer_state *s = &n->state[i];
+    s->mean = own_floats(n, l->src.c, good);
+    s->variance = own_floats(n, l->src.c, good);
+    if (l->running) {
+        s->running_mean = own_floats(n, l->src.c, good);
+        s->running_var = own_floats(n, l->src.c, good);
+    }
+    if (!l->affine) {
+        s->weight = own_floats(n, l->src.c, good);
+        s->bias = own_floats(n, l->src.c, good);
+        s->diff_weight = own_floats(n, l->src.c, good);
+        s->diff_bias = own_floats(n, l->src.c, good);
     }
 }
 
@@ -273,12 +294,8 @@ static bool make_parameters(struct net *n)
             s->diff_bias = n->gradients + at;
             at += padded(bias_count(l));
         }
-        if (l->kind == LAYER_BN) {
-            s->mean = own_floats(n, l->src.c, &good);
-            s->variance = own_floats(n, l->src.c, &good);
-            s->running_mean = own_floats(n, l->src.c, &good);
-            s->running_var = own_floats(n, l->src.c, &good);
-        }
+        if (l->kind == LAYER_BN)
+            make_bn(n, i, &good);
         if (good)
             name_tensors(n, i);
     }
@@ -341,7 +358,9 @@ static void init_weights(struct net *n)
         struct layer_state *s = &n->state[i];
         if (l->kind == LAYER_BN) {
             for (int64_t c = 0; c < l->src.c; c++)
-                s->weight[c] = s->running_var[c] = 1;
+                s->weight[c] = 1;
+            for (int64_t c = 0; l->running && c < l->src.c; c++)
+                s->running_var[c] = 1;
             continue;
         }
         if (!weight_count(l))
@@ -436,12 +455,13 @@ struct net_op net_op(const struct net_text *text, int layer, enum phase phase, i
         return (struct net_op){conv[phase], conv_problem(l, mb), alike(layout)};
     case LAYER_DENSE: return phase == BWD_DATA && layer == first ? none : dense_op(l, phase, mb);
     case LAYER_BN:
-        if (phase == BWD_WEIGHTS)
+        /* The way back through a frozen one is no operation of the registry. */
+        if (phase == BWD_WEIGHTS || (backward && l->frozen))
             return none;
-        return (struct net_op){backward    ? fused ? "bn_relu_bwd" : "bn_bwd"
-                               : !training ? "bn_fwd_infer"
-                               : fused     ? "bn_relu_fwd_train"
-                                           : "bn_fwd_train",
+        return (struct net_op){backward                       ? fused ? "bn_relu_bwd" : "bn_bwd"
+                               : !layer_by_batch(l, training) ? "bn_fwd_infer"
+                               : fused                        ? "bn_relu_fwd_train"
+                                                              : "bn_fwd_train",
                                bn_problem(l, mb), alike(layout)};
     default: return none;
     }
@@ -543,16 +563,18 @@ static void bind_dense(const struct layer_state *s, struct call *c)
     weights[DST] = s->diff_weight;
 }
 
-static void bind_bn(const struct layer_state *s, struct call *c, const struct pass *p, bool fused)
+static void bind_bn(const struct layer *l, const struct layer_state *s, struct call *c,
+                    const struct pass *p, bool fused)
 {
+    const bool by_batch = layer_by_batch(l, p->training);
     float **fwd = c[FWD].args.t, **data = c[BWD_DATA].args.t;
     fwd[SRC] = data[SRC] = s->src;
     fwd[GAMMA] = data[GAMMA] = s->weight;
     fwd[BETA] = s->bias;
     data[BETA] = fused ? s->bias : NULL;
     fwd[DST] = s->dst;
-    fwd[MEAN] = p->training ? s->mean : s->running_mean;
-    fwd[VARIANCE] = p->training ? s->variance : s->running_var;
+    fwd[MEAN] = by_batch ? s->mean : s->running_mean;
+    fwd[VARIANCE] = by_batch ? s->variance : s->running_var;
     data[MEAN] = s->mean;
     data[VARIANCE] = s->variance;
     data[DIFF_DST] = s->diff_dst;
@@ -573,8 +595,8 @@ static void bind_reorders(struct net *n, int i, struct call *c)
 /* Can bn and the relu after it be one operation? False with `error` untouched where they simply are not. */
 static bool fusible(const struct net *n, const struct pass *p, int i)
 {
-    if (!p->training || n->options.fuse == FUSE_OFF || i + 1 == n->text.count ||
-        n->text.layers[i + 1].kind != LAYER_RELU || reordered(n, i + 1))
+    if (!p->training || n->options.fuse == FUSE_OFF || n->text.layers[i].frozen ||
+        i + 1 == n->text.count || n->text.layers[i + 1].kind != LAYER_RELU || reordered(n, i + 1))
         return false;
     struct problem problem = bn_problem(&n->text.layers[i], p->mb);
     struct formats f = alike(n->state[i].layout);
@@ -589,7 +611,7 @@ static bool gathers(const struct net *n, const struct pass *p, int i)
     const struct layer *l = &n->text.layers[i];
     const struct net_options *o = &n->options;
     if (!p->training || o->fuse == FUSE_OFF || o->fuse == FUSE_ON || l->kind != LAYER_CONV ||
-        i + 1 == n->text.count || l[1].kind != LAYER_BN)
+        i + 1 == n->text.count || l[1].kind != LAYER_BN || l[1].frozen)
         return false;
     if (o->fuse == FUSE_STATS)
         return true;
@@ -619,7 +641,7 @@ static bool lower(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
     else if (kind == LAYER_DENSE)
         bind_dense(&n->state[i], c);
     else if (kind == LAYER_BN)
-        bind_bn(&n->state[i], c, p, p->fused[i]);
+        bind_bn(&n->text.layers[i], &n->state[i], c, p, p->fused[i]);
     if (p->gathers[i]) {
         c[FWD].args.t[MEAN] = n->state[i + 1].mean;
         c[FWD].args.t[VARIANCE] = n->state[i + 1].variance;
@@ -736,9 +758,15 @@ static void run_call(const struct call *c)
     c->entry->variant->run(&c->args);
 }
 
+/* Channels that lie together. */
+static int64_t lanes_of(const struct layer *l, enum layout layout)
+{
+    return layout == NCHW16C ? 16 : layout == NHWC ? l->src.c : 1;
+}
+
 struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout)
 {
-    int64_t lanes = layout == NCHW16C ? 16 : layout == NHWC ? l->src.c : 1;
+    const int64_t lanes = lanes_of(l, layout);
     return (struct maxpool){.planes = mb * div_up(l->src.c, lanes),
                             .lanes = lanes,
                             .ih = l->src.h,
@@ -822,6 +850,27 @@ static void run_bn_pool(const struct net *n, const struct pass *p, int i, bool b
                                                                  n->options.hints.threads);
 }
 
+/* Back through a bn that keeps to its running statistics. */
+static void run_frozen(const struct net *n, const struct pass *p, int i)
+{
+    const struct layer *l = &n->text.layers[i];
+    const struct layer_state *s = &n->state[i];
+    const struct bn_frozen frozen = {.images = p->mb,
+                                     .channels = l->src.c,
+                                     .lanes = lanes_of(l, s->layout),
+                                     .pixels = l->src.h * l->src.w,
+                                     .eps = l->eps};
+    const struct bn_frozen_tensors t = {.src = s->src,
+                                        .gamma = s->weight,
+                                        .mean = s->running_mean,
+                                        .variance = s->running_var,
+                                        .diff_dst = s->diff_dst,
+                                        .diff_src = s->diff_src,
+                                        .diff_gamma = s->diff_weight,
+                                        .diff_beta = s->diff_bias};
+    n->layers->bn_frozen_bwd(&frozen, &t, n->options.hints.threads);
+}
+
 static void layer_forward(struct net *n, const struct pass *p, int i)
 {
     const struct layer *l = &n->text.layers[i];
@@ -835,8 +884,10 @@ static void layer_forward(struct net *n, const struct pass *p, int i)
     if (p->calls[i][FWD].entry)
         run_call(&p->calls[i][FWD]);
     if (l->kind == LAYER_BN && p->training && !n->looking) {
-        bn_running_update(l->src.c, p->mb * l->src.h * l->src.w, l->momentum, s->mean, s->variance,
-                          s->running_mean, s->running_var);
+        if (l->running && !l->frozen)
+            bn_running_update(l->src.c, p->mb * l->src.h * l->src.w,
+                              l->cumulative ? 1 / (double)n->steps : l->momentum, l->population,
+                              s->mean, s->variance, s->running_mean, s->running_var);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {
         n->layers->relu_fwd(s->dst, p->mb * volume_in(&l->dst, s->layout), threads);
     } else if (l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH) {
@@ -870,6 +921,8 @@ static void layer_backward(struct net *n, const struct pass *p, int i)
         run_call(&p->calls[i][BWD_WEIGHTS]);
     if (p->calls[i][BWD_DATA].entry)
         run_call(&p->calls[i][BWD_DATA]);
+    if (l->kind == LAYER_BN && l->frozen)
+        run_frozen(n, p, i);
     if (l->kind == LAYER_DENSE && s->bias) {
         n->layers->column_sums(p->mb, l->dst.c, s->diff_dst, s->diff_bias);
     } else if (l->kind == LAYER_RELU && !relu_is_fused(n, p, i)) {

@@ -19,6 +19,8 @@ static bool padded(const struct layer *l)
 
 static int taker(const struct net_text *n, int i)
 {
+    if (!n->layers[i].running)
+        return -1;
     if (i > 0 && has_weights(&n->layers[i - 1]))
         return i - 1;
     int next = i + 1;
@@ -84,10 +86,10 @@ struct affine {
 
 static struct affine channel(struct net *n, int bn, double eps, int64_t c)
 {
+    const float *gamma = tensor(n, bn, "weight"), *beta = tensor(n, bn, "bias");
     double rstd = 1 / sqrt((double)tensor(n, bn, "running_var")[c] + eps);
-    double scale = (double)tensor(n, bn, "weight")[c] * rstd;
-    double shift =
-        (double)tensor(n, bn, "bias")[c] - (double)tensor(n, bn, "running_mean")[c] * scale;
+    double scale = (gamma ? (double)gamma[c] : 1) * rstd;
+    double shift = (beta ? (double)beta[c] : 0) - (double)tensor(n, bn, "running_mean")[c] * scale;
     return (struct affine){scale, shift};
 }
 

@@ -99,8 +99,8 @@ double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_f
 /* Is a bn followed by a relu, which it can take into its own passes? */
 static bool fuses(const struct net_text *text, int layer)
 {
-    return text->layers[layer].kind == LAYER_BN && layer + 1 < text->count &&
-           text->layers[layer + 1].kind == LAYER_RELU;
+    return text->layers[layer].kind == LAYER_BN && !text->layers[layer].frozen &&
+           layer + 1 < text->count && text->layers[layer + 1].kind == LAYER_RELU;
 }
 
 static bool same_formats(struct formats a, struct formats b)

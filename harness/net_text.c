@@ -186,24 +186,86 @@ static bool read_dense(struct reader *r, struct layer *l)
     return true;
 }
 
-static bool read_bn(struct reader *r, struct layer *l)
+/* What others do by default. */
+static const struct {
+    const char *name;
+    double eps, momentum;
+    bool population;
+} conventions[] = {{"pytorch", DEFAULT_EPS, 0.1, false},
+                   {"keras", 1e-3, 0.01, false},
+                   {"keras3", 1e-3, 0.01, true},
+                   {"onnx", DEFAULT_EPS, 0.1, true}};
+enum { CONVENTIONS = sizeof conventions / sizeof conventions[0] };
+
+static struct layer plain_bn(void)
 {
-    *l = (struct layer){
-        .kind = LAYER_BN, .eps = DEFAULT_EPS, .momentum = 0.1, .src = l->src, .column = l->column};
-    l->dst = l->src;
-    while (!at_end_of_layer(r)) {
-        if (accept(r, "eps")) {
-            if (!read_real(r, 1e-12, 1, "eps is a number from 1e-12 to 1", &l->eps))
-                return false;
-        } else if (accept(r, "momentum")) {
-            if (!read_real(r, 0, 1, "momentum is a number from 0 to 1, the weight of the new value",
-                           &l->momentum))
-                return false;
-        } else {
-            return wrong(r, "bn takes eps E and momentum M");
+    return (struct layer){.kind = LAYER_BN,
+                          .eps = conventions[0].eps,
+                          .momentum = conventions[0].momentum,
+                          .affine = true,
+                          .running = true};
+}
+
+/* Takes the current word as a convention, if it is one. */
+static bool accept_convention(struct reader *r, struct layer *l)
+{
+    for (int i = 0; i < CONVENTIONS; i++) {
+        if (accept(r, conventions[i].name)) {
+            l->eps = conventions[i].eps;
+            l->momentum = conventions[i].momentum;
+            l->population = conventions[i].population;
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+/* "off" after the name of something a bn has. */
+static bool read_off(struct reader *r, bool *has)
+{
+    *has = false;
+    return accept(r, "off") || wrong(r, "write off, as in bn affine off; on is the default");
+}
+
+static bool read_momentum(struct reader *r, struct layer *l)
+{
+    if ((l->cumulative = accept(r, "cumulative")))
+        return true;
+    return read_real(r, 0, 1,
+                     "momentum is a number from 0 to 1, the weight of the new value, or cumulative",
+                     &l->momentum);
+}
+
+static bool read_bn(struct reader *r, struct layer *l)
+{
+    const struct layer given = *l;
+    const struct reader name = *r;
+    *l = plain_bn();
+    l->src = l->dst = given.src;
+    l->column = given.column;
+    accept_convention(r, l);
+    while (!at_end_of_layer(r)) {
+        bool good = true;
+        if (accept(r, "eps"))
+            good = read_real(r, 1e-12, 1, "eps is a number from 1e-12 to 1", &l->eps);
+        else if (accept(r, "momentum"))
+            good = read_momentum(r, l);
+        else if (accept(r, "population"))
+            l->population = true;
+        else if (accept(r, "affine"))
+            good = read_off(r, &l->affine);
+        else if (accept(r, "running"))
+            good = read_off(r, &l->running);
+        else if (accept(r, "frozen"))
+            l->frozen = true;
+        else
+            good = wrong(r, "bn takes pytorch, keras, keras3 or onnx first, then eps E, momentum M "
+                            "or cumulative, population, affine off, running off, frozen");
+        if (!good)
+            return false;
+    }
+    return (l->running || !l->frozen) ||
+           wrong(&name, "frozen keeps to running statistics, which running off leaves out");
 }
 
 static bool read_pool(struct reader *r, enum layer_kind kind, struct layer *l)
@@ -375,8 +437,42 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
     return true;
 }
 
+/* With as many digits as make it the same number again. */
+#define REAL_TEXT 32
+static char *real_print(double x, char text[REAL_TEXT])
+{
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, REAL_TEXT, "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            break;
+    }
+    return text;
+}
+
+static void bn_print(const struct layer *l, char *at, size_t room)
+{
+    char eps[REAL_TEXT], momentum[REAL_TEXT];
+    const struct layer plain = plain_bn();
+    const bool numbers = l->eps != plain.eps || l->momentum != plain.momentum || l->cumulative;
+    real_print(l->eps, eps);
+    real_print(l->momentum, momentum);
+    snprintf(at, room, "%s%s%s%s%s%s%s%s", numbers ? " eps " : "", numbers ? eps : "",
+             numbers ? " momentum " : "",
+             !numbers        ? ""
+             : l->cumulative ? "cumulative"
+                             : momentum,
+             l->population ? " population" : "", l->affine ? "" : " affine off",
+             l->running ? "" : " running off", l->frozen ? " frozen" : "");
+}
+
+bool layer_by_batch(const struct layer *l, bool training)
+{
+    return !l->running || (training && !l->frozen);
+}
+
 char *layer_print(const struct layer *l, char text[LAYER_TEXT])
 {
+    char number[REAL_TEXT];
     int n = snprintf(text, LAYER_TEXT, "%s", layer_names[l->kind]);
     char *at = text + n;
     size_t room = LAYER_TEXT - (size_t)n;
@@ -392,7 +488,7 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
     } else if (l->kind == LAYER_DENSE) {
         snprintf(at, room, " %lld%s", (long long)l->dst.c, nobias);
     } else if (l->kind == LAYER_DROPOUT) {
-        snprintf(at, room, " %g", l->rate);
+        snprintf(at, room, " %s", real_print(l->rate, number));
     } else if (l->kind == LAYER_SOFTMAX) {
         snprintf(at, room, " stray");
     } else if (l->kind == LAYER_AVGPOOL && l->kh == l->src.h && l->kw == l->src.w) {
@@ -401,8 +497,8 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
         snprintf(at, room, " %lld stride %lld", (long long)l->kh, (long long)l->stride);
     } else if (l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL) {
         snprintf(at, room, " %lld", (long long)l->kh);
-    } else if (l->kind == LAYER_BN && (l->eps != DEFAULT_EPS || l->momentum != 0.1)) {
-        snprintf(at, room, " eps %g momentum %g", l->eps, l->momentum);
+    } else if (l->kind == LAYER_BN) {
+        bn_print(l, at, room);
     }
     return text;
 }
@@ -412,14 +508,24 @@ static bool is_activation(const struct layer *l)
     return l->kind == LAYER_RELU || l->kind == LAYER_SIGMOID || l->kind == LAYER_TANH;
 }
 
-/* The bn that belongs to the activation at i, or NULL: one between two activations is the later one's. */
+/* Do the bn before and the one after the activation at i belong to it? One between two activations is the later one's. */
+static bool has_before(const struct net_text *n, int i)
+{
+    return i > 0 && n->layers[i - 1].kind == LAYER_BN;
+}
+
+static bool has_after(const struct net_text *n, int i)
+{
+    const struct layer *l = &n->layers[i];
+    bool after = i + 1 < n->count && l[1].kind == LAYER_BN;
+    return after && !(i + 2 < n->count && is_activation(&l[2]));
+}
+
+/* The bn that belongs to the activation at i, or NULL. */
 static const struct layer *bn_of(const struct net_text *n, int i)
 {
     const struct layer *l = &n->layers[i];
-    if (i > 0 && l[-1].kind == LAYER_BN)
-        return &l[-1];
-    bool after = i + 1 < n->count && l[1].kind == LAYER_BN;
-    return after && !(i + 2 < n->count && is_activation(&l[2])) ? &l[1] : NULL;
+    return has_before(n, i) ? l - 1 : has_after(n, i) ? l + 1 : NULL;
 }
 
 /* Does the layer at i belong to an activation beside it? */
@@ -430,9 +536,9 @@ static bool beside_activation(const struct net_text *n, int i)
 }
 
 bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_bias,
-                       char text[NET_TEXT])
+                       char text[NET_TEXT], char error[ERROR_TEXT])
 {
-    const struct layer plain = {.kind = LAYER_BN, .eps = DEFAULT_EPS, .momentum = 0.1};
+    const struct layer plain = plain_bn();
     static struct layer out[2 * MAX_LAYERS];
     int count = 0;
     bool any = false;
@@ -444,6 +550,12 @@ bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_
     }
     for (int i = 0; i < n->count; i++) {
         const struct layer *l = &n->layers[i], *bn = NULL;
+        if (is_activation(l) && (place == BN_BEFORE || place == BN_AFTER) && has_before(n, i) &&
+            has_after(n, i))
+            return explain(error,
+                           "network, column %d: this %s has a bn on either side; leave out the one "
+                           "that --bn is not about",
+                           l->column, layer_names[l->kind]);
         if (l->kind == LAYER_BN && (place == BN_OFF || (place != BN_ON && beside_activation(n, i))))
             continue;
         if (is_activation(l) && place != BN_OFF)
@@ -462,10 +574,11 @@ bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_
         char layer[LAYER_TEXT];
         int more = snprintf(text + used, NET_TEXT - used, "%s%s", i ? "; " : "",
                             layer_print(&out[i], layer));
-        if ((used += (size_t)more) >= NET_TEXT)
-            return false;
+        used += (size_t)more;
+        if (used >= NET_TEXT || count > MAX_LAYERS)
+            return explain(error, "network: too long with the bn of --bn");
     }
-    return count <= MAX_LAYERS;
+    return true;
 }
 
 int64_t layer_parameters(const struct layer *l)

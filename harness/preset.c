@@ -18,8 +18,7 @@
     "relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10"
 /* BN stands after the activation, as that text has it. */
 #define MLP(bn, end) "dense 256; relu; " bn "dense 128; relu; " bn "dense 10" end
-/* Keras' BN: eps 1e-3, and 0.01 of the new statistics. */
-#define KERAS_BN "bn eps 1e-3 momentum 0.01; "
+#define KERAS_BN "bn keras; "
 #define VGG_BLOCK(act)                                                                             \
     "conv 60 3x3 same; " act "; conv 60 3x3 same; " act "; maxpool 2; dropout 0.15; "
 #define VGG(act)                                                                                   \

@@ -23,6 +23,12 @@ IMAGES = {  # channels, height, width, classes, images for training and test, by
     "cifar-100": (3, 32, 32, 100, 50000, 10000, 2),
     "mnist": (1, 28, 28, 10, 60000, 10000, 1),
 }
+CONVENTIONS = {  # eps, the weight of the new statistics, is the running variance that of the population?
+    "pytorch": (1e-5, 0.1, False),
+    "keras": (1e-3, 0.01, False),
+    "keras3": (1e-3, 0.01, True),
+    "onnx": (1e-5, 0.1, True),
+}
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "flatten": nn.Flatten}
 
 
@@ -52,6 +58,55 @@ def sizes(shape, module):
         return tuple(module(torch.zeros(1, *shape)).shape[1:])
 
 
+def population(kind):
+    """A batch normalization that keeps the variance of a batch as it is, where PyTorch's kind makes it unbiased."""
+
+    class Population(kind):
+        """Takes n / (n - 1) off what the last batch added."""
+
+        def forward(self, x):
+            before = self.running_var.clone() if self.training else None
+            y = super().forward(x)
+            if before is not None:
+                momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                count = x.numel() // x.shape[1]
+                kept = (1 - momentum) * before
+                self.running_var.copy_(kept + (self.running_var - kept) * (count - 1) / count)
+            return y
+
+    return Population
+
+
+def frozen(kind):
+    """A batch normalization that stays as in evaluation."""
+
+    class Frozen(kind):
+        """Training changes its gamma and beta alone."""
+
+        def train(self, _mode=True):
+            return super().train(False)
+
+    return Frozen
+
+
+def batch_norm(images, channels, words, option):
+    """The bn with these words after its name."""
+    eps, momentum, of_population = CONVENTIONS[words[0] if words and words[0] in CONVENTIONS else "pytorch"]
+    momentum = option.get("momentum", momentum)
+    kind = nn.BatchNorm2d if images else nn.BatchNorm1d
+    if of_population or "population" in words:
+        kind = population(kind)
+    if "frozen" in words:
+        kind = frozen(kind)
+    return kind(
+        channels,
+        eps=float(option.get("eps", eps)),
+        momentum=None if momentum == "cumulative" else float(momentum),
+        affine="affine" not in words,
+        track_running_stats="running" not in words,
+    )
+
+
 def sequential(text, data_set):
     """The network as an nn.Sequential with the layers numbered as ours are."""
     shape = IMAGES[data_set][:3]
@@ -64,7 +119,7 @@ def sequential(text, data_set):
 
     for layer in layers_of(text):
         kind, *rest = layer.split()
-        option = {name: float(rest[i + 1]) for i, name in enumerate(rest) if name in ("eps", "momentum", "stride")}
+        option = {name: rest[i + 1] for i, name in enumerate(rest) if name in ("eps", "momentum", "stride")}
         if kind == "conv":
             kernel = tuple(int(k) for k in rest[1].split("x"))
             stride = int(option.get("stride", 1))
@@ -77,8 +132,7 @@ def sequential(text, data_set):
                 add(nn.Flatten())
             add(nn.Linear(shape[0], int(rest[0]), bias="nobias" not in rest))
         elif kind == "bn":
-            bn = nn.BatchNorm2d if len(shape) > 1 else nn.BatchNorm1d
-            add(bn(shape[0], eps=option.get("eps", 1e-5), momentum=option.get("momentum", 0.1)))
+            add(batch_norm(len(shape) > 1, shape[0], rest, option))
         elif kind == "maxpool":
             add(nn.MaxPool2d(int(rest[0]), stride=int(option.get("stride", rest[0]))))
         elif kind == "avgpool" and rest[0] == "global":

@@ -78,6 +78,28 @@ def interrupt(arguments, kind, ready):
     return process.returncode, out, err
 
 
+def test_bn_of_every_convention_goes_on_bit_by_bit(folder):
+    network = (
+        "conv 4 3x3 stride 2; bn momentum cumulative; relu; conv 5 3x3; bn keras3 affine off; tanh; conv 6 3x3; bn frozen; "
+        "relu; maxpool 2; dense 10; bn running off"
+    )
+    at = Path(folder)
+    settings = [network, "--data", "synthetic:100:20", "--batch", 10]
+    good(*settings, "--steps", 12, "--save", at / "whole")
+    good(*settings, "--steps", 7, "--checkpoint", at / "kept")
+    good("--resume", at / "kept", "--steps", 12, "--save", at / "parts")
+    assert (at / "whole").read_bytes() == (at / "parts").read_bytes()
+    tensors, _ = load(at / "whole")
+    names = {name for name in tensors if name.split(".")[0] in ("1", "4", "7", "12")}
+    both, running = ("weight", "bias"), ("running_mean", "running_var")
+    assert names == {
+        f"{layer}.{part}"
+        for layer, parts in ((1, both + running), (4, running), (7, both + running), (12, both))
+        for part in parts
+    }
+    assert not tensors["7.running_mean"].any() and tensors["1.running_mean"].any()
+
+
 def test_an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on(folder):
     at = Path(folder)
     settings = [NETWORK, *SETTINGS]
@@ -255,3 +277,8 @@ def test_bn_goes_where_it_is_asked_for(folder, network, options, expected):
     path = Path(folder) / "w"
     good(network, *options, "--data", "synthetic:20:10", "--steps", 1, "--save", path)
     assert load(path)[1]["network"] == "flatten; " + expected
+
+
+def test_bn_on_both_sides_is_not_guessed_about():
+    for place in ("pre", "post"):
+        bad("column 15: this relu has a bn on either side", "dense 20; bn; relu; bn; dense 10", "--bn", place)

@@ -395,6 +395,62 @@ static void pixels_become_units(void **state)
         assert_true(units[i] == (float)(255 - i) - 100.5f);
 }
 
+/* The way back through given statistics, in each layout, against its definition. */
+static void frozen_lanes_agree(void **state)
+{
+    (void)state;
+    enum { IMAGES = 3, CHANNELS = 19, PIXELS = 37, ROOM = IMAGES * 32 * PIXELS };
+    static const int64_t lanes[] = {1, CHANNELS, 16};
+    float gamma[CHANNELS], mean[CHANNELS], variance[CHANNELS];
+    for (int c = 0; c < CHANNELS; c++) {
+        gamma[c] = noise(c);
+        mean[c] = 3 * noise(c + 100);
+        variance[c] = 1.5f + noise(c + 200);
+    }
+    for (size_t k = 0; k < sizeof lanes / sizeof *lanes; k++) {
+        const struct bn_frozen p = {IMAGES, CHANNELS, lanes[k], PIXELS, 1e-3};
+        static float src[ROOM], dy[ROOM], dx[2][ROOM];
+        float diff_gamma[2][CHANNELS], diff_beta[2][CHANNELS];
+        const int64_t blocks = div_up(CHANNELS, lanes[k]);
+        memset(src, 0, sizeof src);
+        memset(dy, 0, sizeof dy);
+        memset(dx, 0xff, sizeof dx);
+        double beta[CHANNELS] = {0}, dot[CHANNELS] = {0};
+        static int64_t place[IMAGES * CHANNELS * PIXELS];
+        for (int64_t i = 0; i < IMAGES * CHANNELS * PIXELS; i++) {
+            const int64_t n = i / PIXELS / CHANNELS, c = i / PIXELS % CHANNELS;
+            const int64_t at =
+                ((n * blocks + c / lanes[k]) * PIXELS + i % PIXELS) * lanes[k] + c % lanes[k];
+            place[i] = at;
+            src[at] = noise(i);
+            dy[at] = noise(i + 5555);
+            beta[c] += (double)dy[at];
+            dot[c] += (double)dy[at] * (src[at] - (double)mean[c]) / sqrt(variance[c] + 1e-3);
+        }
+        for (int run = 0; run < 2; run++) {
+            const struct bn_frozen_tensors t = {
+                src, gamma, mean, variance, dy, dx[run], diff_gamma[run], diff_beta[run]};
+            instance->bn_frozen_bwd(&p, &t, 1 + 2 * run);
+        }
+        for (int64_t i = 0; i < IMAGES * CHANNELS * PIXELS; i++) {
+            const int64_t c = i / PIXELS % CHANNELS;
+            assert_near(dx[0][place[i]], dy[place[i]] * gamma[c] / sqrt(variance[c] + 1e-3), 1e-6);
+        }
+        for (int64_t at = 0; at < IMAGES * blocks * PIXELS * lanes[k]; at++)
+            assert_true(at % (blocks * PIXELS * lanes[k]) / (PIXELS * lanes[k]) * lanes[k] +
+                                at % lanes[k] <
+                            CHANNELS ||
+                        dx[0][at] == 0);
+        for (int c = 0; c < CHANNELS; c++) {
+            assert_near(diff_beta[0][c], beta[c], 1e-5);
+            assert_near(diff_gamma[0][c], dot[c], 1e-4);
+        }
+        assert_memory_equal(dx[0], dx[1], sizeof dx[0]);
+        assert_memory_equal(diff_gamma[0], diff_gamma[1], sizeof diff_gamma[0]);
+        assert_memory_equal(diff_beta[0], diff_beta[1], sizeof diff_beta[0]);
+    }
+}
+
 static void loss_of_known_logits(void **state)
 {
     (void)state;
@@ -471,9 +527,12 @@ static void running_statistics_by_hand(void **state)
 {
     (void)state;
     float mean = 2, variance = 3, running_mean = 1, running_var = 1;
-    bn_running_update(1, 4, 0.1, &mean, &variance, &running_mean, &running_var);
+    bn_running_update(1, 4, 0.1, false, &mean, &variance, &running_mean, &running_var);
     assert_near(running_mean, 1.1, 1e-7);
     assert_near(running_var, 0.9 + 0.1 * 4, 1e-7); /* unbiased: 3 * 4 / 3 */
+    bn_running_update(1, 4, 0.5, true, &mean, &variance, &running_mean, &running_var);
+    assert_near(running_mean, 1.55, 1e-6);
+    assert_near(running_var, 0.5 * 1.3 + 0.5 * 3, 1e-6);
 }
 
 static void column_sums_any_width(void **state)
@@ -601,21 +660,35 @@ static void ref_conv(const struct layer *l, const double *x, const double *w, co
     }
 }
 
-static void ref_bn(const struct layer *l, const double *x, const double *gamma, const double *beta,
-                   double *y)
+/* Mean and biased variance of channel c of x[mb][channels][hw]. */
+static void ref_statistics(int64_t mb, int64_t channels, int64_t hw, const double *x, int64_t c,
+                           double *mean, double *variance)
 {
-    int64_t hw = l->src.h * l->src.w, count = SMALL_BATCH * hw;
+    const int64_t count = mb * hw;
+    *mean = *variance = 0;
+    for (int64_t i = 0; i < count; i++)
+        *mean += x[(i / hw * channels + c) * hw + i % hw] / (double)count;
+    for (int64_t i = 0; i < count; i++) {
+        double d = x[(i / hw * channels + c) * hw + i % hw] - *mean;
+        *variance += d * d / (double)count;
+    }
+}
+
+static void ref_bn(struct net *n, int layer, const struct layer *l, const double *x, double *y)
+{
+    const double *gamma = weights_of(n, layer, "weight"), *beta = weights_of(n, layer, "bias");
+    int64_t hw = l->src.h * l->src.w;
     for (int64_t c = 0; c < l->src.c; c++) {
-        double mean = 0, variance = 0;
-        for (int64_t i = 0; i < count; i++)
-            mean += x[(i / hw * l->src.c + c) * hw + i % hw] / (double)count;
-        for (int64_t i = 0; i < count; i++) {
-            double d = x[(i / hw * l->src.c + c) * hw + i % hw] - mean;
-            variance += d * d / (double)count;
+        double mean, variance;
+        ref_statistics(SMALL_BATCH, l->src.c, hw, x, c, &mean, &variance);
+        if (l->frozen) {
+            mean = weights_of(n, layer, "running_mean")[c];
+            variance = weights_of(n, layer, "running_var")[c];
         }
-        for (int64_t i = 0; i < count; i++) {
+        for (int64_t i = 0; i < SMALL_BATCH * hw; i++) {
             int64_t at = (i / hw * l->src.c + c) * hw + i % hw;
-            y[at] = gamma[c] * (x[at] - mean) / sqrt(variance + l->eps) + beta[c];
+            y[at] = (gamma ? gamma[c] : 1) * (x[at] - mean) / sqrt(variance + l->eps) +
+                    (beta ? beta[c] : 0);
         }
     }
 }
@@ -682,7 +755,7 @@ static double ref_loss(struct net *n, const struct net_text *text, const float *
         assert_true(SMALL_BATCH * outputs <= ROOM);
         switch (l->kind) {
         case LAYER_CONV: ref_conv(l, x, w, b, y); break;
-        case LAYER_BN: ref_bn(l, x, w, b, y); break;
+        case LAYER_BN: ref_bn(n, i, l, x, y); break;
         case LAYER_MAXPOOL: ref_maxpool(l, x, y); break;
         case LAYER_AVGPOOL: ref_avgpool(l, x, y); break;
         case LAYER_FLATTEN: memcpy(y, x, (size_t)(SMALL_BATCH * outputs) * sizeof *y); break;
@@ -747,10 +820,10 @@ static void check_gradients(const char *layers, const char *kernels)
     const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
     for (int64_t i = 0; i < pixels; i++)
         images[i] = net_input(n)[i] = noise(i);
-    /* Gamma and beta away from 1 and 0, so that a missing factor shows. */
+    /* Gamma, beta and running statistics away from 1 and 0, so that a missing factor shows. */
     for (int i = 0; i < net_tensor_count(n); i++) {
         struct net_tensor *t = net_tensor(n, i);
-        for (int64_t j = 0; net_gradient(n, i) && t->ndim == 1 && j < elements(t); j++)
+        for (int64_t j = 0; t->ndim == 1 && j < elements(t); j++)
             t->data[j] += 0.3f * noise(1000 * i + j);
         ref_weights[i] = malloc((size_t)elements(t) * sizeof(double));
         assert_non_null(ref_weights[i]);
@@ -802,6 +875,108 @@ static void gradients_through_means(void **state)
     check_gradients("conv 4 3x3 same stride 2; bn; tanh; avgpool 2; conv 5 2x3; relu; "
                     "avgpool 2 stride 1; conv 8 2x2; bn; avgpool global; dense 9; tanh; dense 4",
                     NULL);
+}
+
+static void gradients_through_other_bn(void **state)
+{
+    (void)state;
+    check_gradients(
+        "conv 4 3x3 same stride 2; bn frozen; relu; maxpool 2; conv 5 2x3; bn affine off; "
+        "tanh; conv 8 2x2 nobias; bn keras running off; relu; maxpool 2; "
+        "bn frozen affine off; dense 9; bn onnx; tanh; dense 4",
+        NULL);
+}
+
+/* What follows is drawn from images x[batch][C][H][W] that are given, not from a net's input, which later calls overwrite. */
+static void fill(struct net *n, int64_t count, double *x)
+{
+    for (int64_t i = 0; i < count; i++)
+        net_input(n)[i] = (float)(x[i] = 3 + (double)noise(i) * (1 + (double)(i % 7)));
+}
+
+static float *data_of(struct net *n, const char *name)
+{
+    for (int i = 0; i < net_tensor_count(n); i++)
+        if (!strcmp(net_tensor(n, i)->name, name))
+            return net_tensor(n, i)->data;
+    return NULL;
+}
+
+/* BatchNorm1d(102) on (22, 102), with gamma and beta and without: the layer cases of a text on BN. */
+static void bn_of_vectors(void **state)
+{
+    (void)state;
+    enum { BATCH = 22, WIDTH = 102 };
+    for (int affine = 0; affine < 2; affine++) {
+        struct net *n = make_net(affine ? "dense 102 nobias; bn running off"
+                                        : "dense 102 nobias; bn affine off running off",
+                                 (struct shape){WIDTH, 1, 1}, BATCH, NULL, FUSE_AUTO);
+        static double x[BATCH * WIDTH];
+        /* The dense layer hands on what it is given. */
+        for (int i = 0; i < WIDTH * WIDTH; i++)
+            data_of(n, "0.weight")[i] = i / WIDTH == i % WIDTH;
+        assert_int_equal(net_tensor_count(n), affine ? 3 : 1);
+        for (int c = 0; affine && c < WIDTH; c++) {
+            data_of(n, "1.weight")[c] = 1 + noise(c);
+            data_of(n, "1.bias")[c] = noise(c + 300);
+        }
+        fill(n, BATCH * WIDTH, x);
+        const float *y = net_forward(n, BATCH);
+        for (int i = 0; i < BATCH * WIDTH; i++) {
+            const int c = i % WIDTH;
+            double mean, variance;
+            ref_statistics(BATCH, WIDTH, 1, x, c, &mean, &variance);
+            const double plain = (x[i] - mean) / sqrt(variance + 1e-5);
+            assert_near(y[i], affine ? (1 + (double)noise(c)) * plain + noise(c + 300) : plain,
+                        1e-5);
+        }
+        net_free(n);
+    }
+}
+
+/* Running statistics after three batches by each convention, and in evaluation. */
+static void running_statistics_by_convention(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double momentum, eps;
+        bool cumulative, population;
+    } cases[] = {{"bn; dense 4", 0.1, 1e-5, false, false},
+                 {"bn pytorch momentum 0.3; dense 4", 0.3, 1e-5, false, false},
+                 {"bn keras; dense 4", 0.01, 1e-3, false, false},
+                 {"bn keras3; dense 4", 0.01, 1e-3, false, true},
+                 {"bn onnx; dense 4", 0.1, 1e-5, false, true},
+                 {"bn momentum cumulative; dense 4", 0, 1e-5, true, false},
+                 {"bn frozen; dense 4", 0, 1e-5, false, false}};
+    enum { BATCH = 5, WIDTH = 3 };
+    const uint8_t labels[BATCH] = {0, 1, 2, 3, 0};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct net *n =
+            make_net(cases[k].text, (struct shape){WIDTH, 1, 1}, BATCH, NULL, FUSE_AUTO);
+        double x[BATCH * WIDTH], running[2] = {0, 1};
+        for (int step = 1; step <= 3; step++) {
+            fill(n, BATCH * WIDTH, x);
+            for (int i = 0; i < BATCH * WIDTH; i++)
+                net_input(n)[i] = (float)(x[i] *= step);
+            net_gradients(n, BATCH, labels);
+            double mean, variance, take = cases[k].cumulative ? 1.0 / step : cases[k].momentum;
+            ref_statistics(BATCH, WIDTH, 1, x, 1, &mean, &variance);
+            running[0] += take * (mean - running[0]);
+            running[1] += take * (variance * (cases[k].population ? 1 : 1.25) - running[1]);
+        }
+        assert_near(data_of(n, "0.running_mean")[1], running[0], 1e-5);
+        assert_near(data_of(n, "0.running_var")[1], running[1], 1e-4);
+        /* Evaluation goes by them. */
+        fill(n, BATCH * WIDTH, x);
+        const float *w = data_of(n, "1.weight"), *logits = net_forward(n, BATCH);
+        double sum = data_of(n, "1.bias")[2];
+        for (int c = 0; c < WIDTH; c++)
+            sum += w[2 * WIDTH + c] * (x[c] - data_of(n, "0.running_mean")[c]) /
+                   sqrt((double)data_of(n, "0.running_var")[c] + cases[k].eps);
+        assert_near(logits[2], sum, 2e-5 * (1 + fabs(sum)));
+        net_free(n);
+    }
 }
 
 static void dropout_is_for_training_alone(void **state)
@@ -1046,6 +1221,9 @@ static void text_errors_point_at_the_word(void **state)
     expect_text_error("bn momentum x", "column 13, 'x'", "from 0 to 1");
     expect_text_error("conv 1000000 1x1; flatten; conv 1000000 1000x1000 same", "column 28, 'conv'",
                       "more than 2^50 weights");
+    expect_text_error("bn momentum 0.1 keras", "column 17, 'keras'", "first");
+    expect_text_error("bn affine on", "column 11, 'on'", "affine off");
+    expect_text_error("bn running off frozen", "column 4, 'running'", "frozen keeps to");
     expect_text_error(";", "column 1, ';'", "no such layer");
 }
 
@@ -1070,6 +1248,34 @@ static void text_shapes(void **state)
     assert_int_equal(t.layers[0].ph, 0);
     assert_int_equal(t.layers[0].pw, 1);
     assert_string_equal(layer_print(&t.layers[0], text), "conv 4 3x3 same stride 2");
+}
+
+/* A layer is printed so that it is read as what it was, to the last bit. */
+static void text_comes_back(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"bn", "bn"},
+        {"bn pytorch", "bn"},
+        {"bn keras", "bn eps 0.001 momentum 0.01"},
+        {"bn keras3", "bn eps 0.001 momentum 0.01 population"},
+        {"bn onnx momentum 0.25", "bn eps 1e-05 momentum 0.25 population"},
+        {"bn momentum cumulative frozen", "bn eps 1e-05 momentum cumulative frozen"},
+        {"bn running off affine off", "bn affine off running off"},
+        {"bn eps 1.2345678901234567e-05", "bn eps 1.2345678901234568e-05 momentum 0.1"},
+        {"dropout 0.333333333", "dropout 0.333333333"},
+    };
+    static struct net_text t, again;
+    char error[ERROR_TEXT], text[LAYER_TEXT];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(net_text_parse(cases[i][0], (struct shape){3, 8, 8}, &t, error));
+        assert_string_equal(layer_print(&t.layers[0], text), cases[i][1]);
+        assert_true(net_text_parse(text, (struct shape){3, 8, 8}, &again, error));
+        const struct layer *a = &t.layers[0], *b = &again.layers[0];
+        assert_true(a->eps == b->eps && a->momentum == b->momentum && a->rate == b->rate &&
+                    a->cumulative == b->cumulative && a->population == b->population &&
+                    a->affine == b->affine && a->running == b->running && a->frozen == b->frozen);
+    }
 }
 
 static void impossible_networks_are_refused(void **state)
@@ -1289,6 +1495,7 @@ int main(void)
         cmocka_unit_test(maxpool_rectifies),
         cmocka_unit_test(curves_are_accurate),
         cmocka_unit_test(bn_pool_is_what_it_replaces),
+        cmocka_unit_test(frozen_lanes_agree),
         cmocka_unit_test(dropout_keeps_its_share),
         cmocka_unit_test(pixels_become_units),
         cmocka_unit_test(adam_two_steps_by_hand),
@@ -1303,6 +1510,9 @@ int main(void)
         cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),
         cmocka_unit_test(gradients_through_curves),
         cmocka_unit_test(gradients_through_means),
+        cmocka_unit_test(gradients_through_other_bn),
+        cmocka_unit_test(bn_of_vectors),
+        cmocka_unit_test(running_statistics_by_convention),
         cmocka_unit_test(dropout_is_for_training_alone),
         cmocka_unit_test(running_statistics_of_a_network),
         cmocka_unit_test(initial_weights_fill_their_range),
@@ -1313,6 +1523,7 @@ int main(void)
         cmocka_unit_test(layouts_agree),
         cmocka_unit_test(text_errors_point_at_the_word),
         cmocka_unit_test(text_shapes),
+        cmocka_unit_test(text_comes_back),
         cmocka_unit_test(impossible_networks_are_refused),
         cmocka_unit_test(default_kernels_follow_the_shape),
         cmocka_unit_test(kernel_choice_order),

@@ -47,6 +47,17 @@ struct bn_pool_tensors {
     float *diff_src, *diff_gamma, *diff_beta;
 };
 
+/* The gradient through batch normalization by given statistics, which do not move with x: dx = gamma rstd dy, and the sums
+ * of dy and of dy xhat. Lanes as in maxpool: 1, all channels, or 16, the last of which may be filling. */
+struct bn_frozen {
+    int64_t images, channels, lanes, pixels;
+    double eps;
+};
+struct bn_frozen_tensors {
+    const float *src, *gamma, *mean, *variance, *diff_dst;
+    float *diff_src, *diff_gamma, *diff_beta;
+};
+
 /* What makes new weights from gradients, as PyTorch defines it; m and v are its memory of a weight, zero at first.
  *   ADAM     moments m and v, their bias corrected; eps is added to the square root
  *   SGD      m = beta1 m + g; w -= lr m, with nesterov lr (g + beta1 m). beta1 0: plain descent
@@ -92,6 +103,9 @@ struct layers {
     void (*bn_pool_fwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
     void (*bn_pool_bwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
 
+    void (*bn_frozen_bwd)(const struct bn_frozen *p, const struct bn_frozen_tensors *t,
+                          int threads);
+
     void (*update)(const struct optimizer *o, int64_t n, float *weights, const float *gradients,
                    float *m, float *v, int threads);
 
@@ -122,9 +136,10 @@ struct outcome softmax_loss(int64_t mb, int64_t classes, const float *logits, co
 void softmax_fwd(int64_t mb, int64_t classes, float *x);
 void softmax_bwd(int64_t mb, int64_t classes, const float *y, float *dy);
 
-/* Running statistics as PyTorch keeps them: `momentum` weighs the new value, and the variance,
- * which comes biased over `n` values, is kept unbiased (times n / (n - 1)). n > 1. */
-void bn_running_update(int64_t channels, int64_t n, double momentum, const float *mean,
-                       const float *variance, float *running_mean, float *running_var);
+/* Running statistics: `momentum` weighs the new value. The variance comes biased over `n` values; it is kept unbiased
+ * (times n / (n - 1), n > 1), or, population, as it comes. */
+void bn_running_update(int64_t channels, int64_t n, double momentum, bool population,
+                       const float *mean, const float *variance, float *running_mean,
+                       float *running_var);
 
 #endif

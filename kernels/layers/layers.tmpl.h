@@ -53,6 +53,7 @@ static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
 #include "avgpool.tmpl.h"
 #include "curves.tmpl.h"
 #include "dropout.tmpl.h"
+#include "frozen.tmpl.h"
 
 /* Max pooling: the largest values so far and their places, as floats. */
 struct holders {
@@ -637,6 +638,7 @@ const struct layers LAYERS = {
     .avgpool_bwd = avgpool_bwd,
     .bn_pool_fwd = bn_pool_fwd,
     .bn_pool_bwd = bn_pool_bwd,
+    .bn_frozen_bwd = bn_frozen_bwd,
     .update = update,
     .column_sums = column_sums,
     .pixels = pixels,
