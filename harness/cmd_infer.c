@@ -54,16 +54,6 @@ static bool read_batches(const char *text, struct inference *in)
     }
 }
 
-static bool read_seconds(const char *text, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && !*end && *out > 0 && *out <= 3600)
-        return true;
-    wrong_use("--seconds '%.40s': give a number above 0, at most 3600", text);
-    return false;
-}
-
 static int read_options(int argc, char **argv, struct inference *in)
 {
     enum { DATA = 256, BATCH, SECONDS, THREADS, KERNELS, ISA, JSON, HELP };
@@ -86,7 +76,11 @@ static int read_options(int argc, char **argv, struct inference *in)
         switch (c) {
         case DATA: r->data = optarg; break;
         case BATCH: good = read_batches(optarg, in); break;
-        case SECONDS: good = read_seconds(optarg, &in->seconds); break;
+        case SECONDS:
+            good = read_real("--seconds", optarg, ABOVE_0, 3600, "a number above 0, at most 3600",
+                             &in->seconds);
+            ;
+            break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
         case KERNELS: r->kernels = optarg; break;
         case ISA:
@@ -120,6 +114,7 @@ static struct net *make(struct inference *in, int64_t batch, int64_t tail, bool 
                             .hints = machine_hints(&run->machine, (int)run->request.threads),
                             .kernels = run->request.kernels,
                             .isa = (enum isa)run->request.isa,
+                            .loss = run->request.loss,
                             .memory = (double)run->machine.memory};
     o.hints.keep = true;
     struct net *plain = net_create(&run->layers, &o, error), *folded = NULL;

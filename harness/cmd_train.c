@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* As a shell says that a signal ended a program: 128 and the number of the signal. */
@@ -72,6 +73,7 @@ static int make_network(struct run *run)
     char error[ERROR_TEXT];
     struct net_options o = {.seed = (uint64_t)r->seed,
                             .init = (enum init)r->initial,
+                            .loss = r->loss,
                             .init_scale = r->initial_scale,
                             .hints = machine_hints(&run->machine, (int)r->threads),
                             .kernels = r->kernels,
@@ -92,6 +94,14 @@ static int make_network(struct run *run)
         return wrong_use("%s", error);
     int64_t epoch_steps = div_up(run->data.train.count, o.batch);
     run->steps = r->steps > 0 ? r->steps : r->epochs * epoch_steps;
+    /* Said in full from here on: a run that goes on for longer keeps to it. */
+    struct schedule *s = &run->request.schedule;
+    if (s->kind == SCHEDULE_COSINE && !s->steps)
+        s->steps = run->steps;
+    if (s->kind == SCHEDULE_COSINE && s->steps <= s->warmup)
+        return wrong_use("--schedule: warms up for %lld of %lld steps, which leaves none for the "
+                         "cosine",
+                         (long long)s->warmup, (long long)s->steps);
     return -1;
 }
 
@@ -239,6 +249,7 @@ static int start_trainer(struct run *run)
     run->trainer = (struct trainer){.net = run->net,
                                     .data = &run->data,
                                     .optimizer = run->optimizer,
+                                    .schedule = r->schedule,
                                     .batch = r->batch,
                                     .shuffle = r->shuffle,
                                     .seed = (uint64_t)r->seed,
@@ -262,10 +273,39 @@ static int open_log(struct run *run)
     return -1;
 }
 
+/* How much of the log tells of the steps up to `done`: what a run told after its last checkpoint is told again when it goes
+ * on. A line cut short by a kill is none. -1: cannot be read. */
+static off_t log_until(const char *path, int64_t done)
+{
+    FILE *file = fopen(path, "r");
+    char *line = NULL;
+    size_t room = 0;
+    off_t keep = 0;
+    if (!file)
+        return -1;
+    for (ssize_t n; (n = getline(&line, &room, file)) > 0 && line[n - 1] == '\n'; keep += n) {
+        json_t *event = json_loads(line, 0, NULL);
+        const json_t *step = json_object_get(event, "step");
+        if (!step) /* a summary */
+            step = json_object_get(event, "steps");
+        const bool later = json_integer_value(step) > done;
+        json_decref(event);
+        if (later)
+            break;
+    }
+    free(line);
+    fclose(file);
+    return keep;
+}
+
 static int cut_log(struct run *run)
 {
+    struct stat info;
     /* What is no regular file cannot be cut. */
-    if (run->json && !run->from.run && ftruncate(fileno(run->json), 0) && errno != EINVAL)
+    if (!run->json || fstat(fileno(run->json), &info) || !S_ISREG(info.st_mode))
+        return -1;
+    const off_t keep = run->from.run ? log_until(run->request.json, run->done) : 0;
+    if (keep < 0 || ftruncate(fileno(run->json), keep))
         return wrong_use("--json '%.200s': cannot write: %s; name another file", run->request.json,
                          strerror(errno));
     return -1;

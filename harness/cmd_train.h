@@ -29,7 +29,9 @@ struct request {
     double lr, momentum, rho, decay, target;
     int optimizer, initial, pixels, bn, bias, shuffle, isa, fuse; /* of their enumerations */
     struct augment augment;
-    bool describe, nesterov, augmented;
+    struct schedule schedule;
+    struct loss loss;
+    bool describe, nesterov, augmented, scheduled, loss_given;
     const char *kernels;
     /* Looking closer (cmd_train_probe.c). Images: of the splits, 0 all; every so many steps, 0 never. */
     int64_t train_images, test_images, statistics, direction, test_every;

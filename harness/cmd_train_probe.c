@@ -48,12 +48,7 @@ bool read_subset(const char *text, struct request *r)
 
 bool read_scale(const char *text, double *out)
 {
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && !*end && *out > 0 && *out <= 1e6)
-        return true;
-    wrong_use("--initial-scale '%.40s': give a positive number, as in 0.1", text);
-    return false;
+    return read_real("--initial-scale", text, ABOVE_0, 1e6, "a positive number, as in 0.1", out);
 }
 
 /* Adds the mean loss and the accuracy of a test to an event under `name`_loss and `name`_accuracy. */

@@ -106,8 +106,10 @@ void report_progress(const struct run *run, double elapsed)
 
 bool report_step(struct run *run)
 {
-    return log_event(run, json_pack("{s:s, s:I, s:I, s:o}", "event", "step", "step",
-                                    (json_int_t)run->done, "epoch", (json_int_t)run->trainer.epoch,
+    const struct trainer *t = &run->trainer;
+    const double lr = t->optimizer.lr * schedule_factor(&t->schedule, t->optimizer.step);
+    return log_event(run, json_pack("{s:s, s:I, s:I, s:f, s:o}", "event", "step", "step",
+                                    (json_int_t)run->done, "epoch", (json_int_t)t->epoch, "lr", lr,
                                     "loss", number_json(mean_loss(&run->since))));
 }
 
@@ -123,11 +125,12 @@ bool report_epoch(struct run *run, struct outcome test)
            (double)test.correct / images, speed(epoch), epoch->seconds);
     fflush(stdout);
     json_t *o =
-        json_pack("{s:s, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event", "epoch", "epoch",
-                  (json_int_t)run->trainer.epoch, "steps", (json_int_t)epoch->steps, "train_loss",
-                  number_json(mean_loss(epoch)), "train_accuracy", accuracy(epoch), "test_loss",
-                  number_json(test.loss / images), "test_accuracy", (double)test.correct / images,
-                  "images_per_second", speed(epoch), "seconds", epoch->seconds);
+        json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event", "epoch", "epoch",
+                  (json_int_t)run->trainer.epoch, "step", (json_int_t)run->done, "steps",
+                  (json_int_t)epoch->steps, "train_loss", number_json(mean_loss(epoch)),
+                  "train_accuracy", accuracy(epoch), "test_loss", number_json(test.loss / images),
+                  "test_accuracy", (double)test.correct / images, "images_per_second", speed(epoch),
+                  "seconds", epoch->seconds);
     add_batch_test(run, o);
     return log_event(run, o);
 }
@@ -210,6 +213,9 @@ bool report_summary(struct run *run, struct outcome test)
         "steps", (json_int_t)all->steps, "batch", (json_int_t)r->batch, "optimizer",
         optimizer_names[run->optimizer.kind], "lr", run->optimizer.lr, "seed", (json_int_t)r->seed,
         "threads", (json_int_t)r->threads, "shuffle", r->shuffle != 0);
+    char schedule[SCHEDULE_TEXT], loss[LOSS_TEXT];
+    json_object_set_new(o, "schedule", json_string(schedule_print(&r->schedule, schedule)));
+    json_object_set_new(o, "loss", json_string(loss_print(&r->loss, loss)));
     json_object_set_new(o, "train_loss", number_json(mean_loss(epoch)));
     json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
     json_object_set_new(o, "test_loss", number_json(test.loss / images));

@@ -13,7 +13,7 @@ static const char help[] =
     "usage: batchmark train NETWORK [OPTIONS]\n"
     "       batchmark train --resume FOLDER [OPTIONS]\n"
     "       batchmark train --list\n\n"
-    "Trains NETWORK on softmax cross-entropy. Each epoch reports loss and accuracy on the\n"
+    "Trains NETWORK, on softmax cross-entropy unless --loss says otherwise. Each epoch reports loss and accuracy on the\n"
     "training set (running means over the epoch) and on the test set, and images per second. Every\n"
     "kernel it picks is verified against the float64 reference before the first step.\n\n"
     "NETWORK is a preset (--list) or text, layers separated by ';':\n"
@@ -36,6 +36,13 @@ static const char help[] =
     "  --optimizer adam|sgd|rmsprop\n"
     "                      as PyTorch defines them (default: the preset's, else adam)\n"
     "  --lr R              learning rate (default: the preset's, else 1e-3)\n"
+    "  --schedule S        of the rate, counted in steps as PyTorch does after each update: constant;\n"
+    "                      'step EVERY FACTOR' (StepLR); 'cosine [STEPS]' down to 0 (CosineAnnealingLR;\n"
+    "                      default: the whole run); each also after 'warmup N,', which rises to the rate\n"
+    "                      in N steps (LinearLR), as in 'warmup 500, cosine' (default constant)\n"
+    "  --loss L            cross-entropy; 'smoothing S': the same with label smoothing S; mse: the mean\n"
+    "                      square of the distance to 1 for the label, 0 for the others (default\n"
+    "                      cross-entropy)\n"
     "  --momentum M        of sgd (default 0); --nesterov looks ahead with it\n"
     "  --rho R             of rmsprop: the weight of the old mean square (default: the preset's, else 0.99)\n"
     "  --decay W           adds W times the weight to its gradient (default 0)\n"
@@ -162,25 +169,23 @@ static int list_presets(const char *json)
     return good ? EXIT_GOOD : wrong_use("--json '%.200s': cannot write: %s", json, strerror(errno));
 }
 
-static bool read_rate(const char *text, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && !*end && *out > 0 && *out <= 1e6)
-        return true;
-    wrong_use("--lr '%s': give a positive number, as in 1e-4", text);
-    return false;
-}
-
 /* A number from 0 to below 1. */
 static bool read_share(const char *option, const char *text, double *out)
 {
-    char *end;
-    *out = strtod(text, &end);
-    if (end != text && !*end && *out >= 0 && *out < 1)
-        return true;
-    wrong_use("%s '%s': give a number from 0 to below 1, as in 0.9", option, text);
-    return false;
+    return read_real(option, text, 0, BELOW_1, "a number from 0 to below 1, as in 0.9", out);
+}
+
+/* A loss as words. False: printed what is wrong. */
+static bool read_loss(const char *text, struct loss *out)
+{
+    char error[ERROR_TEXT];
+    return loss_parse(text, out, error) || wrong_use("%s", error) < 0;
+}
+
+static bool read_schedule(const char *text, struct schedule *out)
+{
+    char error[ERROR_TEXT];
+    return schedule_parse(text, out, error) || wrong_use("%s", error) < 0;
 }
 
 /* Picks one of the words. False: printed what is wrong. */
@@ -230,6 +235,8 @@ int request_read(int argc, char **argv, struct request *r)
         BATCH,
         OPTIMIZER,
         RATE,
+        SCHEDULE,
+        LOSS,
         MOMENTUM,
         NESTEROV,
         RHO,
@@ -271,6 +278,8 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"batch", required_argument, NULL, BATCH},
                                      {"optimizer", required_argument, NULL, OPTIMIZER},
                                      {"lr", required_argument, NULL, RATE},
+                                     {"schedule", required_argument, NULL, SCHEDULE},
+                                     {"loss", required_argument, NULL, LOSS},
                                      {"momentum", required_argument, NULL, MOMENTUM},
                                      {"nesterov", no_argument, NULL, NESTEROV},
                                      {"rho", required_argument, NULL, RHO},
@@ -328,7 +337,18 @@ int request_read(int argc, char **argv, struct request *r)
             if (!(good = augment_parse(optarg, &r->augment, error)))
                 wrong_use("%s", error);
             break;
-        case RATE: good = read_rate(optarg, &r->lr); break;
+        case RATE:
+            good = read_real("--lr", optarg, ABOVE_0, 1e6, "a positive number, as in 1e-4", &r->lr);
+            ;
+            break;
+        case SCHEDULE:
+            r->scheduled = true;
+            good = read_schedule(optarg, &r->schedule);
+            break;
+        case LOSS:
+            r->loss_given = true;
+            good = read_loss(optarg, &r->loss);
+            break;
         case MOMENTUM: good = read_share("--momentum", optarg, &r->momentum); break;
         case NESTEROV: r->nesterov = true; break;
         case RHO: good = read_share("--rho", optarg, &r->rho); break;
@@ -481,6 +501,13 @@ int request_resolve(struct run *run)
         if (!named)
             p->text = r->network;
     }
+    json_t *name = json_string(r->data ? r->data : "");
+    json_decref(name);
+    if (!name)
+        return wrong_use(
+            "--data '%.200s': the name is not UTF-8, which checkpoints are written in; "
+            "give the folder another name or a link",
+            r->data);
     if (!choose_optimizer(r, p, &run->optimizer))
         return EXIT_WRONG_USE;
     if (!data_find(r->data ? r->data : "synthetic", p->data, &run->source, error))

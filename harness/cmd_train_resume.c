@@ -50,6 +50,9 @@ static json_t *run_json(const struct run *run)
         json_object_set_new(settings, "train_images", json_integer(r->train_images));
     if (r->test_images)
         json_object_set_new(settings, "test_images", json_integer(r->test_images));
+    char schedule[SCHEDULE_TEXT], loss[LOSS_TEXT];
+    json_object_set_new(settings, "schedule", json_string(schedule_print(&r->schedule, schedule)));
+    json_object_set_new(settings, "loss", json_string(loss_print(&r->loss, loss)));
     if (r->kernels)
         json_object_set_new(settings, "kernels", json_string(r->kernels));
     if (run->plan)
@@ -181,6 +184,13 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
     if (!q->augmented && !augment_parse(string(r, s, "augment"), &q->augment, error))
         r->wrong = r->wrong ? r->wrong : "augment";
     q->augmented = true;
+    /* What no run could choose once is not in its checkpoint. */
+    if (!q->scheduled && json_object_get(s, "schedule") &&
+        !schedule_parse(string(r, s, "schedule"), &q->schedule, error))
+        r->wrong = r->wrong ? r->wrong : "schedule";
+    if (!q->loss_given && json_object_get(s, "loss") &&
+        !loss_parse(string(r, s, "loss"), &q->loss, error))
+        r->wrong = r->wrong ? r->wrong : "loss";
     if (q->epochs < 0 && q->steps < 0) {
         q->epochs = whole(r, s, "epochs", -1, 1000000);
         q->steps = whole(r, s, "steps", -1, 1000000000000);

@@ -66,6 +66,21 @@ bool read_whole(const char *option, const char *text, int64_t least, int64_t mos
     return true;
 }
 
+bool read_real(const char *option, const char *text, double least, double most, const char *what,
+               double *out)
+{
+    char *end;
+    double value = strtod(text, &end);
+    /* strtod itself would also take leading blanks. */
+    if (end == text || *end || isspace((unsigned char)text[0]) ||
+        !(value >= least && value <= most)) {
+        wrong_use("%s '%.40s': give %s", option, text, what);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
 bool read_isa_cap(const char *text, enum isa *cap)
 {
     for (int i = 0; i < ISA_COUNT; i++) {

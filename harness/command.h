@@ -34,6 +34,12 @@ int next_option(int argc, char **argv, const struct option *options);
 bool read_whole(const char *option, const char *text, int64_t least, int64_t most, int64_t *out);
 
 /* Reads --isa's value: the lower of it and what the CPU has. False: printed what is wrong. */
+/* A number from least to most; `what` says what to give, as in "a positive number". */
+bool read_real(const char *option, const char *text, double least, double most, const char *what,
+               double *out);
+/* Just above 0, and just below 1. */
+#define ABOVE_0 0x1p-1022
+#define BELOW_1 (1 - 0x1p-53)
 bool read_isa_cap(const char *text, enum isa *cap);
 
 #endif

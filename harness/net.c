@@ -975,8 +975,8 @@ struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels)
         t = now();
         n->layer_seconds[i][TIME_FWD] += t - then;
     }
-    struct outcome out = softmax_loss(mb, n->text.layers[n->text.count - 1].dst.c, last->dst,
-                                      labels, last->diff_dst);
+    struct outcome out = loss_of(&n->options.loss, mb, n->text.layers[n->text.count - 1].dst.c,
+                                 last->dst, labels, last->diff_dst);
     t = now();
     n->loss_seconds += t - then;
     then = t;
@@ -997,8 +997,8 @@ static struct outcome look(struct net *n, const struct pass *p, const uint8_t *l
         layer_forward(n, p, i);
     n->looking = false;
     const struct layer_state *last = &n->state[n->text.count - 1];
-    return softmax_loss(p->mb, n->text.layers[n->text.count - 1].dst.c, last->dst, labels,
-                        gradient);
+    return loss_of(&n->options.loss, p->mb, n->text.layers[n->text.count - 1].dst.c, last->dst,
+                   labels, gradient);
 }
 
 struct outcome net_evaluate_batch(struct net *n, int64_t mb, const uint8_t *labels)
@@ -1042,7 +1042,8 @@ const float *net_forward(struct net *n, int64_t mb)
 struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels)
 {
     const float *logits = net_forward(n, mb);
-    return softmax_loss(mb, n->text.layers[n->text.count - 1].dst.c, logits, labels, NULL);
+    return loss_of(&n->options.loss, mb, n->text.layers[n->text.count - 1].dst.c, logits, labels,
+                   NULL);
 }
 
 /* What the caller may look at */

@@ -40,6 +40,7 @@ struct net_options {
     int classes;                   /* labels are below this */
     uint64_t seed;                 /* of the initial weights */
     enum init init;
+    struct loss loss;  /* zero: cross-entropy */
     double init_scale; /* of the initial weights, not the biases; 0: 1 */
     struct hints hints;
     const char *kernels;         /* kernel_choice.h; NULL: the default order */

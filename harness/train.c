@@ -3,7 +3,9 @@
 #include "clock.h"
 #include "rng.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Uses of the random stream, beside those of the data. */
 enum { USE_AUGMENT = 32 };
@@ -15,6 +17,35 @@ void train_sizes(const struct data *data, int64_t batch, struct net_options *o)
     o->eval_batch = min_i64(max_i64(o->batch, EVAL_BATCH), data->test.count);
     o->eval_tail = data->test.count % o->eval_batch;
     o->classes = data->classes;
+}
+
+bool loss_parse(const char *text, struct loss *out, char error[ERROR_TEXT])
+{
+    char rest[2];
+    *out = (struct loss){0};
+    if (!strcmp(text, "cross-entropy"))
+        return true;
+    if (!strcmp(text, "mse")) {
+        out->kind = LOSS_MEAN_SQUARE;
+        return true;
+    }
+    if (sscanf(text, " smoothing %lf %1s", &out->smoothing, rest) == 1 && out->smoothing >= 0 &&
+        out->smoothing < 1)
+        return true;
+    return explain(
+        error,
+        "--loss '%.100s': give cross-entropy, mse or 'smoothing S' with a share from 0 to "
+        "below 1",
+        text);
+}
+
+char *loss_print(const struct loss *l, char text[LOSS_TEXT])
+{
+    if (l->kind == LOSS_MEAN_SQUARE || l->smoothing <= 0)
+        snprintf(text, LOSS_TEXT, "%s", l->kind == LOSS_MEAN_SQUARE ? "mse" : "cross-entropy");
+    else
+        snprintf(text, LOSS_TEXT, "smoothing %.17g", l->smoothing);
+    return text;
 }
 
 static int64_t image_size(const struct data *d)
@@ -127,7 +158,9 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
     t->input_seconds += now() - then;
     struct outcome out = net_gradients(t->net, mb, t->labels);
     t->optimizer.step++;
-    net_update(t->net, &t->optimizer);
+    struct optimizer this = t->optimizer;
+    this.lr *= schedule_factor(&t->schedule, this.step);
+    net_update(t->net, &this);
     *images = mb;
     return out;
 }

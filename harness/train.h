@@ -5,6 +5,7 @@
 #include "augment.h"
 #include "data.h"
 #include "net.h"
+#include "schedule.h"
 
 /* Images of an evaluation batch: enough that a small training batch does not make evaluation slow. */
 enum { EVAL_BATCH = 100 };
@@ -13,7 +14,8 @@ struct trainer {
     /* Set by the caller before trainer_start. */
     struct net *net;
     const struct data *data;
-    struct optimizer optimizer; /* step 0 */
+    struct optimizer optimizer; /* step 0; its rate is what the schedule is a factor of */
+    struct schedule schedule;
     int64_t batch;
     bool shuffle;
     uint64_t seed;
@@ -31,6 +33,11 @@ struct trainer {
 
 /* Fills in what the sizes of the data decide: batches and tails of training and evaluation, classes. */
 void train_sizes(const struct data *data, int64_t batch, struct net_options *o);
+
+/* Reads "cross-entropy", "smoothing S" or "mse"; prints it back. */
+bool loss_parse(const char *text, struct loss *out, char error[ERROR_TEXT]);
+#define LOSS_TEXT 64
+char *loss_print(const struct loss *l, char text[LOSS_TEXT]);
 
 /* Allocates; free with trainer_finish. False: out of memory. */
 bool trainer_start(struct trainer *t);

@@ -1,6 +1,8 @@
 """Checkpoints: runs that stop, are interrupted or killed, and go on bit by bit; what is in the files; bad files."""
 
 import json
+import math
+import os
 import signal
 import subprocess
 import time
@@ -282,3 +284,44 @@ def test_bn_goes_where_it_is_asked_for(folder, network, options, expected):
 def test_bn_on_both_sides_is_not_guessed_about():
     for place in ("pre", "post"):
         bad("column 15: this relu has a bn on either side", "dense 20; bn; relu; bn; dense 10", "--bn", place)
+
+
+def test_schedule_and_loss_go_on_bit_by_bit(folder):
+    at = Path(folder)
+    settings = [NETWORK, "--data", "synthetic:100:20", "--batch", 10, "--lr", 0.01, "--loss", "smoothing 0.1", "--log", 1]
+    good(*settings, "--schedule", "warmup 4, cosine", "--steps", 16, "--json", at / "whole.jsonl", "--save", at / "whole")
+    good(*settings, "--schedule", "warmup 4, cosine 16", "--steps", 9, "--checkpoint", at / "kept")
+    good("--resume", at / "kept", "--steps", 16, "--save", at / "parts")
+    assert (at / "whole").read_bytes() == (at / "parts").read_bytes()
+    rates = [event["lr"] for event in curve(at / "whole.jsonl") if event["event"] == "step"]
+    expected = [0.01 * (t + 1) / 4 for t in range(4)]
+    expected += [0.005 * (1 + math.cos(math.pi * t / 12)) for t in range(12)]
+    assert rates == pytest.approx(expected)
+    # Plain descent shows the rate that was used.
+    settings = [NETWORK, "--data", "synthetic:50:10", "--optimizer", "sgd", "--lr", 0.5, "--schedule", "step 2 0.1"]
+    good(*settings, "--loss", "mse", "--steps", 2, "--save", at / "two")
+    good(*settings, "--loss", "mse", "--steps", 3, "--save", at / "three", "--gradients", at / "slopes")
+    two, three, slopes = (load(at / name)[0] for name in ("two", "three", "slopes"))
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(two[name] - np.float32(0.05) * slope, three[name], rtol=1e-6, atol=1e-7)
+
+
+def test_a_log_tells_no_step_twice(folder):
+    at = Path(folder)
+    settings = [NETWORK, "--data", "synthetic:100:20", "--batch", 10, "--log", 3]
+    good(*settings, "--steps", 20, "--json", at / "whole.jsonl")
+    good(*settings, "--steps", 10, "--checkpoint", at / "kept")
+    # What a run that was killed had told: 5 steps after its last checkpoint, and half a line.
+    good(*settings, "--steps", 15, "--json", at / "parts.jsonl")
+    lines = (at / "parts.jsonl").read_text().splitlines(keepends=True)
+    (at / "parts.jsonl").write_text("".join(line for line in lines if '"summary"' not in line) + lines[0][:9])
+    good("--resume", at / "kept", "--steps", 20, "--json", at / "parts.jsonl")
+    assert [event for event in curve(at / "parts.jsonl")] == curve(at / "whole.jsonl")
+    assert (at / "parts.jsonl").read_text().count('"summary"') == 1
+
+
+def test_a_name_that_is_no_text_is_refused_at_once(folder):
+    name = os.fsencode(folder) + b"/\xff"
+    os.mkdir(name)
+    done = subprocess.run([BATCHMARK, "train", NETWORK, "--data", name], capture_output=True, timeout=60)
+    assert done.returncode == 2 and b"UTF-8" in done.stderr and done.stderr.count(b"\n") == 1

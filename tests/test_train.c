@@ -458,13 +458,117 @@ static void loss_of_known_logits(void **state)
     const float logits[6] = {1, 2, 3, 1e4f, 0, 0};
     const uint8_t labels[2] = {1, 0};
     float diff[6];
-    struct outcome o = softmax_loss(2, 3, logits, labels, diff);
+    struct outcome o = loss_of(&(struct loss){0}, 2, 3, logits, labels, diff);
     assert_near(o.loss, 1.40760596444438, 1e-12);
     assert_int_equal(o.correct, 1);
     const double expected[6] = {0.0900305731703805 / 2, -0.755271528945203 / 2,
                                 0.665240955774822 / 2};
     for (int i = 0; i < 6; i++)
         assert_near(diff[i], expected[i], 1e-7);
+}
+
+/* Each loss against its definition in plain float64, and its gradient against finite differences. */
+static double plain_loss(const struct loss *kind, int64_t mb, int64_t classes, const double *z,
+                         const uint8_t *labels)
+{
+    double loss = 0;
+    for (int64_t i = 0; i < mb * classes; i++) {
+        const double *row = z + i / classes * classes;
+        const double hit = i % classes == labels[i / classes];
+        double sum = 0;
+        for (int64_t j = 0; j < classes; j++)
+            sum += exp(row[j]);
+        const double target = (1 - kind->smoothing) * hit + kind->smoothing / (double)classes;
+        loss += kind->kind == LOSS_MEAN_SQUARE ? pow(z[i] - hit, 2) / (double)classes
+                                               : target * (log(sum) - z[i]);
+    }
+    return loss;
+}
+
+static void losses_by_their_formulas(void **state)
+{
+    (void)state;
+    enum { MB = 4, CLASSES = 7, N = MB * CLASSES };
+    static const struct loss kinds[] = {
+        {LOSS_CROSS_ENTROPY, 0}, {LOSS_CROSS_ENTROPY, 0.1}, {LOSS_MEAN_SQUARE, 0}};
+    const uint8_t labels[MB] = {6, 0, 3, 3};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        float logits[N], diff[N];
+        double z[N];
+        for (int i = 0; i < N; i++)
+            z[i] = logits[i] = 3 * noise(i);
+        const struct outcome o = loss_of(&kinds[k], MB, CLASSES, logits, labels, diff);
+        assert_near(o.loss, plain_loss(&kinds[k], MB, CLASSES, z, labels), 1e-12);
+        for (int i = 0; i < N; i++) {
+            const double h = 1e-5, middle = z[i];
+            z[i] = middle + h;
+            double slope = plain_loss(&kinds[k], MB, CLASSES, z, labels);
+            z[i] = middle - h;
+            slope = (slope - plain_loss(&kinds[k], MB, CLASSES, z, labels)) / (2 * h * MB);
+            z[i] = middle;
+            assert_near(diff[i], slope, 1e-7);
+        }
+    }
+    /* torch.nn.functional.cross_entropy of (1, 2, 3) and class 1, label_smoothing 0.1; mse_loss against (0, 1, 0). */
+    const float known[3] = {1, 2, 3};
+    const uint8_t one = 1;
+    assert_near(loss_of(&kinds[1], 1, 3, known, &one, NULL).loss, 1.40760596444438, 1e-12);
+    assert_near(loss_of(&kinds[2], 1, 3, known, &one, NULL).loss, 11 / 3.0, 1e-12);
+}
+
+/* PyTorch's schedulers, as their recurrences have them: the rate of step t + 1 from that of step t. */
+static void schedules_by_their_recurrences(void **state)
+{
+    (void)state;
+    struct schedule s;
+    char error[ERROR_TEXT], text[SCHEDULE_TEXT];
+    double rate = 1;
+    assert_true(schedule_parse("step 7 0.3", &s, error));
+    for (int t = 1; t <= 40; t++) {
+        assert_near(schedule_factor(&s, t), rate, 1e-12);
+        rate *= t % 7 ? 1 : 0.3;
+    }
+    assert_true(schedule_parse("cosine 30", &s, error));
+    rate = 1;
+    for (int t = 1; t <= 30; t++) {
+        assert_near(schedule_factor(&s, t), rate, 1e-12);
+        /* eta_t = (1 + cos(pi t / T)) / (1 + cos(pi (t - 1) / T)) eta_(t-1) */
+        rate *= (1 + cos(acos(-1) * t / 30)) / (1 + cos(acos(-1) * (t - 1) / 30));
+    }
+    assert_true(schedule_factor(&s, 31) == 0 && schedule_factor(&s, 1000) == 0);
+    assert_true(schedule_parse("warmup 5, cosine 25", &s, error));
+    for (int t = 1; t <= 5; t++)
+        assert_near(schedule_factor(&s, t), t / 5.0, 1e-12);
+    assert_near(schedule_factor(&s, 6), 1, 0);
+    assert_near(schedule_factor(&s, 16), 0.5, 1e-12);
+    static const char *const same[] = {"constant",
+                                       "warmup 9, constant",
+                                       "step 10 0.10000000000000001",
+                                       "warmup 3, step 5 0.5",
+                                       "warmup 3, cosine 50",
+                                       "cosine"};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_true(schedule_parse(same[i], &s, error));
+        assert_string_equal(schedule_print(&s, text), same[i]);
+    }
+    static const char *const bad[] = {"",
+                                      "steps 5 0.5",
+                                      "step 0 0.5",
+                                      "step 5",
+                                      "step 5 2",
+                                      "cosine 5 6",
+                                      "warmup",
+                                      "warmup 0, cosine",
+                                      "cosine 0",
+                                      "constant 5",
+                                      "warmup 5, warmup 5",
+                                      "step 5 .5x",
+                                      "warmup 9, cosine 9"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        error[0] = '\0';
+        assert_false(schedule_parse(bad[i], &s, error));
+        assert_non_null(strstr(error, "--schedule"));
+    }
 }
 
 static void adam_two_steps_by_hand(void **state)
@@ -1505,6 +1609,8 @@ int main(void)
     };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loss_of_known_logits),
+        cmocka_unit_test(losses_by_their_formulas),
+        cmocka_unit_test(schedules_by_their_recurrences),
         cmocka_unit_test(running_statistics_by_hand),
         cmocka_unit_test_prestate(gradients_match_finite_differences, references),
         cmocka_unit_test_prestate(gradients_match_finite_differences, NULL),

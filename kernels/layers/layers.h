@@ -126,11 +126,18 @@ struct outcome {
         correct; /* images whose largest logit is the label's (the first one where several tie) */
 };
 
-/* Softmax and cross-entropy of logits[mb][classes], in float64. diff[mb][classes], the gradient of
- * the mean over the batch, is written unless NULL; it may be the logits themselves. Labels must be
- * below `classes`. */
-struct outcome softmax_loss(int64_t mb, int64_t classes, const float *logits, const uint8_t *labels,
-                            float *diff);
+/* Losses as PyTorch defines them: cross-entropy of the softmax, with label smoothing 0 <= s < 1, or the mean square of the
+ * distance to 1 for the label and 0 for the others. */
+enum loss_kind { LOSS_CROSS_ENTROPY, LOSS_MEAN_SQUARE };
+struct loss {
+    enum loss_kind kind;
+    double smoothing;
+};
+
+/* The loss of logits[mb][classes], in float64. diff[mb][classes], the gradient of the mean over the batch, is written
+ * unless NULL; it may be the logits themselves. Labels must be below `classes`. */
+struct outcome loss_of(const struct loss *kind, int64_t mb, int64_t classes, const float *logits,
+                       const uint8_t *labels, float *diff);
 
 /* y = softmax of each row of x[mb][classes] in place, in float64, and the gradient through it in place. */
 void softmax_fwd(int64_t mb, int64_t classes, float *x);
