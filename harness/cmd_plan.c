@@ -17,7 +17,8 @@ static const char help[] =
     "training step shortest: measures the variants of each layer in each layout and the reorders\n"
     "between layouts, every one verified first on a few images, and takes the shortest path. The\n"
     "plan goes to results/<machine>/plans/ and is what 'batchmark train NETWORK --kernels auto'\n"
-    "uses, until the machine or this program changes. NETWORK is as for train, for CIFAR's images.\n\n"
+    "uses, until the machine or this program changes. NETWORK is as for train.\n\n"
+    "  --image CxHxW      what a text is given (default: CIFAR's 3x32x32; a preset has its own)\n"
     "  --batch B          images a step (default: the preset's, else 10)\n"
     "  --threads T        team size (default: one per usable core)\n"
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
@@ -31,23 +32,41 @@ static const double worth_leaving = 0.98;
 
 struct request {
     const char *network;
+    struct shape image; /* c 0: not given */
     int64_t batch, threads, limit;
     enum isa isa;
 };
 
+static bool read_image(const char *text, struct shape *out)
+{
+    long long c, h, w;
+    char rest[2];
+    if (sscanf(text, "%lldx%lldx%lld%1s", &c, &h, &w, rest) == 3 && c > 0 && h > 0 && w > 0 &&
+        c <= 100000 && h <= 100000 && w <= 100000) {
+        *out = (struct shape){c, h, w};
+        return true;
+    }
+    wrong_use("--image '%.40s': give channels, height and width, as in 3x32x32", text);
+    return false;
+}
+
 /* -1: go on; else the exit status. */
 static int read_request(int argc, char **argv, struct request *r)
 {
-    enum { BATCH = 256, THREADS, ISA, LIMIT, HELP };
-    const struct option options[] = {
-        {"batch", required_argument, NULL, BATCH}, {"threads", required_argument, NULL, THREADS},
-        {"isa", required_argument, NULL, ISA},     {"limit", required_argument, NULL, LIMIT},
-        {"help", no_argument, NULL, HELP},         {0}};
+    enum { BATCH = 256, IMAGE, THREADS, ISA, LIMIT, HELP };
+    const struct option options[] = {{"batch", required_argument, NULL, BATCH},
+                                     {"image", required_argument, NULL, IMAGE},
+                                     {"threads", required_argument, NULL, THREADS},
+                                     {"isa", required_argument, NULL, ISA},
+                                     {"limit", required_argument, NULL, LIMIT},
+                                     {"help", no_argument, NULL, HELP},
+                                     {0}};
     *r = (struct request){.batch = -1, .threads = -1, .limit = 240, .isa = isa_detect()};
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
         bool good = true;
         switch (c) {
         case BATCH: good = read_whole("--batch", optarg, 1, 1000000, &r->batch); break;
+        case IMAGE: good = read_image(optarg, &r->image); break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
         case ISA: good = read_isa_cap(optarg, &r->isa); break;
         case LIMIT: good = read_whole("--limit", optarg, 1, 1000000, &r->limit); break;
@@ -136,7 +155,10 @@ int cmd_plan(int argc, char **argv)
     char error[ERROR_TEXT];
     const struct preset *p = preset_find(r.network);
     const struct data_shape *image = &data_shapes[p ? p->data : DATA_ANY];
-    struct shape shape = {image->channels, image->height, image->width};
+    if (p && r.image.c)
+        return wrong_use("plan: --image goes with a text: %s has images of its own", p->name);
+    const struct shape shape =
+        r.image.c ? r.image : (struct shape){image->channels, image->height, image->width};
     if (!net_text_parse(p ? p->text : r.network, shape, &text, error))
         return wrong_use("plan: %s; batchmark train --list shows presets", error);
     if (!machine_detect(&m, error, sizeof error))
@@ -148,6 +170,7 @@ int cmd_plan(int argc, char **argv)
                            (long long)r.threads, m.cpu_count);
     if (status < 0) {
         struct net_plan_key key = {.text = p ? p->text : r.network,
+                                   .image = shape,
                                    .name = p ? p->name : NULL,
                                    .batch = r.batch > 0 ? r.batch
                                             : p         ? p->batch

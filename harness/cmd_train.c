@@ -56,6 +56,7 @@ static int find_plan(struct run *run, int64_t batch)
                    ? -1
                    : wrong_use("%s: its plan does not fit this build; name --kernels", r->resume);
     struct net_plan_key key = {.text = run->text,
+                               .image = run->layers.layers[0].src,
                                .name =
                                    preset && !strcmp(preset->text, run->text) ? preset->name : NULL,
                                .batch = batch,

@@ -10,19 +10,34 @@
 
 void report_layers(const struct run *run)
 {
-    double flops = 0;
-    printf("%-3s %-24s %-12s %10s %12s\n", "", "layer", "output", "parameters", "FLOPs/image");
+    double flops = 0, bytes = 0;
+    const struct data *d = &run->data;
+    const double images =
+        (double)((d->train.count + d->test.count) * (d->channels * d->height * d->width + 1));
+    char idle[LAYER_LIST_TEXT];
+    printf("%-3s %-24s %-12s %10s %12s %9s\n", "", "layer", "output", "parameters", "FLOPs/image",
+           "MB");
     for (int i = 0; i < run->layers.count; i++) {
         const struct layer *l = &run->layers.layers[i];
+        const double own = net_layer_bytes(run->net, i);
         char text[LAYER_TEXT], shape[64];
         snprintf(shape, sizeof shape, l->dst.h * l->dst.w > 1 ? "%lldx%lldx%lld" : "%lld",
                  (long long)l->dst.c, (long long)l->dst.h, (long long)l->dst.w);
-        printf("%-3d %-24s %-12s %10lld %12.0f\n", i, layer_print(l, text), shape,
-               (long long)layer_parameters(l), layer_flops(l));
+        printf("%-3d %-24s %-12s %10lld %12.0f %9.3f\n", i, layer_print(l, text), shape,
+               (long long)layer_parameters(l), layer_flops(l), own / 1e6);
         flops += layer_flops(l);
+        bytes += own;
     }
-    printf("    %-24s %-12s %10lld %12.0f   (%.1f MB)\n", "total", "",
-           (long long)net_parameters(run->net), flops, net_bytes(run->net) / 1e6);
+    printf("    %-24s %-12s %10lld %12.0f %9.3f\n", "total", "",
+           (long long)net_parameters(run->net), flops, bytes / 1e6);
+    printf("peak memory: %.1f MB (layers %.1f; gradients between them, input and scratch %.1f; "
+           "images %.1f)\n",
+           (net_bytes(run->net) + images) / 1e6, bytes / 1e6, (net_bytes(run->net) - bytes) / 1e6,
+           images / 1e6);
+    if (*net_text_idle_biases(&run->layers, idle))
+        printf("note: the bn right after layers %s takes their biases away again; --bias drop, or "
+               "nobias, leaves them out\n",
+               idle);
 }
 
 /* Each layer with the variants of its training pass; calls of other batch sizes only where they differ. */

@@ -19,7 +19,8 @@ const struct data_shape data_shapes[DATA_KINDS] = {
     [DATA_CIFAR100] = CIFAR("cifar-100", 100),
     [DATA_MNIST] = {"mnist", 1, 28, 28, 10, 60000, 10000},
     [DATA_CIFAR10_PAIR] = {"cifar-10-pair", 3, 28, 28, 2, 10000, 2000},
-    [DATA_NUMBERS] = {"numbers", 5, 1, 1, 2, 50000, 10000}};
+    [DATA_NUMBERS] = {"numbers", 5, 1, 1, 2, 50000, 10000},
+    [DATA_SIGNALS] = {"signals", 8, 1, 128, 10, 50000, 10000}};
 
 /* Finding */
 
@@ -46,7 +47,7 @@ static bool find_synthetic(const char *text, const char *at, struct data_source 
     if (!read_count(&at, &train) || !read_count(&at, &test) || *at)
         return explain(error,
                        "--data %.200s: write synthetic, synthetic:TRAIN or synthetic:TRAIN:TEST "
-                       "with 1 to 10000000 images each",
+                       "with 1 to 10000000 images each, or signals in the same way",
                        text);
     out->train = train;
     out->test = test ? test : (train + 4) / 5;
@@ -57,8 +58,9 @@ static bool find_files(const char *dir, enum data_kind want, struct data_source 
                        char error[ERROR_TEXT])
 {
     struct stat status;
-    if (want == DATA_NUMBERS)
-        return explain(error, "%.300s: numbers are made and not read; give --data synthetic", dir);
+    if (want == DATA_NUMBERS || want == DATA_SIGNALS)
+        return explain(error, "%.300s: %s are made and not read; give --data %s", dir,
+                       data_shapes[want].name, want == DATA_SIGNALS ? "signals" : "synthetic");
     if (stat(dir, &status))
         return explain(error, "%.300s: %s; --data takes a folder or 'synthetic'", dir,
                        strerror(errno));
@@ -94,8 +96,13 @@ bool data_find(const char *text, enum data_kind want, struct data_source *out,
                char error[ERROR_TEXT])
 {
     *out = (struct data_source){.kind = want == DATA_ANY ? DATA_CIFAR10 : want};
-    size_t word = strlen("synthetic");
-    if (!strncmp(text, "synthetic", word) && (!text[word] || text[word] == ':'))
+    const size_t word = strcspn(text, ":");
+    const bool signals = word == strlen("signals") && !strncmp(text, "signals", word);
+    if (signals && (want == DATA_ANY || want == DATA_SIGNALS)) {
+        out->kind = DATA_SIGNALS;
+        return find_synthetic(text, text + word, out, error);
+    }
+    if (word == strlen("synthetic") && !strncmp(text, "synthetic", word))
         return find_synthetic(text, text + word, out, error);
     return find_files(text, want, out, error);
 }
@@ -186,6 +193,8 @@ bool data_load(const struct data_source *source, uint64_t seed, struct data *out
     if (!files) {
         if (source->kind == DATA_NUMBERS)
             data_numbers_make(out, seed);
+        else if (source->kind == DATA_SIGNALS)
+            data_signals_make(out, seed);
         else
             data_synthetic_make(out, seed);
         return true;

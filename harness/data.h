@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* ANY: a source that may be any of those before DATA_FILES, which have files of their own. CIFAR10_PAIR: the first two
- * classes of CIFAR-10, the middle 28x28 pixels. NUMBERS: five numbers and two classes, made only. */
+ * classes of CIFAR-10, the middle 28x28 pixels. NUMBERS: five numbers and two classes, made only.
+ * SIGNALS: eight channels of 128 values and ten classes, made only. */
 enum data_kind {
     DATA_ANY,
     DATA_CIFAR10,
@@ -16,6 +17,7 @@ enum data_kind {
     DATA_FILES,
     DATA_CIFAR10_PAIR = DATA_FILES,
     DATA_NUMBERS,
+    DATA_SIGNALS,
     DATA_KINDS
 };
 
@@ -49,7 +51,8 @@ struct data {
     char name[64];
 };
 
-/* What `text` means: a folder, "synthetic" (50000 images and 10000), "synthetic:TRAIN" or "synthetic:TRAIN:TEST".
+/* What `text` means: a folder, "synthetic" (50000 images and 10000), "synthetic:TRAIN" or "synthetic:TRAIN:TEST"; the
+ * same with "signals" for SIGNALS.
  * A folder holds the files themselves or the folder its archive unpacks to (cifar-10-batches-bin, cifar-100-binary,
  * MNIST/raw). want: the kind that is needed, whatever else lies there; with ANY there must be one alone. Looks for the
  * files and reads none. False: `error` says what is missing. */

@@ -23,5 +23,8 @@ void data_synthetic_make(struct data *d, uint64_t seed);
 /* Five numbers each, uniform: the class is whether the first two lie on the same side of the middle, wrong once in twenty.
  * No linear model of the numbers can tell. */
 void data_numbers_make(struct data *d, uint64_t seed);
+/* Ten classes of tones under noise: five frequencies, rising or falling by half. Each channel has a phase, a level and a
+ * strength of its own, so that no linear model of the values can tell. */
+void data_signals_make(struct data *d, uint64_t seed);
 
 #endif

@@ -1,4 +1,4 @@
-/* The built-in sets: gratings to be told apart by orientation and fineness, and numbers. */
+/* The built-in sets: gratings to be told apart by orientation and fineness, numbers, and tones. */
 #include "data_parts.h"
 #include "rng.h"
 
@@ -73,4 +73,35 @@ void data_numbers_make(struct data *d, uint64_t seed)
 {
     make_numbers(d, &d->train, seed, USE_TRAIN_IMAGES);
     make_numbers(d, &d->test, seed, USE_TEST_IMAGES);
+}
+
+static void make_signals(const struct data *d, struct images *s, uint64_t seed, uint64_t use)
+{
+    const int64_t length = d->width;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < s->count; i++) {
+        struct rng r = {rng_stream(seed, use, (uint64_t)i)};
+        const int class = (int)rng_next_below(&r, (uint64_t)d->classes);
+        /* Periods in the middle from 24 down to 8 values; the frequency changes by half from end to end. */
+        const float middle = 1 / (24 - 4 * (float)(class % 5)) * between(&r, 0.95f, 1.05f);
+        const float slope = (class < 5 ? 0.5f : -0.5f) * middle / (float)length;
+        s->labels[i] = (uint8_t) class;
+        for (int64_t c = 0; c < d->channels; c++) {
+            const float phase = between(&r, 0, 1), level = between(&r, 100, 156),
+                        depth = between(&r, 20, 60);
+            for (int64_t x = 0; x < length; x++) {
+                const float t = (float)x - (float)length / 2;
+                const float wave = sinf(6.2831853f * (phase + middle * t + 0.5f * slope * t * t));
+                const float noise = (rng_next_unit(&r) + rng_next_unit(&r) - 1) * 40;
+                s->pixels[(i * d->channels + c) * length + x] =
+                    (uint8_t)fminf(fmaxf(level + depth * wave + noise, 0), 255);
+            }
+        }
+    }
+}
+
+void data_signals_make(struct data *d, uint64_t seed)
+{
+    make_signals(d, &d->train, seed, USE_TRAIN_IMAGES);
+    make_signals(d, &d->test, seed, USE_TEST_IMAGES);
 }

@@ -60,10 +60,11 @@ struct net {
     size_t scratch_size;
     double (*layer_seconds)[TIMES];
     double loss_seconds, update_seconds;
-    int64_t steps;  /* calls of net_gradients */
-    bool looking;   /* a pass leaves running statistics alone */
-    bool undropped; /* and drops nothing */
-    void **owned;   /* everything allocated below */
+    double *layer_bytes; /* of those below, what belongs to one layer */
+    int64_t steps;       /* calls of net_gradients */
+    bool looking;        /* a pass leaves running statistics alone */
+    bool undropped;      /* and drops nothing */
+    void **owned;        /* everything allocated below */
     int owned_count, owned_room;
     double bytes;
 };
@@ -153,7 +154,7 @@ static bool pools(const struct net *n, int i)
     const struct layer_state *s = &n->state[i];
     if (n->options.fuse == FUSE_OFF || i < 0 || i + 2 >= n->text.count || l->kind != LAYER_BN ||
         l->frozen || l[1].kind != LAYER_RELU || l[2].kind != LAYER_MAXPOOL || l[2].kh != 2 ||
-        l[2].stride != 2)
+        l[2].kw != 2 || l[2].stride != 2)
         return false;
     if (s->layout != NCHW || s[1].layout != NCHW || s[2].layout != NCHW)
         return false;
@@ -230,7 +231,10 @@ static void name_tensors(struct net *n, int i)
 {
     const struct layer *l = &n->text.layers[i];
     struct layer_state *s = &n->state[i];
-    if (l->kind == LAYER_CONV)
+    if (l->kind == LAYER_CONV && l->line)
+        add_tensor(n, i, "weight", s->weight, s->diff_weight, 3,
+                   (const int64_t[4]){l->dst.c, l->src.c, l->kw});
+    else if (l->kind == LAYER_CONV)
         add_tensor(n, i, "weight", s->weight, s->diff_weight, 4,
                    (const int64_t[4]){l->dst.c, l->src.c, l->kh, l->kw});
     else if (l->kind == LAYER_DENSE)
@@ -294,10 +298,13 @@ static bool make_parameters(struct net *n)
             s->diff_bias = n->gradients + at;
             at += padded(bias_count(l));
         }
+        const double before = n->bytes;
         if (l->kind == LAYER_BN)
             make_bn(n, i, &good);
         if (good)
             name_tensors(n, i);
+        /* A weight, its gradient and the optimizer's memory of it. */
+        n->layer_bytes[i] += n->bytes - before + 4 * sizeof(float) * (double)layer_parameters(l);
     }
     return good;
 }
@@ -313,12 +320,14 @@ static bool make_activations(struct net *n)
         const struct layer *l = &n->text.layers[i];
         struct layer_state *s = &n->state[i];
         int64_t before = volume_in(&l->src, s->layout), after = volume_in(&l->dst, s->layout);
+        const double bytes = n->bytes;
         s->src = reordered(n, i) ? own_floats(n, mb * before, &good)
                  : i             ? n->state[i - 1].dst
                                  : n->input;
         s->dst = in_place(l) ? s->src : own_floats(n, mb * after, &good);
         if (l->kind == LAYER_MAXPOOL)
             s->chosen = own(n, (double)(mb * after), &good);
+        n->layer_bytes[i] += n->bytes - bytes;
         widest = max_i64(widest, max_i64(before, after));
     }
     float *buffers[GRADIENT_BUFFERS];
@@ -703,6 +712,7 @@ static bool build(struct net *n, char error[ERROR_TEXT])
         n->state[i].layout = n->has_plan ? n->plan.layers[i].layout : NCHW;
     if (good && (!check_shape(n, error) || !check_memory(n, error)))
         return false;
+    n->layer_bytes = own(n, (double)((size_t)n->text.count * sizeof *n->layer_bytes), &good);
     n->layer_seconds = own(n, (double)((size_t)n->text.count * sizeof *n->layer_seconds), &good);
     if (!good || !make_parameters(n) || !make_activations(n))
         return explain(error, "out of memory for the network; use a smaller batch or layer");
@@ -773,7 +783,8 @@ struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout)
                             .iw = l->src.w,
                             .oh = l->dst.h,
                             .ow = l->dst.w,
-                            .k = l->kh,
+                            .kh = l->kh,
+                            .kw = l->kw,
                             .s = l->stride};
 }
 
@@ -806,7 +817,8 @@ static bool pool_rectifies(const struct net *n, const struct pass *p, int i)
 {
     return n->options.fuse != FUSE_OFF && i + 1 < n->text.count &&
            n->text.layers[i].kind == LAYER_RELU && n->text.layers[i + 1].kind == LAYER_MAXPOOL &&
-           n->text.layers[i + 1].kh < MAXPOOL_MAX_K && !reordered(n, i + 1) && !bn_rectifies(p, i);
+           max_i64(n->text.layers[i + 1].kh, n->text.layers[i + 1].kw) < MAXPOOL_MAX_K &&
+           !reordered(n, i + 1) && !bn_rectifies(p, i);
 }
 
 static bool relu_is_fused(const struct net *n, const struct pass *p, int i)
@@ -1102,6 +1114,11 @@ int64_t net_parameters(const struct net *n)
 double net_bytes(const struct net *n)
 {
     return n->bytes;
+}
+
+double net_layer_bytes(const struct net *n, int layer)
+{
+    return n->layer_bytes[layer];
 }
 
 double net_layer_seconds(const struct net *n, int layer, bool backward)

@@ -144,8 +144,10 @@ int net_call_count(const struct net *n);
 const struct call *net_call(const struct net *n, int i);
 
 int64_t net_parameters(const struct net *n);
-/* Bytes the network allocated. */
+/* Bytes the network allocated: all it ever will. Of a layer: its weights with gradients and the optimizer's memory, and
+ * what it gives; the rest are gradients of activations, which share three buffers, the input and scratch. */
 double net_bytes(const struct net *n);
+double net_layer_bytes(const struct net *n, int layer);
 /* The seconds spent in net_gradients and net_update since the last call of net_seconds_reset. */
 struct net_seconds net_seconds(const struct net *n);
 double net_layer_seconds(const struct net *n, int layer, bool backward);

@@ -345,14 +345,23 @@ static void build_key(char out[17])
     snprintf(out, 17, "%016" PRIx64, hash);
 }
 
+/* As "3x32x32". */
+#define IMAGE_TEXT 72
+static char *image_print(struct shape s, char text[IMAGE_TEXT])
+{
+    snprintf(text, IMAGE_TEXT, "%lldx%lldx%lld", (long long)s.c, (long long)s.h, (long long)s.w);
+    return text;
+}
+
 void net_plan_path(const struct machine *m, const struct net_plan_key *key, char path[PLAN_PATH])
 {
-    char name[64];
+    char name[64], image[IMAGE_TEXT];
+    const uint64_t hash = hash_bytes(hash_start, key->text, strlen(key->text));
+    image_print(key->image, image);
     if (key->name)
         snprintf(name, sizeof name, "%s", key->name);
     else
-        snprintf(name, sizeof name, "net-%016" PRIx64,
-                 hash_bytes(hash_start, key->text, strlen(key->text)));
+        snprintf(name, sizeof name, "net-%016" PRIx64, hash_bytes(hash, image, strlen(image)));
     snprintf(path, PLAN_PATH, "results/%s/plans/%s_mb%lld_t%d_%s.json", m->slug, name,
              (long long)key->batch, key->threads, isa_names[key->isa]);
 }
@@ -391,14 +400,14 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
                    const struct net_plan *plan, const struct net_times *times, double seconds,
                    double seconds_nchw, char error[ERROR_TEXT])
 {
-    char build[17];
+    char build[17], image[IMAGE_TEXT];
     build_key(build);
-    json_t *document =
-        json_pack("{s:i, s:s, s:I, s:i, s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "schema", SCHEMA,
-                  "network", key->text, "batch", (json_int_t)key->batch, "threads", key->threads,
-                  "isa", isa_names[key->isa], "machine", m->slug, "cpu", m->brand, "build", build,
-                  "seconds", seconds, "seconds_nchw", seconds_nchw, "layers",
-                  net_plan_layers(times->text, plan), "rows", rows_json(&times->rows));
+    json_t *document = json_pack(
+        "{s:i, s:s, s:s, s:I, s:i, s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o}", "schema", SCHEMA,
+        "network", key->text, "image", image_print(key->image, image), "batch",
+        (json_int_t)key->batch, "threads", key->threads, "isa", isa_names[key->isa], "machine",
+        m->slug, "cpu", m->brand, "build", build, "seconds", seconds, "seconds_nchw", seconds_nchw,
+        "layers", net_plan_layers(times->text, plan), "rows", rows_json(&times->rows));
     char *text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
     json_decref(document);
     if (!text) {
@@ -420,15 +429,14 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
 static const char *differs(const json_t *document, const struct machine *m,
                            const struct net_plan_key *key)
 {
-    char build[17];
+    char build[17], image[IMAGE_TEXT];
     build_key(build);
+    image_print(key->image, image);
     const struct {
         const char *name, *value;
-    } texts[] = {{"network", key->text},
-                 {"machine", m->slug},
-                 {"cpu", m->brand},
-                 {"isa", isa_names[key->isa]},
-                 {"build", build}};
+    } texts[] = {{"network", key->text},       {"image", image},
+                 {"machine", m->slug},         {"cpu", m->brand},
+                 {"isa", isa_names[key->isa]}, {"build", build}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const char *there = json_string_value(json_object_get(document, texts[i].name));
         if (!there || strcmp(there, texts[i].value))
@@ -473,7 +481,11 @@ bool net_plan_read(const json_t *layers, const struct net_text *text, struct net
 bool net_plan_load(const char *path, const struct machine *m, const struct net_plan_key *key,
                    const struct net_text *text, struct net_plan *plan, char error[ERROR_TEXT])
 {
-    const char *again = key->name ? key->name : "NETWORK";
+    char again[128], image[IMAGE_TEXT];
+    if (key->name)
+        snprintf(again, sizeof again, "%s", key->name);
+    else
+        snprintf(again, sizeof again, "NETWORK --image %s", image_print(key->image, image));
     json_error_t where;
     FILE *file = fopen(path, "r");
     if (!file) {

@@ -4,7 +4,7 @@
  * it is the shortest path through the layers, whose nodes are the layouts a layer can work in and whose edges cost the
  * layer's calls of a training step and the reorders between two layouts.
  *
- * A plan is kept as JSON beside the results, keyed by all its times depend on: machine, binary, network, batch, team and
+ * A plan is kept as JSON beside the results, keyed by all its times depend on: machine, binary, network, image, batch, team and
  * ISA cap. */
 #ifndef BATCHMARK_NET_PLAN_H
 #define BATCHMARK_NET_PLAN_H
@@ -31,6 +31,7 @@ double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_f
 /* What a plan is for. */
 struct net_plan_key {
     const char *text; /* of the network */
+    struct shape image;
     const char *name; /* preset, NULL: a network as text */
     int64_t batch;
     int threads;
@@ -68,7 +69,7 @@ bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char e
 json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan);
 bool net_plan_read(const json_t *layers, const struct net_text *text, struct net_plan *plan);
 
-/* results/<machine>/plans/<name or hash of the text>_mb<batch>_t<threads>_<isa>.json */
+/* results/<machine>/plans/<name, or hash of text and image>_mb<batch>_t<threads>_<isa>.json */
 #define PLAN_PATH 512
 void net_plan_path(const struct machine *m, const struct net_plan_key *key, char path[PLAN_PATH]);
 

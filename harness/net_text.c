@@ -21,24 +21,36 @@ static const struct {
     const char *theirs, *ours;
 } other_names[] = {
     {"conv2d", "conv"},
-    {"conv1d", "conv"},
+    {"convolution1d", "conv1d"},
     {"convolution", "conv"},
+    {"convolution2d", "conv"},
     {"linear", "dense"},
     {"fc", "dense"},
+    {"fullyconnected", "dense"},
+    {"gemm", "dense"},
     {"batchnorm", "bn"},
     {"batchnorm2d", "bn"},
     {"batchnorm1d", "bn"},
     {"batch_norm", "bn"},
     {"batchnormalization", "bn"},
     {"maxpool2d", "maxpool"},
+    {"maxpooling1d", "maxpool1d"},
     {"maxpooling2d", "maxpool"},
     {"max_pool", "maxpool"},
     {"pool", "maxpool"},
     {"avgpool2d", "avgpool"},
+    {"averagepooling1d", "avgpool1d"},
     {"averagepooling2d", "avgpool"},
+    {"averagepool", "avgpool"},
     {"avg_pool", "avgpool"},
+    {"adaptiveavgpool1d", "avgpool global"},
     {"adaptiveavgpool2d", "avgpool global"},
+    {"globalaveragepooling1d", "avgpool global"},
     {"globalaveragepooling2d", "avgpool global"},
+    {"globalaveragepool", "avgpool global"},
+    {"logistic", "sigmoid"},
+    {"dropout1d", "dropout"},
+    {"dropout2d", "dropout"},
 };
 
 /* The reader: `at` moves over the text; the current word is text[start .. start + length). */
@@ -106,11 +118,12 @@ static bool read_real(struct reader *r, double low, double high, const char *wha
 
 static bool read_kernel(struct reader *r, const struct shape *src, struct layer *l)
 {
-    const char *what = "write the size of the kernel, as in conv 16 3x3";
+    const char *what = l->line ? "write the length of the kernel, as in conv1d 16 3"
+                               : "write the size of the kernel, as in conv 16 3x3";
     char *end;
     errno = 0;
     long long kh = strtoll(r->word, &end, 10), kw = kh;
-    if (end == r->word || (*end && *end != 'x'))
+    if (end == r->word || (*end && (*end != 'x' || l->line)))
         return wrong(r, what);
     if (*end == 'x') {
         const char *second = end + 1;
@@ -135,11 +148,61 @@ static bool accept(struct reader *r, const char *word)
     return true;
 }
 
+/* What others call our options: the word up to a '=' or '('. */
+static const struct {
+    const char *theirs, *ours;
+} other_options[] = {
+    {"padding", "say same to keep the size, or nothing for none"},
+    {"valid", "that is what conv does; leave it out"},
+    {"strides", "write stride S"},
+    {"kernel_size", "the size follows the filters, as in conv 16 3x3"},
+    {"pool_size", "the size follows the name, as in maxpool 2"},
+    {"bias", "write nobias for a layer without one"},
+    {"use_bias", "write nobias for a layer without one"},
+    {"bias_term", "write nobias for a layer without one"},
+    {"activation", "an activation is a layer of its own, as in '; relu'"},
+    {"stride", "write stride S, as in stride 2"},
+    {"eps", "write eps E, as in eps 1e-3"},
+    {"epsilon", "write eps E, as in eps 1e-3"},
+    {"momentum", "write momentum M, the weight of the new value: 0.01 where Keras says 0.99"},
+    {"affine", "write affine off for a bn without gamma and beta"},
+    {"center", "write affine off for a bn without gamma and beta"},
+    {"scale", "write affine off for a bn without gamma and beta"},
+    {"track_running_stats", "write running off for a bn without running statistics"},
+    {"trainable", "write frozen for a bn that keeps to its running statistics"},
+    {"eval", "write frozen for a bn that keeps to its running statistics"},
+};
+
+/* Does the current word begin with `name`, and does the name end there? */
+static bool is_named(const struct reader *r, const char *name)
+{
+    const size_t length = strlen(name);
+    return !strncasecmp(r->word, name, length) &&
+           (!r->word[length] || strchr("=(", r->word[length]));
+}
+
+/* The complaint about an option: how it is written here, if it is known elsewhere, and which there are. */
+static bool wrong_option(const struct reader *r, const char *takes)
+{
+    char why[320];
+    for (size_t i = 0; i < sizeof other_options / sizeof other_options[0]; i++) {
+        if (is_named(r, other_options[i].theirs)) {
+            snprintf(why, sizeof why, "%s; %s", other_options[i].ours, takes);
+            return wrong(r, why);
+        }
+    }
+    return wrong(r, takes);
+}
+
 static bool read_conv(struct reader *r, struct layer *l)
 {
     bool same = false;
-    *l = (struct layer){
-        .kind = LAYER_CONV, .stride = 1, .bias = true, .src = l->src, .column = l->column};
+    *l = (struct layer){.kind = LAYER_CONV,
+                        .line = l->line,
+                        .stride = 1,
+                        .bias = true,
+                        .src = l->src,
+                        .column = l->column};
     if (!read_count(r, "write the number of filters, as in conv 16 3x3", &l->dst.c))
         return false;
     struct reader kernel = *r;
@@ -152,7 +215,7 @@ static bool read_conv(struct reader *r, struct layer *l)
         else if (accept(r, "nobias"))
             l->bias = false;
         else if (!accept(r, "stride"))
-            return wrong(r, "conv takes same, stride S and nobias");
+            return wrong_option(r, "conv takes same, stride S and nobias");
         else if (!read_count(r, "write the stride as a number", &l->stride))
             return false;
     }
@@ -259,8 +322,9 @@ static bool read_bn(struct reader *r, struct layer *l)
         else if (accept(r, "frozen"))
             l->frozen = true;
         else
-            good = wrong(r, "bn takes pytorch, keras, keras3 or onnx first, then eps E, momentum M "
-                            "or cumulative, population, affine off, running off, frozen");
+            good = wrong_option(
+                r, "bn takes pytorch, keras, keras3 or onnx first, then eps E, momentum M "
+                   "or cumulative, population, affine off, running off, frozen");
         if (!good)
             return false;
     }
@@ -270,7 +334,8 @@ static bool read_bn(struct reader *r, struct layer *l)
 
 static bool read_pool(struct reader *r, enum layer_kind kind, struct layer *l)
 {
-    *l = (struct layer){.kind = kind, .stride = 1, .src = l->src, .column = l->column};
+    *l = (struct layer){
+        .kind = kind, .line = l->line, .stride = 1, .src = l->src, .column = l->column};
     struct reader size = *r;
     if (kind == LAYER_AVGPOOL && accept(r, "global")) {
         l->kh = l->src.h;
@@ -285,9 +350,11 @@ static bool read_pool(struct reader *r, enum layer_kind kind, struct layer *l)
                     &l->kh))
         return false;
     l->kw = l->stride = l->kh;
+    if (l->line)
+        l->kh = 1;
     if (accept(r, "stride") && !read_count(r, "write the stride as a number", &l->stride))
         return false;
-    if (l->kh > 16)
+    if (l->kw > 16)
         return wrong(&size, "windows go up to 16");
     char why[160];
     if (l->kh > l->src.h || l->kw > l->src.w) {
@@ -330,7 +397,7 @@ static bool read_softmax(struct reader *r, const struct reader *name, struct lay
 static bool no_such_layer(const struct reader *r)
 {
     for (size_t i = 0; i < sizeof other_names / sizeof other_names[0]; i++) {
-        if (!strcasecmp(r->word, other_names[i].theirs)) {
+        if (is_named(r, other_names[i].theirs)) {
             char why[160];
             snprintf(why, sizeof why, "this layer is called %s here", other_names[i].ours);
             return wrong(r, why);
@@ -338,17 +405,34 @@ static bool no_such_layer(const struct reader *r)
     }
     return wrong(
         r,
-        "no such layer; layers are conv, dense, bn, relu, sigmoid, tanh, dropout, maxpool, avgpool, flatten");
+        "no such layer; layers are conv, conv1d, dense, bn, relu, sigmoid, tanh, dropout, maxpool, "
+        "maxpool1d, avgpool, avgpool1d, flatten");
+}
+
+/* The kind of the layer that the current word names, LAYER_KINDS: none; *line: the one on signals. */
+static int find_kind(const struct reader *r, bool *line)
+{
+    char name[sizeof r->word];
+    snprintf(name, sizeof name, "%s", r->word);
+    const size_t length = strlen(name);
+    *line = length > 2 && !strcmp(name + length - 2, "1d");
+    if (*line)
+        name[length - 2] = '\0';
+    int kind = 0;
+    while (kind < LAYER_KINDS && strcmp(name, layer_names[kind]))
+        kind++;
+    const bool has_line = kind == LAYER_CONV || kind == LAYER_MAXPOOL || kind == LAYER_AVGPOOL;
+    return *line && !has_line ? LAYER_KINDS : kind;
 }
 
 static bool read_layer(struct reader *r, struct layer *l)
 {
-    int kind = 0;
-    while (kind < LAYER_KINDS && strcmp(r->word, layer_names[kind]))
-        kind++;
+    const int kind = find_kind(r, &l->line);
     if (kind == LAYER_KINDS)
         return no_such_layer(r);
     const struct reader name = *r;
+    if (l->line && l->src.h > 1)
+        return wrong(&name, "works on signals, and is given images; leave out the 1d");
     next_word(r);
     switch ((enum layer_kind)kind) {
     case LAYER_CONV: return read_conv(r, l);
@@ -392,7 +476,7 @@ static double parameters_of(const struct layer *l)
     switch (l->kind) {
     case LAYER_CONV: return out * (in * (double)(l->kh * l->kw) + l->bias);
     case LAYER_DENSE: return out * (in + l->bias);
-    case LAYER_BN: return 2 * in;
+    case LAYER_BN: return l->affine ? 2 * in : 0;
     default: return 0;
     }
 }
@@ -430,7 +514,7 @@ bool net_text_parse(const char *text, struct shape input, struct net_text *out,
         shape = l->dst;
         out->count++;
         if (!at_end_of_layer(&r))
-            return wrong(&r, "the layer ends here; layers are separated by ';'");
+            return wrong_option(&r, "the layer ends here; layers are separated by ';'");
         if (r.word[0])
             next_word(&r);
     }
@@ -473,15 +557,17 @@ bool layer_by_batch(const struct layer *l, bool training)
 char *layer_print(const struct layer *l, char text[LAYER_TEXT])
 {
     char number[REAL_TEXT];
-    int n = snprintf(text, LAYER_TEXT, "%s", layer_names[l->kind]);
+    int n = snprintf(text, LAYER_TEXT, "%s%s", layer_names[l->kind], l->line ? "1d" : "");
     char *at = text + n;
     size_t room = LAYER_TEXT - (size_t)n;
     const char *nobias = l->bias ? "" : " nobias";
     if (l->kind == LAYER_CONV) {
         bool same = l->dst.h == div_up(l->src.h, l->stride) &&
                     l->dst.w == div_up(l->src.w, l->stride) && l->kh * l->kw > 1;
-        n = snprintf(at, room, " %lld %lldx%lld%s", (long long)l->dst.c, (long long)l->kh,
-                     (long long)l->kw, same ? " same" : "");
+        n = l->line ? snprintf(at, room, " %lld %lld", (long long)l->dst.c, (long long)l->kw)
+                    : snprintf(at, room, " %lld %lldx%lld", (long long)l->dst.c, (long long)l->kh,
+                               (long long)l->kw);
+        n += snprintf(at + n, room - (size_t)n, "%s", same ? " same" : "");
         if (l->stride > 1)
             n += snprintf(at + n, room - (size_t)n, " stride %lld", (long long)l->stride);
         snprintf(at + n, room - (size_t)n, "%s", nobias);
@@ -491,15 +577,31 @@ char *layer_print(const struct layer *l, char text[LAYER_TEXT])
         snprintf(at, room, " %s", real_print(l->rate, number));
     } else if (l->kind == LAYER_SOFTMAX) {
         snprintf(at, room, " stray");
-    } else if (l->kind == LAYER_AVGPOOL && l->kh == l->src.h && l->kw == l->src.w) {
+    } else if (l->kind == LAYER_AVGPOOL && !l->line && l->kh == l->src.h && l->kw == l->src.w) {
         snprintf(at, room, " global");
-    } else if ((l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL) && l->stride != l->kh) {
-        snprintf(at, room, " %lld stride %lld", (long long)l->kh, (long long)l->stride);
+    } else if ((l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL) && l->stride != l->kw) {
+        snprintf(at, room, " %lld stride %lld", (long long)l->kw, (long long)l->stride);
     } else if (l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL) {
-        snprintf(at, room, " %lld", (long long)l->kh);
+        snprintf(at, room, " %lld", (long long)l->kw);
     } else if (l->kind == LAYER_BN) {
         bn_print(l, at, room);
     }
+    return text;
+}
+
+/* By the mean of the batch: a bias before it changes nothing. */
+static bool takes_bias_away(const struct layer *l)
+{
+    return l->kind == LAYER_BN && layer_by_batch(l, true);
+}
+
+char *net_text_idle_biases(const struct net_text *n, char text[LAYER_LIST_TEXT])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i + 1 < n->count && used < LAYER_LIST_TEXT - 16; i++)
+        if (n->layers[i].bias && takes_bias_away(&n->layers[i + 1]))
+            used += (size_t)snprintf(text + used, LAYER_LIST_TEXT - used, used ? ", %d" : "%d", i);
     return text;
 }
 
@@ -567,7 +669,7 @@ bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_
             out[count++] = *bn;
     }
     for (int i = 0; i + 1 < count; i++)
-        if (drop_bias && out[i + 1].kind == LAYER_BN)
+        if (drop_bias && takes_bias_away(&out[i + 1]))
             out[i].bias = false;
     size_t used = 0;
     for (int i = 0; i < count; i++) {

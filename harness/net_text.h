@@ -3,12 +3,14 @@
  *   conv 6 5x5; relu; maxpool 2; conv 16 5x5; relu; maxpool 2; dense 120; relu; dense 84; relu; dense 10
  *
  *   conv OUT KxK [same] [stride S] [nobias]    OUT filters; no padding unless `same` (then stride 1 keeps the size)
+ *   conv1d OUT K [same] [stride S] [nobias]    the same on signals, which are images of height 1
  *   dense OUT [nobias]                         flattens an image first
  *   bn [CONVENTION] [OPTIONS]                  PyTorch's conventions unless another is named (below)
  *   relu   sigmoid   tanh   flatten
  *   softmax stray                              a softmax although the loss applies one: a published mistake
  *   dropout P                                  in training only; the values that stay are divided by 1 - P
  *   maxpool K [stride S]                       stride K unless given
+ *   maxpool1d, avgpool1d K [stride S]          on signals
  *   avgpool K [stride S]   avgpool global      the mean of each window, or of the whole image
  *
  * The last layer gives the logits of a softmax cross-entropy.
@@ -52,6 +54,7 @@ extern const char *const layer_names[]; /* by kind */
 struct layer {
     enum layer_kind kind;
     int64_t kh, kw, stride, ph, pw; /* conv, pooling; padding above and to the left */
+    bool line;                      /* conv, pooling: on signals, so kh is 1 */
     bool bias;                      /* conv, dense */
     double eps, momentum;           /* bn */
     bool cumulative,
@@ -92,6 +95,10 @@ bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_
 
 /* Does the bn normalize by the statistics of the batch it is given? */
 bool layer_by_batch(const struct layer *l, bool training);
+
+/* Layers whose bias the bn right behind them takes away again, as "0, 3"; "": none. */
+#define LAYER_LIST_TEXT 256
+char *net_text_idle_biases(const struct net_text *n, char text[LAYER_LIST_TEXT]);
 
 /* Weights and biases, and multiplications and additions forward for one image. */
 int64_t layer_parameters(const struct layer *l);

@@ -120,7 +120,16 @@ def sequential(text, data_set):
     for layer in layers_of(text):
         kind, *rest = layer.split()
         option = {name: rest[i + 1] for i, name in enumerate(rest) if name in ("eps", "momentum", "stride")}
-        if kind == "conv":
+        if kind == "conv1d":
+            stride = int(option.get("stride", 1))
+            if stride > 1 and "same" in rest:
+                raise ValueError(f"{layer}: PyTorch has no padding 'same' with a stride")
+            add(nn.Conv1d(shape[0], int(rest[0]), int(rest[1]), stride=stride,
+                          padding="same" if "same" in rest else 0, bias="nobias" not in rest))
+        elif kind in ("maxpool1d", "avgpool1d"):
+            pool = nn.MaxPool1d if kind == "maxpool1d" else nn.AvgPool1d
+            add(pool(int(rest[0]), stride=int(option.get("stride", rest[0]))))
+        elif kind == "conv":
             kernel = tuple(int(k) for k in rest[1].split("x"))
             stride = int(option.get("stride", 1))
             if stride > 1 and "same" in rest:
@@ -132,7 +141,7 @@ def sequential(text, data_set):
                 add(nn.Flatten())
             add(nn.Linear(shape[0], int(rest[0]), bias="nobias" not in rest))
         elif kind == "bn":
-            add(batch_norm(len(shape) > 1, shape[0], rest, option))
+            add(batch_norm(len(shape) == 3, shape[0], rest, option))
         elif kind == "maxpool":
             add(nn.MaxPool2d(int(rest[0]), stride=int(option.get("stride", rest[0]))))
         elif kind == "avgpool" and rest[0] == "global":

@@ -11,9 +11,10 @@ static void print_again(const struct net_text *n, struct shape input, enum bn_pl
     static struct net_text again;
     char error[ERROR_TEXT];
     for (int drop = 0; drop < 2; drop++) {
-        if (!net_text_place_bn(n, place, drop, text) || !net_text_parse(text, input, &again, error))
+        if (!net_text_place_bn(n, place, drop, text, error) ||
+            !net_text_parse(text, input, &again, error))
             continue;
-        must(net_text_place_bn(&again, BN_KEEP, false, second) && !strcmp(text, second),
+        must(net_text_place_bn(&again, BN_KEEP, false, second, error) && !strcmp(text, second),
              "a printed network prints the same again");
     }
 }
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(parameters >= 0 && flops >= 0, "counts that do not overflow");
     }
     static char printed[NET_TEXT];
-    if (net_text_place_bn(&n, BN_KEEP, false, printed))
+    if (net_text_place_bn(&n, BN_KEEP, false, printed, error))
         must(net_text_parse(printed, input, &again, error), "what was printed can be read");
     for (int place = BN_ON; place <= BN_KEEP; place++)
         print_again(&n, input, (enum bn_place)place);

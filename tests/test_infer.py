@@ -40,7 +40,7 @@ def infer(folder, *more):
         ("conv 6 5x5 stride 2; relu; bn; conv 7 3x3 same; relu; bn; maxpool 2; dense 10", 0, 2),
         ("conv 6 5x5 stride 2; relu; dense 10", 0, 0),
         # Other conventions; without running statistics there is nothing to fold.
-        ("conv 6 5x5 stride 2; bn keras3; relu; conv 7 3x3; bn affine off; relu; dense 20; bn running off; relu; dense 10", 2, 1),
+        ("conv 6 5x5; bn keras3; relu; conv 7 3x3; bn running off; relu; dense 20; bn affine off; relu; dense 10", 2, 1),
         ("conv 6 5x5 stride 2; relu; bn affine off momentum cumulative; conv 7 3x3 stride 2; bn frozen; dense 10", 2, 0),
     ],
 )

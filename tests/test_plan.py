@@ -71,6 +71,19 @@ def test_a_plan_for_something_else_is_refused(planned, field, value, said):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_plan_is_for_images_of_a_size(planned, tmp_path):
+    """The text alone does not say what it is given."""
+    folder, path = planned
+    assert json.loads(path.read_text())["image"] == "3x32x32"
+    done = call(folder, "train", NETWORK, "--data", "signals:60:10", "--threads", 1, "--kernels", "auto")
+    assert done.returncode == 2
+    text = "conv1d 4 3; relu; dense 10"
+    done = call(tmp_path, "plan", text, "--image", "8x1x128", "--limit", 10, "--threads", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = call(tmp_path, "train", text, "--data", "signals:60:10", "--steps", 2, "--threads", 1, "--kernels", "auto")
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_plan_is_an_error(tmp_path):
     done = train(tmp_path, "--kernels", "auto")
     assert done.returncode == 2 and "make one with batchmark plan" in done.stderr
@@ -78,7 +91,8 @@ def test_no_plan_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("arguments, said", [
     ([], "give one network"), (["nonet"], "nonet"), (["lenet", "--limit", "0"], "--limit"),
-    (["lenet", "--threads", "1000"], "usable cores")])
+    (["lenet", "--threads", "1000"], "usable cores"), (["dense 10", "--image", "3x32"], "--image '3x32'"),
+    (["lenet", "--image", "3x32x32"], "images of its own")])
 def test_bad_input(tmp_path, arguments, said):
     done = call(tmp_path, "plan", *arguments)
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1

@@ -49,7 +49,7 @@ static void maxpool_first_largest_wins(void **state)
     /* 3x5: the odd row and column belong to no window. */
     const float src[15] = {1, 4, 2, 2, 9, 3, 4, 2, 1, 9, 9, 9, 9, 9, 9};
     struct maxpool p = {
-        .planes = 1, .lanes = 1, .ih = 3, .iw = 5, .oh = 1, .ow = 2, .k = 2, .s = 2};
+        .planes = 1, .lanes = 1, .ih = 3, .iw = 5, .oh = 1, .ow = 2, .kh = 2, .kw = 2, .s = 2};
     float dst[2], diff_src[15];
     uint8_t chosen[2];
     memset(diff_src, 0xff, sizeof diff_src);
@@ -66,7 +66,7 @@ static void maxpool_overlapping_windows_add(void **state)
     /* The middle 9 is the maximum of all four 2x2 windows of stride 1. */
     const float src[9] = {1, 2, 3, 4, 9, 5, 6, 7, 8}, diff_dst[4] = {1, 10, 100, 1000};
     struct maxpool p = {
-        .planes = 1, .lanes = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .k = 2, .s = 1};
+        .planes = 1, .lanes = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .kh = 2, .kw = 2, .s = 1};
     float dst[4], diff_src[9];
     uint8_t chosen[4];
     instance->maxpool_fwd(&p, src, dst, chosen, 1);
@@ -83,8 +83,10 @@ static void maxpool_lanes_agree(void **state)
     (void)state;
     enum { LANES = 5, IH = 7, IW = 6 };
     const struct maxpool pools[] = {
-        {.ih = IH, .iw = IW, .oh = 3, .ow = 3, .k = 2, .s = 2},
-        {.ih = IH, .iw = IW, .oh = 3, .ow = 2, .k = 3, .s = 2},
+        {.ih = IH, .iw = IW, .oh = 3, .ow = 3, .kh = 2, .kw = 2, .s = 2},
+        {.ih = IH, .iw = IW, .oh = 3, .ow = 2, .kh = 3, .kw = 3, .s = 2},
+        {.ih = 1, .iw = IW, .oh = 1, .ow = 2, .kh = 1, .kw = 3, .s = 3},
+        {.ih = 1, .iw = IW, .oh = 1, .ow = 4, .kh = 1, .kw = 3, .s = 1},
     };
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
         struct maxpool apart = pools[i], together = pools[i];
@@ -92,7 +94,7 @@ static void maxpool_lanes_agree(void **state)
         apart.lanes = 1;
         together.planes = 1;
         together.lanes = LANES;
-        int64_t in = IH * IW, out = apart.oh * apart.ow;
+        int64_t in = apart.ih * IW, out = apart.oh * apart.ow;
         float src[2][LANES * IH * IW], dst[2][LANES * IH * IW], diff[2][LANES * IH * IW];
         uint8_t chosen[2][LANES * IH * IW];
         for (int64_t l = 0; l < LANES; l++)
@@ -163,7 +165,7 @@ static void maxpool_propagates_nan(void **state)
     (void)state;
     const float src[4] = {1, NAN, 5, 2};
     struct maxpool p = {
-        .planes = 1, .lanes = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .k = 2, .s = 2};
+        .planes = 1, .lanes = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .kh = 2, .kw = 2, .s = 2};
     float dst;
     uint8_t chosen;
     instance->maxpool_fwd(&p, src, &dst, &chosen, 1);
@@ -176,9 +178,33 @@ static void maxpool_rectifies(void **state)
     (void)state;
     enum { PLANES = 3, IH = 9, IW = 38, LANES = 19 };
     const struct maxpool pools[] = {
-        {.planes = PLANES, .lanes = 1, .ih = IH, .iw = IW, .oh = 4, .ow = 19, .k = 2, .s = 2},
-        {.planes = PLANES, .lanes = 1, .ih = IH, .iw = IW, .oh = 4, .ow = 18, .k = 3, .s = 2},
-        {.planes = PLANES, .lanes = LANES, .ih = IH, .iw = 2, .oh = 4, .ow = 1, .k = 2, .s = 2},
+        {.planes = PLANES,
+         .lanes = 1,
+         .ih = IH,
+         .iw = IW,
+         .oh = 4,
+         .ow = 19,
+         .kh = 2,
+         .kw = 2,
+         .s = 2},
+        {.planes = PLANES,
+         .lanes = 1,
+         .ih = IH,
+         .iw = IW,
+         .oh = 4,
+         .ow = 18,
+         .kh = 3,
+         .kw = 3,
+         .s = 2},
+        {.planes = PLANES,
+         .lanes = LANES,
+         .ih = IH,
+         .iw = 2,
+         .oh = 4,
+         .ow = 1,
+         .kh = 2,
+         .kw = 2,
+         .s = 2},
     };
     enum { IN = PLANES * IH * IW, OUT = PLANES * 4 * 19 };
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
@@ -252,7 +278,8 @@ static void expect_bn_pool(int64_t channels, int64_t ih, int64_t iw, double shif
                                        .iw = iw,
                                        .oh = ih / 2,
                                        .ow = iw / 2,
-                                       .k = 2,
+                                       .kh = 2,
+                                       .kw = 2,
                                        .s = 2,
                                        .relu = true},
                               .channels = channels,
@@ -662,8 +689,15 @@ static void layers_do_not_depend_on_threads(void **state)
 {
     (void)state;
     enum { N = 3 * 77 * 33 * 31 };
-    struct maxpool p = {
-        .planes = 3 * 77, .lanes = 1, .ih = 33, .iw = 31, .oh = 16, .ow = 15, .k = 2, .s = 2};
+    struct maxpool p = {.planes = 3 * 77,
+                        .lanes = 1,
+                        .ih = 33,
+                        .iw = 31,
+                        .oh = 16,
+                        .ow = 15,
+                        .kh = 2,
+                        .kw = 2,
+                        .s = 2};
     float *buffers[2][6];
     uint8_t *chosen[2];
     for (int run = 0; run < 2; run++) {
@@ -802,8 +836,8 @@ static void ref_maxpool(const struct layer *l, const double *x, double *y)
     for (int64_t i = 0; i < SMALL_BATCH * l->dst.c * l->dst.h * l->dst.w; i++) {
         int64_t plane = i / (l->dst.h * l->dst.w), oh = i / l->dst.w % l->dst.h, ow = i % l->dst.w;
         double best = -INFINITY;
-        for (int64_t tap = 0; tap < l->kh * l->kh; tap++) {
-            int64_t ih = oh * l->stride + tap / l->kh, iw = ow * l->stride + tap % l->kh;
+        for (int64_t tap = 0; tap < l->kh * l->kw; tap++) {
+            int64_t ih = oh * l->stride + tap / l->kw, iw = ow * l->stride + tap % l->kw;
             best = fmax(best, x[(plane * l->src.h + ih) * l->src.w + iw]);
         }
         y[i] = best;
@@ -911,14 +945,13 @@ static int64_t elements(const struct net_tensor *t)
     return n;
 }
 
-static void check_gradients(const char *layers, const char *kernels)
+static void check_gradients_of(const char *layers, struct shape input, const char *kernels)
 {
     static struct net_text text;
     char error[ERROR_TEXT];
-    assert_true(net_text_parse(layers, small_input, &text, error));
+    assert_true(net_text_parse(layers, input, &text, error));
     /* In the default kernels with all that can be fused. */
-    struct net *n =
-        make_net(layers, small_input, SMALL_BATCH, kernels, kernels ? FUSE_AUTO : FUSE_STATS);
+    struct net *n = make_net(layers, input, SMALL_BATCH, kernels, kernels ? FUSE_AUTO : FUSE_STATS);
     int64_t pixels = SMALL_BATCH * small_input.c * small_input.h * small_input.w;
     static float images[SMALL_BATCH * 3 * 25 * 20];
     const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
@@ -959,6 +992,11 @@ static void check_gradients(const char *layers, const char *kernels)
     net_free(n);
 }
 
+static void check_gradients(const char *layers, const char *kernels)
+{
+    check_gradients_of(layers, small_input, kernels);
+}
+
 static void gradients_match_finite_differences(void **state)
 {
     check_gradients(small_text, *state);
@@ -979,6 +1017,16 @@ static void gradients_through_means(void **state)
     check_gradients("conv 4 3x3 same stride 2; bn; tanh; avgpool 2; conv 5 2x3; relu; "
                     "avgpool 2 stride 1; conv 8 2x2; bn; avgpool global; dense 9; tanh; dense 4",
                     NULL);
+}
+
+/* As many numbers as the small images have. */
+static void gradients_along_signals(void **state)
+{
+    (void)state;
+    check_gradients_of(
+        "conv1d 6 5 stride 4 same; bn; relu; maxpool1d 3 stride 2; conv1d 8 3 same; bn; "
+        "tanh; avgpool1d 4; conv1d 9 2 nobias; relu; maxpool1d 2; dense 7; bn; relu; dense 4",
+        (struct shape){3, 1, 500}, NULL);
 }
 
 static void gradients_through_other_bn(void **state)
@@ -1036,6 +1084,37 @@ static void bn_of_vectors(void **state)
         }
         net_free(n);
     }
+}
+
+/* A convolution of signals, then BN, against plain loops: the Conv1D(64, 3) on 256 channels of 128 values of that text. */
+static void conv1d_then_bn(void **state)
+{
+    (void)state;
+    enum { BATCH = 2, IN = 256, OUT = 64, LENGTH = 128, TAPS = 3, GIVEN = LENGTH - TAPS + 1 };
+    struct net *n = make_net("conv1d 64 3; bn running off; flatten", (struct shape){IN, 1, LENGTH},
+                             BATCH, NULL, FUSE_AUTO);
+    static double x[BATCH * IN * LENGTH], y[BATCH * OUT * GIVEN];
+    assert_int_equal(net_tensor(n, 0)->ndim, 3);
+    assert_int_equal(net_tensor(n, 0)->dims[2], TAPS);
+    fill(n, BATCH * IN * LENGTH, x);
+    const float *w = data_of(n, "0.weight"), *b = data_of(n, "0.bias");
+    for (int64_t i = 0; i < BATCH * OUT * GIVEN; i++) {
+        const int64_t image = i / GIVEN / OUT, o = i / GIVEN % OUT;
+        y[i] = b[o];
+        for (int64_t c = 0; c < IN; c++)
+            for (int64_t k = 0; k < TAPS; k++)
+                y[i] += w[(o * IN + c) * TAPS + k] * x[(image * IN + c) * LENGTH + i % GIVEN + k];
+    }
+    const float *got = net_forward(n, BATCH);
+    for (int64_t o = 0; o < OUT; o++) {
+        double mean, variance;
+        ref_statistics(BATCH, OUT, GIVEN, y, o, &mean, &variance);
+        for (int64_t i = 0; i < BATCH * GIVEN; i++) {
+            const int64_t at = (i / GIVEN * OUT + o) * GIVEN + i % GIVEN;
+            assert_near(got[at], (y[at] - mean) / sqrt(variance + 1e-5), 2e-5);
+        }
+    }
+    net_free(n);
 }
 
 /* Running statistics after three batches by each convention, and in evaluation. */
@@ -1325,6 +1404,16 @@ static void text_errors_point_at_the_word(void **state)
     expect_text_error("bn momentum x", "column 13, 'x'", "from 0 to 1");
     expect_text_error("conv 1000000 1x1; flatten; conv 1000000 1000x1000 same", "column 28, 'conv'",
                       "more than 2^50 weights");
+    expect_text_error("conv1d 4 3", "column 1, 'conv1d'", "leave out the 1d");
+    expect_text_error("bn1d", "column 1, 'bn1d'", "no such layer");
+    expect_text_error("Linear(10)", "column 1, 'Linear(10)'", "called dense here");
+    expect_text_error("GlobalAveragePooling2D()", "column 1", "avgpool global");
+    expect_text_error("conv 4 3x3 padding=same", "column 12, 'padding=same'", "say same");
+    expect_text_error("conv 4 3x3 use_bias=False", "column 12", "write nobias");
+    expect_text_error("bn epsilon 1e-3", "column 4, 'epsilon'", "write eps E");
+    expect_text_error("bn affine=False", "column 4", "write affine off");
+    expect_text_error("maxpool 2 strides=2", "column 11", "write stride S");
+    expect_text_error("dense 4 activation=relu", "column 9", "layer of its own");
     expect_text_error("bn momentum 0.1 keras", "column 17, 'keras'", "first");
     expect_text_error("bn affine on", "column 11, 'on'", "affine off");
     expect_text_error("bn running off frozen", "column 4, 'running'", "frozen keeps to");
@@ -1361,6 +1450,7 @@ static void text_comes_back(void **state)
     static const char *const cases[][2] = {
         {"bn", "bn"},
         {"bn pytorch", "bn"},
+        {"maxpool 3 stride 2", "maxpool 3 stride 2"},
         {"bn keras", "bn eps 0.001 momentum 0.01"},
         {"bn keras3", "bn eps 0.001 momentum 0.01 population"},
         {"bn onnx momentum 0.25", "bn eps 1e-05 momentum 0.25 population"},
@@ -1618,6 +1708,8 @@ int main(void)
         cmocka_unit_test(gradients_through_means),
         cmocka_unit_test(gradients_through_other_bn),
         cmocka_unit_test(bn_of_vectors),
+        cmocka_unit_test(conv1d_then_bn),
+        cmocka_unit_test(gradients_along_signals),
         cmocka_unit_test(running_statistics_by_convention),
         cmocka_unit_test(dropout_is_for_training_alone),
         cmocka_unit_test(running_statistics_of_a_network),

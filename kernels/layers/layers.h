@@ -9,15 +9,15 @@
 
 #include "kernel.h"
 
-/* Max pooling over k x k windows, stride s, no padding: oh = (ih - k) / s + 1. Tensors are
+/* Max pooling over kh x kw windows, stride s, no padding: oh = (ih - kh) / s + 1. Tensors are
  * x[planes][h][w][lanes]: nchw has planes = N C and lanes = 1, nhwc N and C, nchw16c N ceil(C/16)
  * and 16. */
 struct maxpool {
-    int64_t planes, lanes, ih, iw, oh, ow, k, s;
+    int64_t planes, lanes, ih, iw, oh, ow, kh, kw, s;
     bool
-        relu; /* y = max(y, 0) besides: the relu before it, on as many values as windows. k < MAXPOOL_MAX_K */
+        relu; /* y = max(y, 0) besides: the relu before it, on as many values as windows. kh, kw < MAXPOOL_MAX_K */
 };
-/* `chosen` holds kh * k + kw in a byte; with a relu MAXPOOL_NONE where nothing passes. */
+/* `chosen` holds the place in the window, row by row, in a byte; with a relu MAXPOOL_NONE where nothing passes. */
 enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 
 /* Mean over kh x kw windows, stride s, no padding; tensors as above. */
@@ -32,7 +32,7 @@ enum curve { CURVE_SIGMOID, CURVE_TANH };
  * of a VGG. The normalized tensor, as large as src, is never written, and the gradient that the pooling spreads over it
  * never read: its two sums are taken where the few gradients of the windows come in. */
 struct bn_pool {
-    struct maxpool pool; /* of k = s = 2, lanes = 1, planes = images * channels, relu */
+    struct maxpool pool; /* of 2x2, s = 2, lanes = 1, planes = images * channels, relu */
     int64_t channels;
     double eps;
     bool gathered; /* mean and variance of src are there already */

@@ -171,12 +171,12 @@ static void fwd_any(const struct maxpool *p, const float *restrict src, float *r
             const float *window = src + oh * p->s * p->iw + ow * p->s;
             float best = window[0];
             int64_t at = 0;
-            for (int64_t kh = 0; kh < p->k; kh++) {
-                for (int64_t kw = 0; kw < p->k; kw++) {
+            for (int64_t kh = 0; kh < p->kh; kh++) {
+                for (int64_t kw = 0; kw < p->kw; kw++) {
                     const float value = window[kh * p->iw + kw];
                     const bool wins = (value > best) | (value != value);
                     best = wins ? value : best;
-                    at = wins ? kh * p->k + kw : at;
+                    at = wins ? kh * p->kw + kw : at;
                 }
             }
             const bool stopped = p->relu && best <= 0;
@@ -194,7 +194,7 @@ static void bwd_any(const struct maxpool *p, const float *restrict diff_dst,
         for (int64_t ow = 0; ow < p->ow; ow++) {
             const int64_t at = chosen[oh * p->ow + ow];
             if (!p->relu || at != MAXPOOL_NONE)
-                diff_src[(oh * p->s + at / p->k) * p->iw + ow * p->s + at % p->k] +=
+                diff_src[(oh * p->s + at / p->kw) * p->iw + ow * p->s + at % p->kw] +=
                     diff_dst[oh * p->ow + ow];
         }
     }
@@ -206,8 +206,8 @@ fwd_together(const struct maxpool *p, const float *window, int64_t n, float *dst
 {
     struct holders h = {n == V ? vload(window) : vload_n(window, n), vzero()};
     float at = 0;
-    for (int64_t kh = 0; kh < p->k; kh++) {
-        for (int64_t kw = 0; kw < p->k; kw++, at++) {
+    for (int64_t kh = 0; kh < p->kh; kh++) {
+        for (int64_t kw = 0; kw < p->kw; kw++, at++) {
             const float *value = window + (kh * p->iw + kw) * p->lanes;
             if (kh + kw)
                 h = challenge(h, n == V ? vload(value) : vload_n(value, n), at);
@@ -248,11 +248,11 @@ static inline __attribute__((always_inline)) void bwd_together(const struct maxp
     const vf d = n == V ? vload(diff_dst) : vload_n(diff_dst, n);
     const vf place = n == V ? vbytes(chosen) : vbytes_n(chosen, n);
     float at = 0;
-    for (int64_t kh = 0; kh < p->k; kh++) {
-        for (int64_t kw = 0; kw < p->k; kw++, at++) {
+    for (int64_t kh = 0; kh < p->kh; kh++) {
+        for (int64_t kw = 0; kw < p->kw; kw++, at++) {
             float *to = window + (kh * p->iw + kw) * p->lanes;
             vf x = vkeep_equal(place, vset1(at), d);
-            if (p->s < p->k)
+            if (p->s < p->kh || p->s < p->kw)
                 x = vadd(x, n == V ? vload(to) : vload_n(to, n));
             if (n == V)
                 vstore(to, x);
@@ -265,7 +265,7 @@ static inline __attribute__((always_inline)) void bwd_together(const struct maxp
 static void bwd_lanes(const struct maxpool *p, const float *restrict diff_dst,
                       const uint8_t *restrict chosen, float *restrict diff_src)
 {
-    if (p->s != p->k || p->oh * p->k != p->ih || p->ow * p->k != p->iw)
+    if (p->s > p->kh || p->s != p->kw || p->oh * p->kh != p->ih || p->ow * p->kw != p->iw)
         memset(diff_src, 0, (size_t)(p->ih * p->iw * p->lanes) * sizeof *diff_src);
     for (int64_t oh = 0; oh < p->oh; oh++) {
         for (int64_t ow = 0; ow < p->ow; ow++, diff_dst += p->lanes, chosen += p->lanes) {
@@ -286,7 +286,7 @@ static void fwd_planes(const struct maxpool *p, const float *src, float *dst, ui
         const int64_t from = i * p->ih * p->iw * p->lanes, to = i * p->oh * p->ow * p->lanes;
         if (p->lanes > 1)
             fwd_lanes(p, src + from, dst + to, chosen + to);
-        else if (p->k == 2 && p->s == 2)
+        else if (p->kh == 2 && p->kw == 2 && p->s == 2)
             fwd_2x2(p, src + from, dst + to, chosen + to);
         else
             fwd_any(p, src + from, dst + to, chosen + to);
@@ -312,7 +312,7 @@ static void bwd_planes(const struct maxpool *p, const float *diff_dst, const uin
         const int64_t to = i * p->ih * p->iw * p->lanes, from = i * p->oh * p->ow * p->lanes;
         if (p->lanes > 1)
             bwd_lanes(p, diff_dst + from, chosen + from, diff_src + to);
-        else if (p->k == 2 && p->s == 2)
+        else if (p->kh == 2 && p->kw == 2 && p->s == 2)
             bwd_2x2(p, diff_dst + from, chosen + from, diff_src + to);
         else
             bwd_any(p, diff_dst + from, chosen + from, diff_src + to);
