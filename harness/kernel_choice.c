@@ -106,8 +106,11 @@ static bool suits_winograd(const struct conv *c)
  *     up to 16 channels (1.6) and no longer at 32.
  * planes: forward 1.4 on 10x10 pixels (mb10ic6ih14oc16kh5ph0) and 0.9 on 8x8; gradient of the weights 1.5 to 3.0 from
  *     16x16 pixels on, 0.8 on 10x10.
+ * few: gradient of the weights of smaller images, 1.3 with 3 inputs (mb64ic3ih8oc32kh3ph1), 1.05 with 6
+ *     (mb10ic6ih14oc16kh5) and 0.9 with 16.
  * pointwise: deep layers of 1x1, as in mb16ic2048ih7oc512kh1, 1.1 forward and 1.4 for the gradient of the data; with 64
- *     channels on a side, as in mb16ic64ih56oc256kh1, 0.8 to 1.0.
+ *     channels on a side, as in mb16ic64ih56oc256kh1, 0.8 to 1.0. For the gradient of the weights (one thread) 1.3 there, 1.1
+ *     with 256 inputs and 64 outputs, 1.0 to 2.9 in deeper layers, 0.9 with 64 on both sides.
  * runs is for nhwc and nchw16c with few inputs: nchw, the default layout, must turn its results. */
 #define THE_REST "direct_[!pr]*,direct_*,im2col*,blocked*,naive*,*"
 static const char *default_order(const char *op, const struct problem *p)
@@ -117,12 +120,13 @@ static const char *default_order(const char *op, const struct problem *p)
     enum {
         FEW_FORWARD = 4,
         FEW_BACKWARD = 16,
+        FEW_WEIGHTS = 8,
         PIXELS_FORWARD = 100,
         PIXELS_BACKWARD = 256,
         DEEP = 128
     };
     const struct conv *c = &p->conv;
-    const int64_t inputs = c->ic / c->g, pixels = c->oh * c->ow;
+    const int64_t inputs = c->ic / c->g, outputs = c->oc / c->g, pixels = c->oh * c->ow;
     const bool taps = c->kh * c->kw > 1;
     if (suits_winograd(c))
         return "winograd4_*_omp," THE_REST;
@@ -134,7 +138,12 @@ static const char *default_order(const char *op, const struct problem *p)
         return "rows_*," THE_REST;
     if (taps && !strcmp(op, "conv_bwd_weights") && pixels >= PIXELS_BACKWARD)
         return "planes_*," THE_REST;
-    if (!taps && strcmp(op, "conv_bwd_weights") && min_i64(inputs, c->oc / c->g) >= DEEP)
+    if (taps && !strcmp(op, "conv_bwd_weights") && inputs <= FEW_WEIGHTS)
+        return "few_*," THE_REST;
+    if (!taps && min_i64(inputs, outputs) >= DEEP)
+        return "pointwise_*," THE_REST;
+    if (!taps && !strcmp(op, "conv_bwd_weights") && min_i64(inputs, outputs) >= DEEP / 2 &&
+        inputs * outputs >= DEEP * DEEP)
         return "pointwise_*," THE_REST;
     return THE_REST;
 }
