@@ -2,7 +2,8 @@
  * Lanes are inputs, so that sums lie as the weights do; direct_avx512_omp turns its sums, and streams a unit of diff_dst
  * from L2 for each of its tiles. Layouts nchw, nhwc, nchw16c; blocking: pointwise_bwd_weights.tmpl.h. Limited by the FMA
  * ports; with few channels on a side, by packing. Same bits for any team. */
-/* 24 sums, 3 vectors of src and 1 value of diff_dst fit 32 registers; 11 loads feed 24 FMAs. 8 rows divide all layers' outputs. */
+/* 24 sums, 3 vectors of src and 1 value of diff_dst fit 32 registers; 11 loads feed 24 FMAs. 8 rows divide the outputs of
+ * all layers. */
 #define TILE_PIXELS 8
 #define TILE_VECTORS 3
 #include "pointwise_bwd_weights.tmpl.h"
