@@ -192,10 +192,10 @@ bench-compilers:
 	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/bench_axis.sh compilers
 
 .PHONY: selftest-bench
-## selftest-bench: is the benchmark equal to itself, and does it see 5 % more? (PROCESSES=5 of each)
+## selftest-bench: is the benchmark equal to itself, and does it see 5 % more? (PROCESSES=5 of each, PATTERN=)
 selftest-bench: build
 	$(call setup,compare)
-	$(Q)$(PYTHON) -B scripts/selftest_bench.py $(if $(PROCESSES),--processes $(PROCESSES))
+	$(Q)$(PYTHON) -B scripts/selftest_bench.py $(if $(PROCESSES),--processes $(PROCESSES)) $(if $(PATTERN),--pattern '$(PATTERN)')
 
 .PHONY: peers
 ## peers: our fastest kernels beside oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
