@@ -14,6 +14,17 @@ full) training="--epochs 1" ;;
     exit 2
     ;;
 esac
+# What is printed is kept beside the rows. The status is that of the run and not tee's.
+if [ -z "${BENCH_LOG:-}" ]; then
+    BENCH_LOG=$(mktemp)
+    export BENCH_LOG
+    "$0" "$plan" | tee "$BENCH_LOG"
+    folder=$(cat "$BENCH_LOG.folder" 2>/dev/null || true)
+    [ -z "$folder" ] || cat "$BENCH_LOG" >"$folder/log.txt"
+    rm -f "$BENCH_LOG" "$BENCH_LOG.folder"
+    [ -n "$folder" ]
+    exit
+fi
 python=${PYTHON:-/usr/bin/python3}
 batchmark=build/batchmark
 
@@ -38,3 +49,4 @@ pictures=$($python -B scripts/plots.py "$folder")
 echo "Pictures:"
 echo "$pictures" | sed 's/^/  /'
 echo "Results: $folder/bench.json"
+echo "$folder" >"$BENCH_LOG.folder"
