@@ -39,6 +39,7 @@ MINIMUM_EFFECT = 0.02
 ALPHA = 0.05
 MIN_RUNS = 4
 UNSTEADY_CV = 0.05
+LAYOUT_IS_TASK = ("gemm", "reorder")
 # Above this, medians and repetitions that should agree do not: wider than the nine digits a file holds.
 EDITED = 1e-6
 
@@ -261,11 +262,16 @@ def is_bfloat16(row):
     return "bf16" in row.variant
 
 
+def problem_of(row):
+    """What is to be done. For these operations the layouts are the task, and not a way to do it."""
+    return f"{row.problem} {row.layout}" if row.op in LAYOUT_IS_TASK else row.problem
+
+
 def cells(rows):
     """{(op, problem, cache): rows}"""
     groups = {}
     for row in rows:
-        groups.setdefault((row.op, row.problem, row.cache), []).append(row)
+        groups.setdefault((row.op, problem_of(row), row.cache), []).append(row)
     return groups
 
 

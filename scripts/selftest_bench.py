@@ -27,7 +27,8 @@ from results import ROOT, ResultsError
 SLOWDOWN = 5
 WANTED = 0.95
 STABLE_CV = 0.02
-# Fast variants of a convolution, a product and a normalization on one thread, each call far above the cost of reading the clock twice.
+# Fast variants of a convolution, a product and a normalization on one thread, each call far above the cost of reading the
+# clock twice.
 PATTERN = "conv_fwd/direct_avx*,gemm/packed_avx*,bn_fwd_train/twopass_avx*,!*_omp*,!*bf16*"
 OPTIONS = ["--set", "ladder", "--threads", "1", "--budget", "0.06"]
 SHORTEST = 20e-6

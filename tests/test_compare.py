@@ -200,6 +200,16 @@ def test_the_best_variant_is_ours_verified_and_float32(tmp_path):
     ]
 
 
+def test_other_transpositions_are_other_problems(tmp_path):
+    rows = [{"name": f"gemm/packed_avx2/64x784:784x256/{f}/warm/t2", "real_time": t} for f, t in (("nn", 9), ("tn", 3))]
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        document = {"context": CONTEXT, "benchmarks": [{**row, "time_unit": "us"} for row in rows]}
+        (tmp_path / folder / "bench.json").write_text(json.dumps(document))
+    matches = comparison.compare_best([comparison.load_side(tmp_path / f) for f in "ab"])
+    assert [m.problem for m in matches] == ["64x784:784x256 nn", "64x784:784x256 tn"]
+
+
 def test_the_correction_is_benjamini_and_hochberg_s():
     """The example of their paper of 1995: of fifteen p-values the four smallest pass at 0.05."""
     p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
