@@ -110,7 +110,7 @@ def draw_rates(tables):
 
 def draw_initialisation(tables):
     """Accuracy over the scale of the initial weights, rates tuned."""
-    figure, axes = panels(2, "3. Accuracy over the scale of the initial weights, best rate of each: the flatter the less sensitive")
+    figure, axes = panels(2, "3. Accuracy over the scale of the initial weights, best rate of each: flat is insensitive")
     for axis, net in zip(axes, ("lenet", "mlp")):
         table = tables[f"scale-{net}"]
         for arm in table.arms():
@@ -128,7 +128,8 @@ def draw_vanishing(tables):
     """Gradient norms by layer at the first step, a panel a depth."""
     table = tables["depth"]
     depths = table.values()
-    figure, axes = panels(max(len(depths), 1), "4. Gradient of each layer's weights at the first step, sigmoid networks by depth")
+    title = "4. Gradient of each layer's weights at the first step, sigmoid networks by depth"
+    figure, axes = panels(max(len(depths), 1), title)
     for axis, depth in zip(axes, depths):
         for arm in table.arms():
             points = {}
@@ -205,7 +206,7 @@ def draw_batch(tables):
 
 def draw_discrepancy(tables):
     """Running less batch statistics over the batch."""
-    figure, axes = panels(1, "8. The same weights tested by running statistics and by those of the batch: above 0, running ones are better")
+    figure, axes = panels(1, "8. The same weights tested by running and by batch statistics: above 0, running ones are better")
     for net, name, look in (
         ("lenet", "discrepancy", {"color": plots.BLUE, "marker": "s"}),
         ("mlp", "batch", {"color": plots.GREEN, "marker": "^"}),
@@ -225,7 +226,7 @@ def draw_discrepancy(tables):
 def draw_robust(tables):
     """Accuracy under shifts."""
     table = tables["place"]
-    figure, axes = panels(2, "9. Test images made brighter, darker, flatter or harsher: accuracy of networks that never saw such")
+    figure, axes = panels(2, "9. Test images made brighter, darker, flatter or harsher, as none of the training was")
     arms = [arm for arm in ("plain, 0..1", "bn before", "bn after") if arm in table.arms()]
     for axis, kind in zip(axes, ("brightness", "contrast")):
         for arm in arms:

@@ -147,6 +147,8 @@ def work(todo, program, data, store, progress, proven, cpu, failures):
         except queue.Empty:
             return
         try:
+            if store.has(run):
+                continue
             verify = run.proof not in proven
             result = train(program, run, data, verify)
             proven.add(run.proof)
@@ -237,8 +239,8 @@ def markdown(summary):
     ]
     for c in summary["claims"]:
         runs = str(c["runs"]) if c["runs"] == c["planned"] else f"{c['runs']} of {c['planned']}"
-        row = f"| {c['claim']}. {c['text']} | {c['short']} ([picture]({c['figure']})) | {runs} | {c['seeds']} | {c['diverged']} |"
-        lines.append(row)
+        told = f"{c['short']} ([picture]({c['figure']}))"
+        lines.append(f"| {c['claim']}. {c['text']} | {told} | {runs} | {c['seeds']} | {c['diverged']} |")
     for c in summary["claims"]:
         lines += ["", f"## {c['claim']}. {c['text'].capitalize()}", "", c["sentence"] + ".", "", f"![]({c['figure']})"]
     return "\n".join(lines) + "\n"

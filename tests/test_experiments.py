@@ -156,7 +156,8 @@ def verdict_of(name, **given):
 def test_converges(way, expected):
     def make(arm, seed, sign):
         step = 50 - 20 * way * sign + seed
-        return result(arm, seed, 0.8, events={"test": [{"step": 1, "test_accuracy": 0.1}, {"step": step, "test_accuracy": 0.8}]})
+        tests = [{"step": 1, "test_accuracy": 0.1}, {"step": step, "test_accuracy": 0.8}]
+        return result(arm, seed, 0.8, events={"test": tests})
 
     assert verdict_of("converges", rates_lenet=pair(make)) == expected
 
@@ -232,7 +233,8 @@ def test_discrepancy(differs, expected):
 @pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
 def test_robust(way, expected):
     def make(arm, seed, sign):
-        shown = [{"shift": k, "amount": 1, "test_accuracy": 0.4 + 0.1 * way * sign + NOISE[seed]} for k in ("brightness", "contrast")]
+        accuracy = 0.4 + 0.1 * way * sign + NOISE[seed]
+        shown = [{"shift": k, "amount": 1, "test_accuracy": accuracy} for k in ("brightness", "contrast")]
         return result(arm, seed, 0.6, events={"shifted": shown})
 
     found = [r for r in pair(make)]
@@ -258,7 +260,8 @@ def test_cost(planned, naive, expected):
 @pytest.mark.parametrize("way, expected", [(1, HOLDS), (-1, FAILS)])
 def test_landscape(way, expected):
     def make(arm, seed, sign):
-        look = {"scales": [1.0], "gradient_changes": [0.5 - 0.2 * way * sign + NOISE[seed]], "gradient_norm": 1.0, "step_norm": 0.1}
+        changes = [0.5 - 0.2 * way * sign + NOISE[seed]]
+        look = {"scales": [1.0], "gradient_changes": changes, "gradient_norm": 1.0, "step_norm": 0.1}
         return result(arm, seed, 0.5, events={"direction": [look]})
 
     assert verdict_of("landscape", landscape=pair(make)) == expected
