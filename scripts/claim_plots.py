@@ -29,11 +29,18 @@ def panels(count, title, height=HEIGHT):
     return figure, list(axes.flat)
 
 
-def look_of(arm, arms):
+def look_of(arm):
     """Colour and marker of an arm: blue with BN, orange without where those are the arms."""
-    fixed = {"plain": (plots.ORANGE, "o"), "bn": (plots.BLUE, "s")}
-    i = list(arms).index(arm)
-    colour, marker = fixed.get(arm, (plots.CYCLE[i % len(plots.CYCLE)], plots.MARKERS[i % len(plots.MARKERS)]))
+    fixed = {
+        "plain": (plots.ORANGE, "o"),
+        "bn": (plots.BLUE, "s"),
+        "plain, 0..1": (plots.ORANGE, "o"),
+        "plain, centred 0..255": (plots.RED, "D"),
+        "plain, inputs normalised": (plots.PURPLE, "v"),
+        "bn before": (plots.BLUE, "s"),
+        "bn after": (plots.GREEN, "^"),
+    }
+    colour, marker = fixed[arm]
     return {"color": colour, "marker": marker}
 
 
@@ -50,19 +57,20 @@ def by_rate(axis, table, arms=None):
     """Final accuracy over the rate."""
     for arm in arms or table.arms():
         points = {rate: [100 * r.accuracy for r in table.of(arm, None, rate)] for rate in table.rates(arm)}
-        curve(axis, points, NAMES.get(arm, arm), look_of(arm, table.arms()))
+        curve(axis, points, NAMES.get(arm, arm), look_of(arm))
     axis.set_xscale("log")
+    axis.minorticks_off()
+    axis.set_xticks(table.rates(), [f"{rate:g}" for rate in table.rates()])
     axis.set_xlabel("learning rate")
     axis.set_ylabel("test accuracy (%)")
-    axis.set_ylim(0, 100 if max((r.accuracy for r in table.results), default=0) > 0.6 else None)
 
 
 def grouped_bars(axis, groups, series, label):
-    """groups: names along the axis; series: {name: [mean or None]} side by side."""
+    """groups: names along the axis; series: {arm: [mean or None]} side by side."""
     width = 0.8 / max(len(series), 1)
     for i, (name, values) in enumerate(series.items()):
         places = [g + (i - (len(series) - 1) / 2) * width for g in range(len(groups))]
-        axis.bar(places, [v if v is not None else 0 for v in values], width, label=name, color=plots.CYCLE[i])
+        axis.bar(places, [v if v is not None else 0 for v in values], width, label=NAMES[name], color=look_of(name)["color"])
     axis.set_xticks(range(len(groups)), groups, fontsize=8)
     axis.set_ylabel(label)
     axis.axhline(0, color="#000000", linewidth=0.6)
@@ -83,7 +91,7 @@ def draw_converges(tables):
                         points.setdefault(e["step"], []).append(100 * e["test_accuracy"])
                 arm, rate = results[0].arm, results[0].rate
                 axis.plot(
-                    list(points), [mean(v) for v in points.values()], dashes, color=look_of(arm, table.arms())["color"],
+                    list(points), [mean(v) for v in points.values()], dashes, color=look_of(arm)["color"],
                     label=f"{NAMES[arm]}, {how.split(' rate')[0]} rate {rate:g}",
                 )
         found = [table.tuned(arm) for arm in ("plain", "bn")]
@@ -110,12 +118,14 @@ def draw_rates(tables):
 
 def draw_initialisation(tables):
     """Accuracy over the scale of the initial weights, rates tuned."""
-    figure, axes = panels(2, "3. Accuracy over the scale of the initial weights, best rate of each: flat is insensitive")
-    for axis, net in zip(axes, ("lenet", "mlp")):
+    nets = [net for net in ("lenet", "mlp") if tables[f"scale-{net}"].results]
+    title = "3. Accuracy over the scale of the initial weights, best rate of each: flat is insensitive"
+    figure, axes = panels(max(len(nets), 1), title)
+    for axis, net in zip(axes, nets):
         table = tables[f"scale-{net}"]
         for arm in table.arms():
             points = {v: [100 * r.accuracy for r in table.tuned(arm, v)] for v in table.values()}
-            curve(axis, points, NAMES[arm], look_of(arm, table.arms()))
+            curve(axis, points, NAMES[arm], look_of(arm))
         axis.set_xscale("log")
         axis.set_xlabel("initial weights, times PyTorch's")
         axis.set_ylabel("test accuracy (%)")
@@ -136,9 +146,10 @@ def draw_vanishing(tables):
             for r in table.of(arm, depth):
                 for i, norm in enumerate(layer_norms(r), 1):
                     points.setdefault(i, []).append(norm)
-            curve(axis, points, NAMES[arm], look_of(arm, table.arms()))
+            curve(axis, points, NAMES[arm], look_of(arm))
         axis.set_yscale("log")
-        axis.set_xlabel("dense layer, from the input")
+        axis.set_xlabel("layer, from the input")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set_title(f"{depth} hidden layers", loc="left", fontsize=9)
     axes[0].set_ylabel("gradient norm")
     axes[0].legend(fontsize=8)
@@ -156,7 +167,7 @@ def draw_saturation(tables):
             for r in table.tuned(arm, name):
                 for step, layers in activations(r, name):
                     points.setdefault(step, []).append(100 * mean(layer["saturated"] for layer in layers))
-            curve(axis, points, NAMES[arm], look_of(arm, table.arms()))
+            curve(axis, points, NAMES[arm], look_of(arm))
         axis.set_xlabel("training step")
         axis.set_ylabel("saturated (%)")
         axis.set_title(name, loc="left")
@@ -171,7 +182,7 @@ def draw_regularises(tables):
         table = tables[f"overfit-{net}"]
         others = ("", " + dropout", " + decay")
         series = {
-            NAMES[arm]: [100 * mean(gap(r) for r in table.tuned(arm + o)) if table.of(arm + o) else None for o in others]
+            arm: [100 * mean(gap(r) for r in table.tuned(arm + o)) if table.of(arm + o) else None for o in others]
             for arm in ("plain", "bn")
         }
         grouped_bars(axis, ["alone", "with dropout", "with decay"], series, "training less test accuracy (points)")
@@ -188,7 +199,7 @@ def draw_batch(tables):
         for arm in arms:
             points = {v: [100 * r.accuracy for r in table.tuned(arm, v)] for v in table.values()}
             base = arm.split(" ")[0]
-            curve(axis, points, NAMES[base], look_of(base, ("plain", "bn")))
+            curve(axis, points, NAMES[base], look_of(base))
         if arms[1] == "bn":
             points = {
                 v: [100 * r.events["epoch"][-1].get("test_batch_accuracy", math.nan) for r in table.tuned("bn", v)]
@@ -235,7 +246,7 @@ def draw_robust(tables):
                 for e in r.events.get("shifted", []):
                     if e["shift"] == kind:
                         points.setdefault(e["amount"], []).append(100 * e["test_accuracy"])
-            curve(axis, dict(sorted(points.items())), arm, look_of(arm, arms))
+            curve(axis, dict(sorted(points.items())), arm, look_of(arm))
         axis.set_xlabel("added to pixels, of their range" if kind == "brightness" else "distance from mid-grey, times")
         axis.set_ylabel("test accuracy (%)")
         axis.set_title(kind, loc="left")
@@ -287,8 +298,8 @@ def draw_landscape(tables):
                         changes.setdefault(scale, []).append(100 * change)
                         losses.setdefault(scale, []).append(loss - e["loss"])
         turn = mean(roughness(r)[0] for r in table.tuned(arm))
-        curve(axes[0], changes, f"{NAMES[arm]}: {100 * turn:.0f} % at the step", look_of(arm, table.arms()))
-        curve(axes[1], losses, NAMES[arm], look_of(arm, table.arms()))
+        curve(axes[0], changes, f"{NAMES[arm]}: {100 * turn:.0f} % at the step", look_of(arm))
+        curve(axes[1], losses, NAMES[arm], look_of(arm))
     for axis, label in zip(axes, ("change of the gradient (% of its norm)", "change of the loss (nats)")):
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")

@@ -87,15 +87,16 @@ class Store:
 
 def train(program, run, data, verify):
     """Trains, and returns the events by kind."""
-    place = "synthetic" if data == "synthetic" else str(find_data(data, run.data))
+    place = "synthetic" if data == "synthetic" else str(find_data(data, run.data).resolve())
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.jsonl"
-        command = [str(program), "train", *run.arguments, "--data", place, "--json", str(log), "--log", "20"]
+        command = [str(Path(program).resolve()), "train", *run.arguments, "--data", place, "--json", str(log), "--log", "20"]
         if not run.full_team:
             command += ["--threads", "1"]
         if not verify:
             command += ["--verify", "off"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # There it leaves what it leaves when it is interrupted.
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
         if done.returncode:
             raise ExperimentError(f"{' '.join(command)}: {done.stderr.strip()}")
         events = {}
@@ -246,6 +247,14 @@ def markdown(summary):
     return "\n".join(lines) + "\n"
 
 
+def machine_of(program):
+    """The name of this machine. Trainings on one core say the name of a smaller one."""
+    done = subprocess.run([str(program), "info", "--quick", "--json"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ExperimentError(f"{program} info: {done.stderr.strip()}")
+    return json.loads(done.stdout)["slug"]
+
+
 def report(runs, store, arguments):
     """Judges, draws, and writes summary.json and summary.md; returns their folder."""
     tables = gather(runs, store)
@@ -256,11 +265,12 @@ def report(runs, store, arguments):
     for run in runs:
         planned[run.study] += 1
     last = everything[-1].summary
-    folder = Path(arguments.out) if arguments.out else ROOT / "results" / last["machine"] / "experiments"
+    machine = machine_of(arguments.batchmark)
+    folder = Path(arguments.out) if arguments.out else ROOT / "results" / machine / "experiments"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [c for c in CLAIMS if any(tables[name].results for name in c.studies)]
     summary = {
-        "machine": last["machine"],
+        "machine": machine,
         "commit": last["commit"],
         "size": arguments.size,
         "data": "synthetic" if arguments.data == "synthetic" else "real",

@@ -328,7 +328,9 @@ def regularises(tables):
         for how, found in table.both_ways(("plain", "bn")):
             gaps = [[gap(r) for r in arm] for arm in found]
             figures[f"{net}, {how}"] = {"gap plain": gaps[0], "gap bn": gaps[1]}
-            seen = f"train/test gap {100 * mean(gaps[1]):.1f} points, without BN {100 * mean(gaps[0]):.1f}"
+            tested = [mean(r.accuracy for r in arm) for arm in found]
+            seen = f"train/test gap {100 * mean(gaps[1]):.1f} points at a test accuracy of {100 * tested[1]:.0f} %, "
+            seen += f"without BN {100 * mean(gaps[0]):.1f} at {100 * tested[0]:.0f} %"
             parts.append(Part(f"{net}'s gap at {how}", compare(gaps[0], gaps[1], HARDLY), seen))
         for other in ("dropout", "decay"):
             gains = {}
