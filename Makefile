@@ -108,7 +108,7 @@ parallel = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j
 .PHONY: help
 ## help: this list
 help:
-	@grep -hE '^## ' $(firstword $(MAKEFILE_LIST)) | sed 's/^## //' | awk '{ name = $$1; sub(/:$$/, "", name); sub(/^[^ ]* /, ""); printf "  %-12s %s\n", name, $$0 }'
+	@grep -hE '^## ' $(firstword $(MAKEFILE_LIST)) | sed 's/^## //' | awk '{ name = $$1; sub(/:$$/, "", name); sub(/^[^ ]* /, ""); printf "  %-15s %s\n", name, $$0 }'
 
 .PHONY: build
 ## build: compile build/batchmark
