@@ -72,17 +72,33 @@ static double between(struct rng *r, double low, double high)
     return low + (high - low) * (double)rng_next_unit(r);
 }
 
-/* The value between four pixels of a plane; beyond the edge the nearest. */
-static float interpolate(const uint8_t *plane, int64_t height, int64_t width, double y, double x)
+/* Four pixels of a plane and how much each counts: found once for all channels. */
+struct corners {
+    int64_t at[4];
+    double left, right, above, below; /* shares */
+};
+
+/* Around a place between pixels; beyond the edge the nearest. */
+static struct corners corners_of(int64_t height, int64_t width, double y, double x)
 {
     y = fmin(fmax(y, 0), (double)(height - 1));
     x = fmin(fmax(x, 0), (double)(width - 1));
-    int64_t top = (int64_t)y, left = (int64_t)x;
-    int64_t down = top + (top + 1 < height), right = left + (left + 1 < width);
-    double v = y - (double)top, u = x - (double)left;
-    double above = plane[top * width + left] * (1 - u) + plane[top * width + right] * u;
-    double below = plane[down * width + left] * (1 - u) + plane[down * width + right] * u;
-    return (float)(above * (1 - v) + below * v);
+    const int64_t top = (int64_t)y, left = (int64_t)x;
+    const int64_t down = top + (top + 1 < height), right = left + (left + 1 < width);
+    const double v = y - (double)top, u = x - (double)left;
+    return (struct corners){
+        .at = {top * width + left, top * width + right, down * width + left, down * width + right},
+        .left = 1 - u,
+        .right = u,
+        .above = 1 - v,
+        .below = v};
+}
+
+static float interpolate(const uint8_t *plane, const struct corners *c)
+{
+    const double above = plane[c->at[0]] * c->left + plane[c->at[1]] * c->right;
+    const double below = plane[c->at[2]] * c->left + plane[c->at[3]] * c->right;
+    return (float)(above * c->above + below * c->below);
 }
 
 void augment_image(const struct augment *a, uint64_t key, int64_t channels, int64_t height,
@@ -106,9 +122,10 @@ void augment_image(const struct augment *a, uint64_t key, int64_t channels, int6
             column = flip ? width - 1 - column : column;
             const double down = (double)row - centre_y, along = (double)column - centre_x;
             const double y = centre_y + yy * down + yx * along, x = centre_x + xx * along;
+            const struct corners corners = corners_of(height, width, y, x);
             for (int64_t c = 0; c < channels; c++)
                 dst[(c * height + h) * width + w] =
-                    inside ? interpolate(src + c * height * width, height, width, y, x) : 0;
+                    inside ? interpolate(src + c * height * width, &corners) : 0;
         }
     }
 }

@@ -210,15 +210,16 @@ bool report_summary(struct run *run, struct outcome test)
     const struct request *r = &run->request;
     const struct meter *all = &run->all, *epoch = &run->epoch;
     struct net_seconds s = net_seconds(run->net);
+    const double augment = run->trainer.augment_seconds;
     double input = run->trainer.input_seconds, other = s.other + s.loss + s.update;
     double rest = s.dense + s.reorder + other + input, total = s.conv + s.bn + rest;
     double images = (double)run->data.test.count;
     print_times(run, run->done - run->from_step);
-    printf(
-        "time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, reorders %.1f %%, input %.1f %%, "
-        "other %.1f %%)\n",
-        100 * s.conv / total, 100 * s.bn / total, 100 * rest / total, 100 * s.dense / total,
-        100 * s.reorder / total, 100 * input / total, 100 * other / total);
+    printf("time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, reorders %.1f %%, "
+           "augmentation %.1f %%, input %.1f %%, other %.1f %%)\n",
+           100 * s.conv / total, 100 * s.bn / total, 100 * rest / total, 100 * s.dense / total,
+           100 * s.reorder / total, 100 * augment / total, 100 * (input - augment) / total,
+           100 * other / total);
     printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
            (long long)all->steps, (long long)all->images, all->seconds, speed(all),
            (double)test.correct / images);
@@ -242,7 +243,8 @@ bool report_summary(struct run *run, struct outcome test)
     json_object_set_new(o, "share_rest", json_real(rest / total));
     json_object_set_new(o, "share_dense", json_real(s.dense / total));
     json_object_set_new(o, "share_reorder", json_real(s.reorder / total));
-    json_object_set_new(o, "share_input", json_real(input / total));
+    json_object_set_new(o, "share_input", json_real((input - augment) / total));
+    json_object_set_new(o, "share_augment", json_real(augment / total));
     json_object_set_new(o, "parameters", json_integer(net_parameters(run->net)));
     json_object_set_new(o, "bytes", json_integer((json_int_t)net_bytes(run->net)));
     json_object_set_new(o, "kernels", kernels_json(run->net));

@@ -155,7 +155,9 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
     int64_t mb = min_i64(t->batch, count - t->next);
     gather(t, true, t->shuffle ? t->order : NULL, t->next, mb);
     t->next += mb;
-    t->input_seconds += now() - then;
+    const double spent = now() - then;
+    t->input_seconds += spent;
+    t->augment_seconds += augment_any(&t->augment) ? spent : 0;
     struct outcome out = net_gradients(t->net, mb, t->labels);
     t->optimizer.step++;
     struct optimizer this = t->optimizer;

@@ -28,6 +28,7 @@ struct trainer {
     uint32_t *order;
     uint8_t *labels;
     double input_seconds;        /* spent gathering pixels, and changing them */
+    double augment_seconds;      /* of those, of batches that were changed */
     float train_mean, test_mean; /* of the pixels of the splits, where they are centered */
 };
 

@@ -63,6 +63,9 @@ class Run:
         self.x = images.tensor(preset["pixels"])
         self.labels = images.labels
         self.done = 0
+        self.smoothing = preset.get("smoothing", 0)
+        every, factor = preset.get("step", (1, 1))
+        self.schedule = torch.optim.lr_scheduler.StepLR(self.optimizer, every, factor)
 
     def twin(self, precision=torch.float32, nudged=False):
         """The same state, in another precision or with every weight moved by a unit in its last place or not at all."""
@@ -71,6 +74,7 @@ class Run:
         twin.model = copy.deepcopy(self.model).to(precision)
         twin.optimizer = networks.optimizer_of(self.settings, twin.model.parameters())
         twin.optimizer.load_state_dict(copy.deepcopy(self.optimizer.state_dict()))
+        twin.schedule = torch.optim.lr_scheduler.StepLR(twin.optimizer, 1, 1)
         if nudged:
             with torch.no_grad():
                 for weights in twin.model.parameters():
@@ -82,9 +86,11 @@ class Run:
         """One step; returns the loss. The gradients stay in the model."""
         part = slice(self.done * self.batch, (self.done + 1) * self.batch)
         self.optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(self.model(self.x[part].to(self.precision)), self.labels[part])
+        logits = self.model(self.x[part].to(self.precision))
+        loss = torch.nn.functional.cross_entropy(logits, self.labels[part], label_smoothing=self.smoothing)
         loss.backward()
         self.optimizer.step()
+        self.schedule.step()
         self.done += 1
         return loss.item()
 
@@ -199,6 +205,14 @@ GOLDEN = {
     "batch": 8,
     "pixels": "unit",
 }
+# And one whose bn differ in their conventions, with smoothed labels and a rate that has come down.
+GOLDEN_CONVENTIONS = {
+    **GOLDEN,
+    "network": "conv 4 5x5 stride 2; bn keras3 affine off; relu; maxpool 2; conv 6 3x3 same; bn momentum cumulative; tanh; "
+    "maxpool 2; dense 16; bn frozen; sigmoid; dense 12 nobias; bn onnx momentum 0.2; relu; dense 10",
+    "smoothing": 0.1,
+    "step": (5, 0.5),
+}
 GOLDEN_STEPS = 7
 
 
@@ -214,11 +228,12 @@ def write_golden(folder):
     save(folder / "images.safetensors", {"pixels": images.pixels, "labels": labels.numpy()})
     images.pixels = np.tile(images.pixels, (GOLDEN_STEPS + 1, 1, 1, 1))
     images.labels = labels.repeat(GOLDEN_STEPS + 1)
-    for name, optimizer in OPTIMIZERS.items():
-        run = Run(GOLDEN, optimizer, images)
+    cases = [(name, GOLDEN, optimizer) for name, optimizer in OPTIMIZERS.items()]
+    for name, network, optimizer in [*cases, ("conventions", GOLDEN_CONVENTIONS, OPTIMIZERS["adam"])]:
+        run = Run(network, optimizer, images)
         for _ in range(GOLDEN_STEPS):
             run.step()
-        state = {**GOLDEN, "data": "", "optimizer": optimizer, "done": run.done, "isa": "avx512"}
+        state = {**network, "data": "", "optimizer": optimizer, "done": run.done, "isa": "avx512"}
         networks.write_checkpoint(folder / f"{name}-before.safetensors", run.model, run.optimizer, state)
         loss = run.step()
         noise = networks.biases_before_bn(run.model)

@@ -71,7 +71,8 @@ def population(kind):
                 momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
                 count = x.numel() // x.shape[1]
                 kept = (1 - momentum) * before
-                self.running_var.copy_(kept + (self.running_var - kept) * (count - 1) / count)
+                # A new tensor: the way back needs the old one as it is.
+                self.running_var = kept + (self.running_var - kept) * (count - 1) / count
             return y
 
     return Population
@@ -162,7 +163,7 @@ def biases_before_bn(model):
     return {
         f"{i}.bias"
         for i, (one, two) in enumerate(zip(model, list(model)[1:]))
-        if isinstance(one, (nn.Conv2d, nn.Linear)) and isinstance(two, (nn.BatchNorm1d, nn.BatchNorm2d))
+        if isinstance(one, (nn.Conv2d, nn.Linear)) and isinstance(two, (nn.BatchNorm1d, nn.BatchNorm2d)) and two.training
     }
 
 
@@ -252,7 +253,8 @@ MEMORIES = {"adam": ("exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",), "rms
 def write_checkpoint(path, model, optimizer, settings):
     """The state of a PyTorch run as a checkpoint that batchmark train --resume goes on from.
 
-    settings: network, data_set, data (the folder), batch, pixels, optimizer (as in presets()), done (steps so far).
+    settings: network, data_set, data (the folder), batch, pixels, optimizer (as in presets()), done (steps so far),
+    and smoothing of labels and (every, factor) of a step schedule, where they are not 0 and constant.
     """
     tensors = {
         name: value.detach().numpy() for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")
@@ -265,6 +267,8 @@ def write_checkpoint(path, model, optimizer, settings):
             value = optimizer.state.get(parameter, {}).get(memory)
             tensors[f"optimizer.{memory}.{name}"] = np.zeros(parameter.shape) if value is None else value.numpy()
     done, batch = settings["done"], settings["batch"]
+    schedule = "step {} {!r}".format(*settings["step"]) if "step" in settings else "constant"
+    loss = f"smoothing {settings['smoothing']!r}" if "smoothing" in settings else "cross-entropy"
     nothing = {"loss": 0.0, "correct": 0, "images": 0, "steps": 0, "seconds": 0.0}
     run = {
         "schema": 1,
@@ -277,7 +281,7 @@ def write_checkpoint(path, model, optimizer, settings):
         "settings": {
             "batch": batch, "pixels": settings["pixels"], "augment": "none", "seed": 1, "shuffle": "off",
             "threads": settings.get("threads", 2), "fuse": "auto", "isa": settings.get("isa", "avx512bf16"),
-            "epochs": -1, "steps": done + 1, "log": 1,
+            "epochs": -1, "steps": done + 1, "log": 1, "schedule": schedule, "loss": loss,
         },
         "optimizer": {**chosen, "step": done},
         "place": {

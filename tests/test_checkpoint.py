@@ -60,6 +60,8 @@ def test_a_run_that_goes_on_has_the_bits_of_one_that_did_not_stop(folder, optimi
     assert len(steps[0]) == 10 and steps[0] == steps[1]
     # Each part ends with a test; the last one closes the same epoch.
     assert whole[-1] == parts[-1] and whole[-1]["event"] == "epoch"
+    summary = json.loads((at / "whole.jsonl").read_text().splitlines()[-1])
+    assert summary["share_augment"] > 0 == summary["share_input"]  # gathered and changed in one pass
     tensors, metadata = load(at / "kept" / "last.safetensors")
     assert metadata["network"] == NETWORK
     found = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}

@@ -39,7 +39,7 @@ def distance(got, expected):
     return np.linalg.norm(np.float64(got) - expected) / np.linalg.norm(np.float64(expected))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "conventions"])
 @pytest.mark.parametrize("kernels", [None, "conv_*=naive;gemm=naive;bn_*=naive"])
 def test_a_step_is_pytorchs(folder, data, optimizer, kernels):
     log, after, slopes = (Path(folder) / name for name in ("log", "after", "gradients"))
