@@ -256,7 +256,11 @@ static int start_trainer(struct run *run)
                                     .seed = (uint64_t)r->seed,
                                     .centered = r->pixels,
                                     .augment = r->augment,
-                                    .threads = (int)r->threads};
+                                    .threads = (int)r->threads,
+                                    .ahead = r->threads < run->machine.cpu_count};
+    /* On a core that the team leaves free; where there is none, it would only hold the team up. */
+    if (run->trainer.ahead)
+        run->trainer.ahead_cpu = run->machine.cpus[r->threads].pu;
     if (!trainer_start(&run->trainer))
         return wrong_use("out of memory for the order of the images");
     int status = run->from.run ? resume_restore(run) : -1;

@@ -61,42 +61,68 @@ static float mean_pixel(const struct images *set, int64_t size)
     return (float)((double)sum / (double)(set->count * size));
 }
 
-bool trainer_start(struct trainer *t)
-{
-    int64_t largest = max_i64(t->batch, EVAL_BATCH);
-    t->batch = min_i64(t->batch, t->data->train.count);
-    t->epoch = 0;
-    t->next = t->data->train.count;
-    if (t->centered) {
-        t->train_mean = mean_pixel(&t->data->train, image_size(t->data));
-        t->test_mean = mean_pixel(&t->data->test, image_size(t->data));
-    }
-    t->order = malloc((size_t)t->data->train.count * sizeof *t->order);
-    t->labels = malloc((size_t)largest);
-    if (t->order && t->labels)
-        return true;
-    trainer_finish(t);
-    return false;
-}
-
-void trainer_finish(struct trainer *t)
-{
-    free(t->order);
-    free(t->labels);
-    t->order = NULL;
-    t->labels = NULL;
-}
-
 /* One image of the training set, changed at random: which way depends on seed, epoch and place in it alone. */
-static void augment_into(const struct trainer *t, int64_t place, const uint8_t *pixels, float *to)
+static void augment_into(const struct trainer *t, int64_t epoch, int64_t place,
+                         const uint8_t *pixels, float *to)
 {
     const struct data *d = t->data;
-    uint64_t key = rng_stream(rng_stream(t->seed, USE_AUGMENT, (uint64_t)t->epoch), USE_AUGMENT,
-                              (uint64_t)place);
+    uint64_t key =
+        rng_stream(rng_stream(t->seed, USE_AUGMENT, (uint64_t)epoch), USE_AUGMENT, (uint64_t)place);
     augment_image(&t->augment, key, d->channels, d->height, d->width, pixels, to);
     const float shift = t->centered ? t->train_mean : 0, scale = t->centered ? 1 : 255;
     for (int64_t i = 0; i < image_size(d); i++)
         to[i] = (to[i] - shift) / scale;
+}
+
+static int64_t image_at(const struct trainer *t, int64_t place)
+{
+    return t->shuffle ? t->order[place] : place;
+}
+
+/* The helper's work. */
+static void prepare(void *user)
+{
+    struct trainer *t = user;
+    const int64_t size = image_size(t->data), first = t->prepared.first;
+    for (int64_t i = 0; i < t->prepared.count; i++)
+        augment_into(t, t->prepared.epoch, first + i,
+                     t->data->train.pixels + image_at(t, first + i) * size,
+                     t->prepared.images + i * size);
+}
+
+/* What the helper is at work on is not wanted any more. */
+static void forget_prepared(struct trainer *t)
+{
+    if (t->helper)
+        ahead_wait(t->helper);
+    t->prepared.count = 0;
+}
+
+/* Takes a batch that the helper made. False: it made another or none. */
+static bool take_prepared(struct trainer *t, int64_t count)
+{
+    if (!t->helper || t->prepared.count != count || t->prepared.first != t->next ||
+        t->prepared.epoch != t->epoch)
+        return false;
+    ahead_wait(t->helper);
+    memcpy(net_input(t->net), t->prepared.images,
+           (size_t)(count * image_size(t->data)) * sizeof(float));
+    for (int64_t i = 0; i < count; i++)
+        t->labels[i] = t->data->train.labels[image_at(t, t->next + i)];
+    t->prepared.count = 0;
+    return true;
+}
+
+/* Has the next batch of this epoch prepared. */
+static void prepare_next(struct trainer *t)
+{
+    const int64_t left = t->data->train.count - t->next;
+    if (!t->helper || left <= 0)
+        return;
+    t->prepared.epoch = t->epoch;
+    t->prepared.first = t->next;
+    t->prepared.count = min_i64(t->batch, left);
+    ahead_begin(t->helper);
 }
 
 /* Images first to first + count of a split, in the given order (NULL: as stored), become the network's input. */
@@ -115,13 +141,50 @@ static void gather(struct trainer *t, bool training, const uint32_t *order, int6
         const uint8_t *pixels = set->pixels + image * size;
         t->labels[i] = set->labels[image];
         if (augment)
-            augment_into(t, first + i, pixels, input + i * size);
+            augment_into(t, t->epoch, first + i, pixels, input + i * size);
         else if (!training && t->map)
             for (int64_t j = 0; j < size; j++)
                 input[i * size + j] = ((float)t->map[pixels[j]] - shift) / scale;
         else
             net_layers(t->net)->pixels(size, pixels, shift, scale, input + i * size);
     }
+}
+
+bool trainer_start(struct trainer *t)
+{
+    int64_t largest = max_i64(t->batch, EVAL_BATCH);
+    t->batch = min_i64(t->batch, t->data->train.count);
+    t->epoch = 0;
+    t->next = t->data->train.count;
+    if (t->centered) {
+        t->train_mean = mean_pixel(&t->data->train, image_size(t->data));
+        t->test_mean = mean_pixel(&t->data->test, image_size(t->data));
+    }
+    t->order = malloc((size_t)t->data->train.count * sizeof *t->order);
+    t->labels = malloc((size_t)largest);
+    bool good = t->order && t->labels;
+    if (good && t->ahead && augment_any(&t->augment)) {
+        t->prepared.images =
+            malloc((size_t)(t->batch * image_size(t->data)) * sizeof *t->prepared.images);
+        t->helper = t->prepared.images ? ahead_start(t->ahead_cpu, prepare, t) : NULL;
+        good = t->helper != NULL;
+    }
+    if (good)
+        return true;
+    trainer_finish(t);
+    return false;
+}
+
+void trainer_finish(struct trainer *t)
+{
+    ahead_stop(t->helper);
+    t->helper = NULL;
+    free(t->prepared.images);
+    t->prepared.images = NULL;
+    free(t->order);
+    free(t->labels);
+    t->order = NULL;
+    t->labels = NULL;
 }
 
 void trainer_fill(struct trainer *t, int64_t mb)
@@ -140,6 +203,7 @@ bool trainer_epoch_done(const struct trainer *t)
 
 void trainer_seek(struct trainer *t, int64_t epoch, int64_t next)
 {
+    forget_prepared(t);
     t->epoch = epoch;
     t->next = epoch ? next : t->data->train.count;
     if (t->shuffle && epoch)
@@ -153,8 +217,10 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
     if (trainer_epoch_done(t))
         trainer_seek(t, t->epoch + 1, 0);
     int64_t mb = min_i64(t->batch, count - t->next);
-    gather(t, true, t->shuffle ? t->order : NULL, t->next, mb);
+    if (!take_prepared(t, mb))
+        gather(t, true, t->shuffle ? t->order : NULL, t->next, mb);
     t->next += mb;
+    prepare_next(t);
     const double spent = now() - then;
     t->input_seconds += spent;
     t->augment_seconds += augment_any(&t->augment) ? spent : 0;

@@ -2,6 +2,7 @@
 #ifndef BATCHMARK_TRAIN_H
 #define BATCHMARK_TRAIN_H
 
+#include "ahead.h"
 #include "augment.h"
 #include "data.h"
 #include "net.h"
@@ -22,13 +23,20 @@ struct trainer {
     bool centered;          /* pixels less the mean of their split; else over 255 */
     struct augment augment; /* of training images */
     int threads;            /* that augment them; 1 or more */
-    const uint8_t *map;     /* [256], of the pixels of the test set; NULL: as they are */
+    bool ahead;    /* instead, a thread of its own prepares a batch while the step before it runs */
+    int ahead_cpu; /* where it runs; below 0: anywhere */
+    const uint8_t *map; /* [256], of the pixels of the test set; NULL: as they are */
     /* Where training stands. */
     int64_t epoch, next; /* the epoch from 1, and the next image of it */
     uint32_t *order;
     uint8_t *labels;
-    double input_seconds;        /* spent gathering pixels, and changing them */
-    double augment_seconds;      /* of those, of batches that were changed */
+    struct ahead *helper; /* NULL: none */
+    struct {
+        float *images;
+        int64_t epoch, first, count; /* count 0: none */
+    } prepared;                      /* what the helper made, or is making */
+    double input_seconds;            /* spent gathering pixels, and changing them */
+    double augment_seconds; /* of those, of batches that were changed; ahead, waiting for them */
     float train_mean, test_mean; /* of the pixels of the splits, where they are centered */
 };
 
@@ -40,7 +48,7 @@ bool loss_parse(const char *text, struct loss *out, char error[ERROR_TEXT]);
 #define LOSS_TEXT 64
 char *loss_print(const struct loss *l, char text[LOSS_TEXT]);
 
-/* Allocates; free with trainer_finish. False: out of memory. */
+/* Allocates; free with trainer_finish. The trainer must stay where it is until then. False: out of memory, or no thread. */
 bool trainer_start(struct trainer *t);
 void trainer_finish(struct trainer *t);
 

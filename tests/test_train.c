@@ -1628,6 +1628,56 @@ static void last_batch_of_an_epoch_is_kept(void **state)
     data_free(&d);
 }
 
+/* Batches that were prepared ahead are the ones that would have been made: over the ends of epochs, with a test between
+ * and a leap to another place. */
+static void prepared_batches_are_the_same(void **state)
+{
+    (void)state;
+    struct data d;
+    char error[ERROR_TEXT];
+    struct data_source source;
+    assert_true(data_find("synthetic:25:7", DATA_ANY, &source, error));
+    assert_true(data_load(&source, 1, &d, error));
+    static struct net_text layers;
+    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
+    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
+    train_sizes(&d, 10, &o);
+    enum { STEPS = 9 };
+    static float seen[2][STEPS][10 * 3072];
+    double loss[2][STEPS];
+    for (int ahead = 0; ahead < 2; ahead++) {
+        struct net *n = net_create(&layers, &o, error);
+        assert_non_null(n);
+        struct trainer t = {.net = n,
+                            .data = &d,
+                            .batch = 10,
+                            .shuffle = true,
+                            .centered = true,
+                            .augment = {.flip = true, .zoom = 0.2, .shift = 3},
+                            .threads = 1,
+                            .ahead = ahead,
+                            .ahead_cpu = -1,
+                            .optimizer = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
+        assert_true(trainer_start(&t));
+        assert_true((t.helper != NULL) == ahead);
+        for (int i = 0; i < STEPS; i++) {
+            int64_t images;
+            if (i == 5)
+                trainer_test(&t);
+            if (i == 7)
+                trainer_seek(&t, 2, 10);
+            loss[ahead][i] = trainer_step(&t, &images).loss;
+            memcpy(seen[ahead][i], net_input(n), (size_t)images * 3072 * sizeof(float));
+        }
+        trainer_finish(&t);
+        net_free(n);
+    }
+    assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
+    assert_memory_equal(loss[0], loss[1], sizeof loss[0]);
+    assert_memory_not_equal(seen[0][0], seen[0][3], sizeof seen[0][0]);
+    data_free(&d);
+}
+
 /* Evaluation and training take the mean of their own split away. */
 static void centered_pixels_have_no_mean(void **state)
 {
@@ -1728,6 +1778,7 @@ int main(void)
         cmocka_unit_test(default_kernels_follow_the_shape),
         cmocka_unit_test(kernel_choice_order),
         cmocka_unit_test(last_batch_of_an_epoch_is_kept),
+        cmocka_unit_test(prepared_batches_are_the_same),
     };
     int failed = 0;
     for (enum isa isa = ISA_BASE; isa <= isa_detect(); isa++) {
