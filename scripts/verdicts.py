@@ -142,12 +142,14 @@ class Table:
         return max(sorted(common), key=lambda rate: sum(mean(r.accuracy for r in self.of(a, value, rate)) for a in arms))
 
     def both_ways(self, arms, value=None):
-        """[(how, results of each arm)]: the rate tuned for each, and one for all."""
-        ways = [("tuned rates", [self.tuned(arm, value) for arm in arms])]
-        rate = self.equal_rate(arms, value)
-        if rate is not None:
-            ways.append((f"equal rate {rate:g}", [self.of(arm, value, rate) for arm in arms]))
-        return [(how, found) for how, found in ways if all(found)]
+        """[(how, results of each arm)]: the rate tuned for each, and one for all, which may be the same."""
+        tuned, rate = [self.tuned(arm, value) for arm in arms], self.equal_rate(arms, value)
+        equal = [self.of(arm, value, rate) for arm in arms] if rate is not None else []
+        if not all(tuned):
+            return []
+        if equal == tuned:
+            return [(f"tuned and equal rate {rate:g}", tuned)]
+        return [("tuned rates", tuned), *([(f"equal rate {rate:g}", equal)] if all(equal) and equal else [])]
 
 
 def steps_to(result, target):
@@ -207,7 +209,8 @@ def rates(tables):
         best_rates = {arm: table.tuned(arm)[0].rate for arm in largest}
         figures[net] = {"largest": largest, "best": best_rates, "trained means": level}
         sign = (largest["bn"] > largest["plain"]) - (largest["bn"] < largest["plain"])
-        parts.append(Part(net, sign, f"largest rate that trains {largest['bn']:g}, without BN {largest['plain']:g}"))
+        ours, theirs = (f"{largest[arm]:g}" if largest[arm] else "none of those tried" for arm in ("bn", "plain"))
+        parts.append(Part(net, sign, f"largest rate that trains {ours}, without BN {theirs}"))
     return judge(parts, figures)
 
 
