@@ -5,7 +5,8 @@ sides alike). Two sides with the same settings on one machine are compared row b
 
     ratio            median time of B over that of A; above 1, B is slower
     slower, faster   the ratio leaves [1 / 1.02, 1.02] and the difference is significant: p <= 0.05 after Benjamini and
-                     Hochberg's correction for the number of rows
+                     Hochberg's correction for the number of rows, and where repetitions vary by more than 5 % it is
+                     twice as large as that
     no difference    the ratio stays within 2 %, and repetitions vary little enough for that to mean something
     cannot tell      anything else, with the reason
 
@@ -231,6 +232,9 @@ def judge(ratio, cv, p, count):
     if count < 2:
         return "cannot tell", "one repetition says nothing of chance"
     apart = ratio >= 1 + MINIMUM_EFFECT or ratio <= 1 / (1 + MINIMUM_EFFECT)
+    if apart and cv > UNSTEADY_CV and abs(math.log(ratio)) < 2 * cv:
+        # Whole processes differ by as much as such repetitions, whatever a test of the repetitions says.
+        return "cannot tell", f"{100 * abs(ratio - 1):.0f} % apart, and repetitions vary by {100 * cv:.0f} %"
     if apart and p <= ALPHA:
         return ("slower" if ratio > 1 else "faster"), ""
     if apart:
