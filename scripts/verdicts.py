@@ -86,14 +86,14 @@ def judge(parts, figures):
     """The verdict of some parts."""
     if not parts:
         return Verdict(UNKNOWN, UNKNOWN, f"{UNKNOWN}: too few runs are finished", figures)
-    good, other = [p for p in parts if p.sign > 0], [p for p in parts if p.sign <= 0]
-    if not other:
-        return Verdict(HOLDS, HOLDS, f"{HOLDS}: " + told(good), figures)
-    if not good:
-        return Verdict(FAILS, FAILS, f"{FAILS}: " + told(other), figures)
-    yes, no = (", ".join(p.where for p in found) for found in (good, other))
-    sentence = f"{DEPENDS}: yes for {told(good)}; no for {told(other)}"
-    return Verdict(DEPENDS, f"{DEPENDS}: yes for {yes}; no for {no}", sentence, figures)
+    groups = {"yes": 1, "no clear difference": 0, "the contrary": -1}
+    found = {name: [p for p in parts if p.sign == sign] for name, sign in groups.items()}
+    word = HOLDS if len(found["yes"]) == len(parts) else DEPENDS if found["yes"] else FAILS
+    full, brief = (
+        "; ".join(f"{name} for {tell(some)}" for name, some in found.items() if some)
+        for tell in (told, lambda some: ", ".join(p.where for p in some))
+    )
+    return Verdict(word, word if word == HOLDS else f"{word}: {brief}", f"{word}: {full}", figures)
 
 
 def told(parts):
