@@ -13,6 +13,8 @@ from verdicts import (
     layer_norms,
     mean,
     roughness,
+    slowdown,
+    slowdowns,
     steps_to,
 )
 
@@ -268,11 +270,10 @@ def draw_cost(tables):
     figure, axes = panels(max(len(panes), 1), "11. Time of a training step with BN, by its kernels; the line: without BN")
     for axis, (net, name, batch) in zip(axes, panes):
         table = tables[name]
-        base = mean(r.summary["seconds"] / r.summary["steps"] for r in table.of(f"{net} plain", batch))
         arms = [arm for arm in table.arms() if not arm.endswith("plain")]
-        times = [[r.summary["seconds"] / r.summary["steps"] / base for r in table.of(arm, batch)] for arm in arms]
+        times = [slowdowns(table, arm, f"{net} plain", batch) for arm in arms]
         shares = [mean(r.summary["share_bn"] for r in table.of(arm, batch)) for arm in arms]
-        axis.barh(range(len(arms)), [mean(t) for t in times], color=plots.BLUE, height=0.6)
+        axis.barh(range(len(arms)), [slowdown(table, arm, f"{net} plain", batch) for arm in arms], color=plots.BLUE, height=0.6)
         for i, (found, share) in enumerate(zip(times, shares)):
             axis.plot(found, [i] * len(found), "o", color="#000000", markersize=3)
             axis.text(0.05, i, f"BN itself {100 * share:.0f} %", va="center", color="white", fontsize=7)

@@ -160,9 +160,15 @@ def steps_to(result, target):
     return result.summary["steps"], False
 
 
-def step_seconds(table, arm, value):
-    """Median seconds of a training step."""
-    found = [r.summary["seconds"] / r.summary["steps"] for r in table.of(arm, value)]
+def slowdowns(table, arm, base, value):
+    """Time of a step over that of another arm, a seed each: those of a seed were timed one after the other."""
+    seconds = [{r.seed: r.summary["seconds"] / r.summary["steps"] for r in table.of(a, value)} for a in (arm, base)]
+    return [time / seconds[1][seed] for seed, time in seconds[0].items() if seed in seconds[1]]
+
+
+def slowdown(table, arm, base, value):
+    """The median of them."""
+    found = slowdowns(table, arm, base, value)
     return statistics.median(found) if found else math.nan
 
 
@@ -179,7 +185,7 @@ def converges(tables):
             figures[f"{net}, {how}"] = {"target": target, "steps plain": steps[0], "steps bn": steps[1], "missed": missed}
             seen = f"{mean(steps[0]):.0f} to {mean(steps[1]):.0f} steps to {100 * target:.0f} %"
             parts.append(Part(f"{net} in steps at {how}", compare(steps[0], steps[1]), seen))
-            slower = step_seconds(tables[cost], f"{net} bn as planned", 64) / step_seconds(tables[cost], f"{net} plain", 64)
+            slower = slowdown(tables[cost], f"{net} bn as planned", f"{net} plain", 64)
             if math.isfinite(slower):
                 figures[f"{net}, {how}"]["a step takes"] = slower
                 sign = 0 if not ratio / slower else compare(steps[0], [slower * s for s in steps[1]])
@@ -437,13 +443,13 @@ def cost(tables):
     for net, name in (("lenet", "cost"), ("mlp", "cost-mlp")):
         table = tables[name]
         for batch in table.values():
-            seconds = {arm: step_seconds(table, arm, batch) for arm in table.arms()}
-            planned, plain, naive = (seconds.get(f"{net} {a}", math.nan) for a in ("bn as planned", "plain", "bn naive"))
-            if not all(map(math.isfinite, (planned, plain, naive))):
+            times = {arm: slowdown(table, arm, f"{net} plain", batch) for arm in table.arms()}
+            planned, naive = (times.get(f"{net} bn {a}", math.nan) for a in ("as planned", "naive"))
+            if not math.isfinite(planned) or not math.isfinite(naive):
                 continue
             shares = {arm: mean(r.summary["share_bn"] for r in table.of(arm, batch)) for arm in table.arms()}
-            figures[f"{net}, batch {batch}"] = {"step": seconds, "share of BN": shares}
-            more, most = planned / plain - 1, naive / plain - 1
+            figures[f"{net}, batch {batch}"] = {"time of a step": times, "share of BN": shares}
+            more, most = planned - 1, naive - 1
             sign = 1 if more <= SLIGHTLY else -1
             parts.append(Part(f"{net} at batch {batch} costing slightly", sign, f"{100 * more:+.0f} % a step"))
             sign = 1 if more < most / 2 else -1
