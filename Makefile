@@ -163,6 +163,14 @@ plots:
 	$(call setup,plots)
 	$(Q)$(PYTHON) scripts/plots.py $(RESULTS)
 
+.PHONY: report
+## report: one HTML file about the newest run (RESULTS=folder: that), or about a comparison (A= B= MORE= ACROSS=1 OUT=file)
+report:
+	$(call setup,plots report$(if $(A)$(B), compare))
+	$(if $(A)$(B),,$(Q)$(PYTHON) -B scripts/plots.py $(RESULTS))
+	$(Q)$(PYTHON) -B scripts/report.py $(if $(A)$(B),$(A) $(B) $(MORE),$(RESULTS)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
+	    $(if $(OUT),--out '$(OUT)')
+
 .PHONY: compare
 ## compare: two runs or more, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
 compare:
