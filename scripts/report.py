@@ -239,7 +239,11 @@ def comparison_page(names, across, anyway):
 def write(page, path):
     """The page, whole or not at all."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["script_json"] = script_json
     text = environment.get_template("report.html.j2").render(
