@@ -231,7 +231,7 @@ peers-train: $(venv)/torch
 experiments: size := quick
 experiments-full: size := full
 experiments experiments-full:
-	$(call setup,build plots)
+	$(call setup,build plots compare)
 	$(parallel) $(batchmark)
 	$(Q)$(PYTHON) -B scripts/experiments.py --size $(size) \
 	    --data '$(if $(filter command% environment%,$(origin DATA)),$(DATA),build/data)' $(ARGS)

@@ -68,11 +68,13 @@ def by_rate(axis, table, arms=None):
 
 
 def grouped_bars(axis, groups, series, label):
-    """groups: names along the axis; series: {arm: [mean or None]} side by side."""
+    """groups: names along the axis; series: {arm: [values of the seeds, one list a group]} side by side."""
     width = 0.8 / max(len(series), 1)
     for i, (name, values) in enumerate(series.items()):
         places = [g + (i - (len(series) - 1) / 2) * width for g in range(len(groups))]
-        axis.bar(places, [v if v is not None else 0 for v in values], width, label=NAMES[name], color=look_of(name)["color"])
+        axis.bar(places, list(map(mean, values)), width, label=NAMES[name], color=look_of(name)["color"])
+        for x, seeds in zip(places, values):
+            axis.plot([x] * len(seeds), seeds, "o", color="#000000", markersize=3)
     axis.set_xticks(range(len(groups)), groups, fontsize=8)
     axis.set_ylabel(label)
     axis.axhline(0, color="#000000", linewidth=0.6)
@@ -179,15 +181,19 @@ def draw_saturation(tables):
 
 def draw_regularises(tables):
     """Gap and accuracy by arm."""
-    figure, axes = panels(2, "6. Small training sets: gap between training and test accuracy, best rate of each")
+    title = "6. Small training sets: training less test accuracy, best rate of each; below: test accuracy without and with BN"
+    figure, axes = panels(2, title)
     for axis, net in zip(axes, ("lenet", "mlp")):
         table = tables[f"overfit-{net}"]
         others = ("", " + dropout", " + decay")
         series = {
-            arm: [100 * mean(gap(r) for r in table.tuned(arm + o)) if table.of(arm + o) else None for o in others]
-            for arm in ("plain", "bn")
+            arm: [[100 * gap(r) for r in table.tuned(arm + o)] for o in others] for arm in ("plain", "bn")
         }
-        grouped_bars(axis, ["alone", "with dropout", "with decay"], series, "training less test accuracy (points)")
+        groups = []
+        for name, other in zip(("alone", "with dropout", "with decay"), others):
+            tested = [100 * mean(r.accuracy for r in table.tuned(arm + other)) for arm in series]
+            groups.append(f"{name}\n{tested[0]:.0f} % and {tested[1]:.0f} %")
+        grouped_bars(axis, groups, series, "gap (points)")
         axis.set_title(net, loc="left")
         axis.legend(fontsize=8)
     return figure
@@ -267,18 +273,19 @@ def draw_place(tables):
 def draw_cost(tables):
     """Time of a step with BN over that without, and BN's share."""
     panes = [(net, name, batch) for net, name in (("lenet", "cost"), ("mlp", "cost-mlp")) for batch in tables[name].values()]
-    figure, axes = panels(max(len(panes), 1), "11. Time of a training step with BN, by its kernels; the line: without BN")
+    title = "11. Time of a training step with BN, by its kernels, and BN's share of it; dots are seeds, the line: without BN"
+    figure, axes = panels(max(len(panes), 1), title)
     for axis, (net, name, batch) in zip(axes, panes):
         table = tables[name]
         arms = [arm for arm in table.arms() if not arm.endswith("plain")]
         times = [slowdowns(table, arm, f"{net} plain", batch) for arm in arms]
         shares = [mean(r.summary["share_bn"] for r in table.of(arm, batch)) for arm in arms]
         axis.barh(range(len(arms)), [slowdown(table, arm, f"{net} plain", batch) for arm in arms], color=plots.BLUE, height=0.6)
-        for i, (found, share) in enumerate(zip(times, shares)):
+        for i, found in enumerate(times):
             axis.plot(found, [i] * len(found), "o", color="#000000", markersize=3)
-            axis.text(0.05, i, f"BN itself {100 * share:.0f} %", va="center", color="white", fontsize=7)
         axis.axvline(1, color=plots.GREY)
-        axis.set_yticks(range(len(arms)), [arm.split(" bn ")[-1] for arm in arms], fontsize=8)
+        names = [f"{arm.split(' bn ')[-1]}\nBN: {100 * share:.0f} %" for arm, share in zip(arms, shares)]
+        axis.set_yticks(range(len(arms)), names, fontsize=8)
         axis.invert_yaxis()
         axis.set_xlabel("time, without BN = 1")
         axis.set_title(f"{net}, batch {batch}", loc="left", fontsize=9)

@@ -233,7 +233,8 @@ def markdown(summary):
         f"# What the claims about batch normalization came to on {summary['machine']}",
         "",
         f"{summary['runs']} of {summary['planned']} trainings on {kind}, size {summary['size']}, "
-        f"commit {summary['commit']}. Nothing that diverged is left out.",
+        f"commit {summary['commit']}. Nothing that diverged is left out. A difference is clear where Welch's t test over the "
+        "seeds gives p <= 0.05, each comparison by itself; no clear difference does not mean that there is none.",
         "",
         "| claim: BN ... | verdict | runs | seeds | diverged |",
         "|---|---|---|---|---|",
@@ -243,7 +244,9 @@ def markdown(summary):
         told = f"{c['short']} ([picture]({c['figure']}))"
         lines.append(f"| {c['claim']}. {c['text']} | {told} | {runs} | {c['seeds']} | {c['diverged']} |")
     for c in summary["claims"]:
-        lines += ["", f"## {c['claim']}. {c['text'].capitalize()}", "", c["sentence"] + ".", "", f"![]({c['figure']})"]
+        word, seen = c["sentence"].split(": ", 1)
+        lines += ["", f"## {c['claim']}. {c['text'].capitalize()}", "", word.capitalize() + ":", ""]
+        lines += [*(f"* {group}" for group in seen.split("; ")), "", f"![]({c['figure']})"]
     return "\n".join(lines) + "\n"
 
 
@@ -310,7 +313,7 @@ def main():
         if unknown:
             raise ExperimentError(f"--only {','.join(sorted(unknown))}: no such study; --help lists them")
         runs = claims.plan(arguments.size, only)
-        if arguments.data != "synthetic":
+        if arguments.data != "synthetic" and not arguments.report:
             for name in sorted({run.data for run in runs}):
                 find_data(arguments.data, name)
         place = arguments.runs or ROOT / "build" / "experiments" / arguments.size
