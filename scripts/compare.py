@@ -22,7 +22,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from comparison import compare_best, compare_rows, differences, load_side, means
+from comparison import compare_best, compare_rows, differences, load_side, means, unshared
 from results import ResultsError
 from summary import duration, number
 
@@ -196,6 +196,10 @@ def compare(sides, across=False, anyway=False, show_all=False):
     introduce(page, sides, found)
     if len(sides) == 2 and not across and (anyway or not apart):
         verdicts = compare_rows(*sides)
+        for side, letter, other in zip(sides, LETTERS, reversed(sides)):
+            alone = unshared(side, other)
+            if alone:
+                page.line(f"warning: {len(alone)} rows only {letter} has, and nobody compares ({alone[0]})")
         report_rows(page, verdicts, show_all)
         return page, rows_csv(verdicts), any(v.verdict == "slower" for v in verdicts)
     matches = compare_best(sides)

@@ -21,6 +21,7 @@ instead: the fastest variant of each side, ratios and geometric means, no p-valu
     load_side(folders)         a Side; raises ResultsError with one line
     differences(sides)         [Difference]: what differs, and whether rows can still be compared one by one
     compare_rows(a, b)         [RowVerdict]
+    unshared(side, other)      names of the rows it leaves out
     compare_best(sides)        [Match], one per operation, problem and cache state on at least two sides
     means(matches, sides)      [Mean], one per operation
 """
@@ -242,6 +243,11 @@ def judge(ratio, cv, p, count):
     if cv > UNSTEADY_CV:
         return "cannot tell", f"repetitions vary by {100 * cv:.0f} %"
     return "no difference", ""
+
+
+def unshared(side, other):
+    """Names of the rows the other side has not: left out of its run, or broken by it."""
+    return [r.name for r in side.rows if r.name not in other.samples and r.op not in CEILINGS]
 
 
 def compare_rows(a, b):

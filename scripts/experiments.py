@@ -267,14 +267,15 @@ def report(runs, store, arguments):
     planned = {name: 0 for name in tables}
     for run in runs:
         planned[run.study] += 1
-    last = everything[-1].summary
+    # Finished runs are kept over changes of the program.
+    commits = dict.fromkeys(r.summary["commit"] for r in everything)
     machine = machine_of(arguments.batchmark)
     folder = Path(arguments.out) if arguments.out else ROOT / "results" / machine / "experiments"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [c for c in CLAIMS if any(tables[name].results for name in c.studies)]
     summary = {
         "machine": machine,
-        "commit": last["commit"],
+        "commit": ", ".join(commits),
         "size": arguments.size,
         "data": "synthetic" if arguments.data == "synthetic" else "real",
         "runs": len(everything),

@@ -215,7 +215,9 @@ def comparison_page(names, across, anyway):
     sides = [load_side([f for f in name.split(",") if f]) for name in names]
     page, table, _ = compare.compare(sides, across, anyway)
     columns, rows = csv_table(table)
-    said = [header for title, header, _ in page.parts if title == "line" and header and not header.startswith("warning: ")]
+    prose = [header for title, header, _ in page.parts if title == "line" and header]
+    warnings = [line.removeprefix("warning: ") for line in prose if line.startswith("warning: ")]
+    said = [line for line in prose if not line.startswith("warning: ")]
     letters = compare.LETTERS
     command = "make compare " + " ".join(f"{letter}={name}" for letter, name in zip("AB", names))
     command += f' MORE="{" ".join(names[2:])}"' if names[2:] else ""
@@ -223,7 +225,7 @@ def comparison_page(names, across, anyway):
         "title": " against ".join(side.label for side in sides),
         "when": "",
         "summary": " ".join(said[len(sides) :]),
-        "warnings": [w for side in sides for w in side.warnings],
+        "warnings": warnings,
         "machines": [
             (f"{letter}: {side.label}", flat(system_of(side.folders[0], side.context)), topology(side.folders[0]))
             for letter, side in zip(letters, sides)

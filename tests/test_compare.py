@@ -269,6 +269,14 @@ def test_damaged_files_are_one_line_and_status_2(tmp_path, how):
     assert len(done.stderr.splitlines()) == 1 and "bench.json" in done.stderr
 
 
+def test_rows_of_one_side_alone_are_told(tmp_path):
+    a, b = plant(tmp_path / "a"), plant(tmp_path / "b", seed=2, rows=37)
+    done = compare(a, b)
+    assert done.returncode == 0 and "37 rows: 0 slower" in done.stdout
+    assert f"warning: 3 rows only A has, and nobody compares ({name_of(37)})" in done.stdout
+    assert "only B has" in compare(b, a).stdout and "only B has" not in done.stdout
+
+
 def test_nothing_to_compare_is_status_2(tmp_path):
     a = plant(tmp_path / "a")
     for arguments in ([a], [a, tmp_path / "none"], [a, ","]):
