@@ -79,7 +79,6 @@ static int read_options(int argc, char **argv, struct inference *in)
         case SECONDS:
             good = read_real("--seconds", optarg, ABOVE_0, 3600, "a number above 0, at most 3600",
                              &in->seconds);
-            ;
             break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
         case KERNELS: r->kernels = optarg; break;

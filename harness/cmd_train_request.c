@@ -343,7 +343,6 @@ int request_read(int argc, char **argv, struct request *r)
             break;
         case RATE:
             good = read_real("--lr", optarg, ABOVE_0, 1e6, "a positive number, as in 1e-4", &r->lr);
-            ;
             break;
         case SCHEDULE:
             r->scheduled = true;

@@ -79,7 +79,7 @@ struct layer_statistics probe_layer(struct net *n, const struct net_text *text, 
     return s;
 }
 
-/* Trained tensors end to end in one array: in (copy == true) or out. */
+/* Trained tensors end to end in one array: in, or out again. */
 static void pass_weights(struct net *n, float *all, bool in)
 {
     for (int i = 0; i < net_tensor_count(n); i++) {
@@ -135,6 +135,9 @@ bool probe_step(struct trainer *t, int64_t *images, struct outcome *out, struct 
         copy_gradients(n, changed);
         along->changes[s] = distance(changed, gradient, count) / along->gradient;
     }
+    /* What the layers hold is again what the step left, for probe_layer. */
+    pass_weights(n, before, false);
+    (void)trainer_again(t, *images);
     pass_weights(n, after, false);
     free(memory);
     return true;
