@@ -262,7 +262,7 @@ static int start_trainer(struct run *run)
     if (run->trainer.ahead)
         run->trainer.ahead_cpu = run->machine.cpus[r->threads].pu;
     if (!trainer_start(&run->trainer))
-        return wrong_use("out of memory for the order of the images");
+        return wrong_use("no memory or no thread for the batches; close other programs");
     int status = run->from.run ? resume_restore(run) : -1;
     run->from_step = run->done;
     return status;
