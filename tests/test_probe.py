@@ -41,6 +41,8 @@ def test_looking_changes_no_bits(folder):
     assert [e["step"] for e in seen["layers"]] == [1, 2, 4, 6, 8, 10]
     assert [e["step"] for e in seen["direction"]] == [1, 3, 6, 9]
     assert [e["step"] for e in seen["test"]] == [2, 4, 6, 8, 10]
+    # At steps 1 and 6 both are due: what lies along the step is not what the layers held.
+    assert train(folder, *settings, "--stats", 2)["layers"] == seen["layers"]
 
 
 def test_loss_along_a_step_is_that_of_the_next_step(folder):
