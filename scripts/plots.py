@@ -5,81 +5,44 @@
 
 ladder       one bar a rung, an operation a panel: what each step of the ladder brings
 roofline     the fastest kernels under the measured ceilings of arithmetic and memory
+heatmap      how near each variant comes to the fastest, problem by problem
+scaling      what threads gain
 bandwidth    batch normalization against the copy bandwidth, over the size of the working set
-training     loss over steps, where the run trained
-Prints the path of each PNG. Colours are Okabe and Ito's, told apart by the colour-blind too.
+error        error against speed
+training     test accuracy over epochs and seconds, where the run trained
+split        where the time of a training step goes
+Prints the path of each PNG, and for a picture whose rows are not in the run what makes them. Machine against machine is
+a picture of compare.py and report.py. plot_style.py holds what pictures share.
 """
 
 import argparse
 import math
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("MPLBACKEND", "Agg")
-import matplotlib  # noqa: E402
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
-from results import ResultsError, best, by_problem, ladder, load, telling_problem  # noqa: E402
-
-# Okabe and Ito
-BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#7f7f7f"
-CYCLE = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY, "#000000"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-# 9 in at 100 dots an inch: the width of a README.
-WIDTH = 9
-DPI = 100
-# Of the log axis beyond the longest bar, for the figures beside the bars.
-ROOM_FOR_LABELS = 6
-BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-TITLES = {
-    "conv_fwd": "convolution, forward",
-    "conv_bwd_data": "convolution, gradient by the data",
-    "conv_bwd_weights": "convolution, gradient by the weights",
-    "conv_bn_infer": "convolution with folded BN",
-    "conv_stats": "convolution with BN statistics",
-    "gemm": "matrix product",
-    "bn_fwd_train": "BN, training",
-    "bn_fwd_infer": "BN, inference",
-    "bn_bwd": "BN, backward",
-}
-
-
-def style():
-    """What all pictures share."""
-    matplotlib.rcParams.update(
-        {
-            "figure.dpi": DPI,
-            "savefig.dpi": DPI,
-            "font.size": 9,
-            "axes.titlesize": 10,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": "#dddddd",
-            "grid.linewidth": 0.6,
-            "legend.frameon": False,
-            "svg.hashsalt": "batchmark",
-        }
-    )
-
-
-def save(figure, folder, name):
-    """Writes both formats and returns the path of the PNG."""
-    path = folder / f"{name}.png"
-    figure.savefig(path)
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-    pyplot.close(figure)
-    return path
-
-
-def plain(value):
-    """A figure on a bar."""
-    if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+from plot_style import (
+    BLANK,
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    RED,
+    ROOM_FOR_LABELS,
+    SKY,
+    TITLES,
+    WIDTH,
+    plain,
+    save,
+    style,
+)
+from plots_rows import draw_error, draw_heatmap, draw_scaling
+from plots_training import draw_split, draw_training
+from results import ResultsError, best, by_problem, ladder, load, telling_problem
 
 
 def ceiling_of(rows):
@@ -202,7 +165,9 @@ def draw_roofline(run, folder):
     axis.set_yscale("log")
     lines = {}
     for size, gbps in bandwidths(run, threads):
-        lines[level_name(size, run)] = (size, gbps)
+        name = level_name(size, run)
+        if name == "memory" or gbps > lines.get(name, (0, 0))[1]:
+            lines[name] = (size, gbps)
     for name, (_, gbps) in lines.items():
         axis.plot([low, roof / gbps], [low * gbps, roof], color=GREY, linewidth=1)
         x = max(low, floor / gbps) * 1.15
@@ -221,7 +186,7 @@ def draw_roofline(run, folder):
             *zip(*mine),
             label=TITLES.get(op, op),
             color=CYCLE[i % len(CYCLE)],
-            marker=MARKERS[i % len(MARKERS)],
+            marker=MARKERS[(i + i // len(CYCLE)) % len(MARKERS)],
             s=30,
             edgecolor="white",
             linewidth=0.5,
@@ -291,46 +256,31 @@ def draw_bandwidth(run, folder):
     return save(figure, folder, "bandwidth")
 
 
-def smooth(values, window):
-    """Means over a window that ends at each value."""
-    return [sum(values[max(0, i + 1 - window) : i + 1]) / min(i + 1, window) for i in range(len(values))]
-
-
-def loss_of(event):
-    """The loss of a logged step under either name, or None."""
-    return event.get("loss", event.get("train_loss"))
-
-
-def draw_training(run, folder):
-    """Loss over steps, one curve a network."""
-    curves = []
-    for training in run.training:
-        points = [(s.get("step", i + 1), loss_of(s)) for i, s in enumerate(training["steps"])]
-        points = [(step, loss) for step, loss in points if loss is not None]
-        if len(points) > 1:
-            curves.append((training["preset"], points))
-    if not curves:
-        return None
-    figure, axis = pyplot.subplots(figsize=(WIDTH, 3.8), layout="constrained")
-    for (name, points), colour in zip(curves, CYCLE):
-        steps, losses = zip(*points)
-        window = max(1, len(losses) // 25)
-        axis.plot(steps, losses, color=colour, alpha=0.2, linewidth=0.8)
-        axis.plot(steps, smooth(losses, window), color=colour, label=name)
-    axis.set_ylim(bottom=0)
-    axis.set_xlabel("training step (mini-batches)")
-    axis.set_ylabel("training loss (cross-entropy, nats)")
-    axis.set_title("Training loss: pale each logged step, strong its running mean", loc="left")
-    axis.legend(fontsize=8)
-    return save(figure, folder, "training")
+# Name, drawer, what measures the rows it needs.
+PICTURES = (
+    ("ladder", draw_ladder, "make bench"),
+    ("roofline", draw_roofline, "make bench"),
+    ("heatmap", draw_heatmap, "make bench"),
+    ("scaling", draw_scaling, "make scaling"),
+    ("bandwidth", draw_bandwidth, "make bench"),
+    ("error", draw_error, "make bench"),
+    ("training", draw_training, "batchmark train PRESET --json FOLDER/train-PRESET.jsonl"),
+    ("split", draw_split, "batchmark train PRESET --json FOLDER/train-PRESET.jsonl"),
+)
 
 
 def draw(run, folder):
-    """All pictures the run has the rows for; their paths."""
+    """All pictures the run has the rows for: their paths, and a line for each of the others."""
     style()
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = [f(run, folder) for f in (draw_ladder, draw_roofline, draw_bandwidth, draw_training)]
-    return [path for path in drawn if path]
+    drawn, missing = [], []
+    for name, drawer, recipe in PICTURES:
+        path = drawer(run, folder)
+        if path:
+            drawn.append(path)
+        else:
+            missing.append(f"{name}: not drawn, the run lacks its rows; {recipe} measures them")
+    return drawn, missing
 
 
 def main():
@@ -341,7 +291,7 @@ def main():
     arguments = parser.parse_args()
     try:
         run = load(arguments.folder)
-        paths = draw(run, arguments.out or run.folder)
+        paths, missing = draw(run, arguments.out or run.folder)
     except ResultsError as error:
         print(f"plots.py: {error}", file=sys.stderr)
         return 2
@@ -350,6 +300,8 @@ def main():
         return 2
     for path in paths:
         print(path)
+    for line in missing:
+        print(line, file=sys.stderr)
     if not paths:
         print("plots.py: the run has too few rows for a picture", file=sys.stderr)
         return 1

@@ -25,7 +25,9 @@ from pathlib import Path
 import jinja2
 
 import compare
-from comparison import check_document, load_side
+import plot_style
+from comparison import check_document, compare_best, load_side, means
+from plots_rows import draw_machines
 from results import ResultsError, load
 from summary import verdict
 
@@ -213,6 +215,10 @@ def run_page(folder):
 def comparison_page(names, across, anyway):
     """What the template needs to tell of a comparison."""
     sides = [load_side([f for f in name.split(",") if f]) for name in names]
+    plot_style.style()
+    with tempfile.TemporaryDirectory() as folder:
+        draw_machines(sides, means(compare_best(sides), sides), Path(folder))
+        drawn = pictures(folder)
     page, table, _ = compare.compare(sides, across, anyway)
     columns, rows = csv_table(table)
     prose = [header for title, header, _ in page.parts if title == "line" and header]
@@ -230,7 +236,7 @@ def comparison_page(names, across, anyway):
             (f"{letter}: {side.label}", flat(system_of(side.folders[0], side.context)), topology(side.folders[0]))
             for letter, side in zip(letters, sides)
         ],
-        "pictures": [],
+        "pictures": drawn,
         "tables": [(title, header, rows) for title, header, rows in page.parts if title != "line"],
         "columns": columns,
         "rows": rows,

@@ -116,7 +116,7 @@ def test_summary_prints_a_table_per_operation():
 def test_plots_are_drawn_with_units_on_their_axes(tmp_path):
     done = call("plots.py", FIXTURE, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    names = {"ladder", "roofline", "bandwidth", "training"}
+    names = {"ladder", "roofline", "heatmap", "bandwidth", "error", "training", "split"}
     assert {Path(line).stem for line in done.stdout.splitlines()} == names
     for name in names:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
