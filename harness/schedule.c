@@ -27,7 +27,7 @@ bool schedule_parse(const char *text, struct schedule *out, char error[ERROR_TEX
         at += strspn(at, " ");
         if (!*at)
             return true;
-        at += *at == ',';
+        at = *at == ',' ? at + 1 : "?"; /* which is no schedule */
     }
     char word[16] = "";
     const int words = sscanf(at, " %15s %1s", word, rest);

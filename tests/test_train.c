@@ -586,6 +586,7 @@ static void schedules_by_their_recurrences(void **state)
                                       "cosine 5 6",
                                       "warmup",
                                       "warmup 0, cosine",
+                                      "warmup 5 cosine",
                                       "cosine 0",
                                       "constant 5",
                                       "warmup 5, warmup 5",
