@@ -497,38 +497,75 @@ static bool fits_memory(const struct machine *m, const struct bench_rows *rows, 
     return bytes <= GROUP_MEMORY * (double)m->memory;
 }
 
+/* Rows that are timed together: from first up to end, not included. */
+struct group {
+    int first, end, turn;
+};
+
+static int by_turn(const void *x, const void *y)
+{
+    const struct group *a = x, *b = y;
+    return a->turn != b->turn ? (a->turn < b->turn ? -1 : 1)
+                              : (a->first > b->first) - (a->first < b->first);
+}
+
+/* The groups in the order they are timed, how many into *count: the ceilings, then the first group of every operation,
+ * the second of every one, and so on, so that a machine too slow for the limit leaves no operation out. NULL: no memory. */
+static struct group *take_turns(const struct machine *m, const struct bench_rows *rows, int *count)
+{
+    struct group *groups = calloc((size_t)rows->count + 1, sizeof *groups);
+    int n = 0;
+    for (int i = 0; groups && i < rows->count; n++) {
+        const struct bench_row *items = rows->items;
+        const bool apart = !fits_memory(m, rows, i);
+        int end = i;
+        while (end < rows->count && rows_share(&items[i], &items[end]) &&
+               !(apart && !same_formats(items[i].formats, items[end].formats)))
+            end++;
+        int turn = row_is_ceiling(&items[i]) ? -1 : 0;
+        for (int k = 0; k < n && turn >= 0; k++)
+            turn += items[groups[k].first].op == items[i].op;
+        groups[n] = (struct group){i, end, turn};
+        i = end;
+    }
+    if (groups)
+        qsort(groups, (size_t)n, sizeof *groups, by_turn);
+    *count = n;
+    return groups;
+}
+
 static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
 {
     struct bench_row *group = calloc((size_t)rows->count + 1, sizeof *group);
     int *at = calloc((size_t)rows->count + 1, sizeof *at);
-    for (int i = 0; group && at && i < rows->count;) {
-        int n = 0, last = i;
-        bool apart = !fits_memory(t->machine, rows, i);
-        for (; last < rows->count && rows_share(&rows->items[i], &rows->items[last]) &&
-               !(apart && !same_formats(rows->items[i].formats, rows->items[last].formats));
-             last++) {
-            if (in_pass(&rows->items[last], pass)) {
-                at[n] = last;
-                group[n++] = rows->items[last];
+    int groups;
+    struct group *order = take_turns(t->machine, rows, &groups);
+    for (int g = 0; group && at && order && g < groups; g++) {
+        int n = 0;
+        for (int i = order[g].first; i < order[g].end; i++) {
+            if (in_pass(&rows->items[i], pass)) {
+                at[n] = i;
+                group[n++] = rows->items[i];
             }
         }
-        if (n) {
-            double share = fmax(0, t->end - now()) / fmax(1, t->total - t->done);
-            if (now() < t->end || row_is_ceiling(&group[0]))
-                time_group(t->options, t->machine, group, n, fmin(t->options->budget, share));
-            else if (pass == PASS_ALL)
-                give_up(group, n, "the time of --limit was spent before its turn came");
-            for (int k = 0; k < n; k++)
-                rows->items[at[k]] = group[k];
-            t->done += n;
-            if (t->progress)
-                t->progress(
-                    &(struct bench_progress){"time", t->done, t->total, rows->items[i].name,
-                                             (now() - t->start) / t->done * (t->total - t->done)},
-                    t->user);
-        }
-        i = last;
+        if (!n)
+            continue;
+        double share = fmax(0, t->end - now()) / fmax(1, t->total - t->done);
+        if (now() < t->end || row_is_ceiling(&group[0]))
+            time_group(t->options, t->machine, group, n, fmin(t->options->budget, share));
+        else if (pass == PASS_ALL)
+            give_up(group, n, "the time of --limit was spent before its turn came");
+        for (int k = 0; k < n; k++)
+            rows->items[at[k]] = group[k];
+        t->done += n;
+        if (t->progress)
+            t->progress(
+                &(struct bench_progress){"time", t->done, t->total,
+                                         rows->items[order[g].first].name,
+                                         (now() - t->start) / t->done * (t->total - t->done)},
+                t->user);
     }
+    free(order);
     free(group);
     free(at);
 }
