@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Checks every run under results/ against results/schema.json, and for what the schema cannot say.
 
-    scripts/check_results.py [FOLDER...]     runs; all of results/*/* where none is given
+    scripts/check_results.py [FOLDER...]     runs and experiments; all of results/*/* where none is given
 
-Besides the schema: medians are those of their repetitions, the folder is where the run says it belongs, and no file
-names a host, a person or a folder of theirs. Exit status 1 where anything is found, one line each.
+Besides the schema: medians are those of their repetitions, pictures are there, the folder is where the run says it
+belongs, and no file names a host, a person or a folder of theirs. Exit status 1 where anything is found, one line each.
 """
 
 import json
@@ -26,7 +26,7 @@ SHOWN = 5
 
 
 def validator(part):
-    """A validator for one kind of file: bench, system or train."""
+    """A validator for one kind of file: bench, system, train or experiments."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return jsonschema.Draft7Validator({**schema, "$ref": f"#/definitions/{part}"})
 
@@ -81,11 +81,32 @@ def check_private(path):
     return [f"names {m[0]!r}: private, take it out" for m in PRIVATE.finditer(text)]
 
 
+def check_experiments(folder):
+    """summary.json of the claims about BN: schema, sums, pictures and machine."""
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    found = against_schema(summary, "experiments")
+    if found:
+        return found
+    if sum(summary["commits"].values()) != summary["runs"]:
+        found.append("the runs of all commits are not as many as the runs")
+    for claim in summary["claims"]:
+        if not (folder / claim["figure"]).is_file():
+            found.append(f"claim {claim['claim']}: no {claim['figure']}")
+        if not claim["sentence"].startswith(f"{claim['verdict']}: "):
+            found.append(f"claim {claim['claim']}: the sentence does not say its verdict: edited?")
+    if folder.parent.parent == ROOT / "results" and folder.parent.name != summary["machine"]:
+        found.append(f"experiments of {summary['machine']} in the folder of another machine")
+    return found
+
+
 def check_run(folder):
-    """{file name: findings} of one run."""
+    """{file name: findings} of one run, or of experiments."""
     found = {}
-    found["bench.json"], context = check_bench(folder)
-    found["system.json"] = check_system(folder, context)
+    if (folder / "summary.json").exists():
+        found["summary.json"] = check_experiments(folder)
+    else:
+        found["bench.json"], context = check_bench(folder)
+        found["system.json"] = check_system(folder, context)
     for path in sorted(folder.glob("train*.jsonl")):
         found[path.name] = check_training(path)
     for path in sorted(folder.iterdir()):
@@ -95,8 +116,9 @@ def check_run(folder):
 
 
 def runs():
-    """All runs under results/, links left out."""
-    folders = sorted({p.parent for p in (ROOT / "results").glob("*/*/bench.json*")})
+    """All runs and experiments under results/, links left out."""
+    found = (path for name in ("*/*/bench.json*", "*/*/summary.json") for path in (ROOT / "results").glob(name))
+    folders = sorted({path.parent for path in found})
     return [f for f in folders if not f.is_symlink()]
 
 

@@ -7,14 +7,14 @@ from matplotlib import pyplot
 import plots
 from verdicts import (
     TARGET,
-    activations,
     discrepancies,
-    gap,
     layer_norms,
+    looks_along,
     mean,
+    ratios,
     roughness,
+    saturated_share,
     slowdown,
-    slowdowns,
     steps_to,
 )
 
@@ -67,17 +67,17 @@ def by_rate(axis, table, arms=None):
     axis.set_ylabel("test accuracy (%)")
 
 
-def grouped_bars(axis, groups, series, label):
-    """groups: names along the axis; series: {arm: [values of the seeds, one list a group]} side by side."""
-    width = 0.8 / max(len(series), 1)
+def side_by_side(axis, groups, series, label):
+    """groups: names along the axis; series: {arm: [values of the seeds, one list a group]} side by side, means as lines."""
+    width = 0.6 / max(len(series), 1)
     for i, (name, values) in enumerate(series.items()):
+        look = look_of(name)
         places = [g + (i - (len(series) - 1) / 2) * width for g in range(len(groups))]
-        axis.bar(places, list(map(mean, values)), width, label=NAMES[name], color=look_of(name)["color"])
-        for x, seeds in zip(places, values):
-            axis.plot([x] * len(seeds), seeds, "o", color="#000000", markersize=3)
+        axis.hlines([*map(mean, values)], [x - width / 3 for x in places], [x + width / 3 for x in places], color=look["color"])
+        for number, (x, seeds) in enumerate(zip(places, values)):
+            axis.plot([x] * len(seeds), seeds, linestyle="", markersize=4, label=None if number else NAMES[name], **look)
     axis.set_xticks(range(len(groups)), groups, fontsize=8)
     axis.set_ylabel(label)
-    axis.axhline(0, color="#000000", linewidth=0.6)
     axis.grid(axis="x", visible=False)
 
 
@@ -161,39 +161,34 @@ def draw_vanishing(tables):
 
 
 def draw_saturation(tables):
-    """Share saturated over time, rates tuned."""
+    """Share saturated, and what was learnt, over the rate."""
     table = tables["saturation"]
     names = table.values()
-    figure, axes = panels(max(len(names), 1), "5. Share of activations that are saturated while training, mean of four layers")
+    title = "5. Share of activations that are saturated, mean of four layers and all looks (whole), and test accuracy (dotted)"
+    figure, axes = panels(max(len(names), 1), title)
     for axis, name in zip(axes, names):
         for arm in table.arms():
-            points = {}
-            for r in table.tuned(arm, name):
-                for step, layers in activations(r, name):
-                    points.setdefault(step, []).append(100 * mean(layer["saturated"] for layer in layers))
-            curve(axis, points, NAMES[arm], look_of(arm))
-        axis.set_xlabel("training step")
-        axis.set_ylabel("saturated (%)")
+            rates, look = table.rates(arm, name), look_of(arm)
+            shares = {rate: [100 * saturated_share(r, name) for r in table.of(arm, name, rate)] for rate in rates}
+            curve(axis, shares, f"{NAMES[arm]}: saturated", look)
+            accuracy = [100 * mean(r.accuracy for r in table.of(arm, name, rate)) for rate in rates]
+            axis.plot(rates, accuracy, ":", color=look["color"], label=f"{NAMES[arm]}: test accuracy")
+        axis.set_xscale("log")
+        axis.set_xlabel("learning rate")
+        axis.set_ylabel("%")
         axis.set_title(name, loc="left")
         axis.legend(fontsize=8)
     return figure
 
 
 def draw_regularises(tables):
-    """Gap and accuracy by arm."""
-    title = "6. Small training sets: training less test accuracy, best rate of each; below: test accuracy without and with BN"
-    figure, axes = panels(2, title)
+    """Test accuracy by arm."""
+    figure, axes = panels(2, "6. Small training sets: test accuracy by what regularises, best rate of each; lines are means")
     for axis, net in zip(axes, ("lenet", "mlp")):
         table = tables[f"overfit-{net}"]
         others = ("", " + dropout", " + decay")
-        series = {
-            arm: [[100 * gap(r) for r in table.tuned(arm + o)] for o in others] for arm in ("plain", "bn")
-        }
-        groups = []
-        for name, other in zip(("alone", "with dropout", "with decay"), others):
-            tested = [100 * mean(r.accuracy for r in table.tuned(arm + other)) for arm in series]
-            groups.append(f"{name}\n{tested[0]:.0f} % and {tested[1]:.0f} %")
-        grouped_bars(axis, groups, series, "gap (points)")
+        series = {arm: [[100 * r.accuracy for r in table.tuned(arm + o)] for o in others] for arm in ("plain", "bn")}
+        side_by_side(axis, ("alone", "with dropout", "with decay"), series, "test accuracy (%)")
         axis.set_title(net, loc="left")
         axis.legend(fontsize=8)
     return figure
@@ -273,12 +268,12 @@ def draw_place(tables):
 def draw_cost(tables):
     """Time of a step with BN over that without, and BN's share."""
     panes = [(net, name, batch) for net, name in (("lenet", "cost"), ("mlp", "cost-mlp")) for batch in tables[name].values()]
-    title = "11. Time of a training step with BN, by its kernels, and BN's share of it; dots are seeds, the line: without BN"
+    title = "11. Time of a training step with BN, by its kernels, and BN's share of it; dots are rounds, the line: without BN"
     figure, axes = panels(max(len(panes), 1), title)
     for axis, (net, name, batch) in zip(axes, panes):
         table = tables[name]
         arms = [arm for arm in table.arms() if not arm.endswith("plain")]
-        times = [slowdowns(table, arm, f"{net} plain", batch) for arm in arms]
+        times = [sum(ratios(table, arm, f"{net} plain", batch).values(), []) for arm in arms]
         shares = [mean(r.summary["share_bn"] for r in table.of(arm, batch)) for arm in arms]
         axis.barh(range(len(arms)), [slowdown(table, arm, f"{net} plain", batch) for arm in arms], color=plots.BLUE, height=0.6)
         for i, found in enumerate(times):
@@ -294,28 +289,27 @@ def draw_cost(tables):
 
 
 def draw_landscape(tables):
-    """Change of loss and gradient along the step."""
+    """Change of loss and gradient along the step, by its distance."""
     table = tables["landscape"]
-    figure, axes = panels(2, "12. Along the step that was taken, best rate of each: how far loss and gradient change")
+    title = "12. Along the step that is taken, best rate of each: means over looks and seeds, at 1/4 to 4 times the step"
+    figure, axes = panels(2, title)
     for arm in table.arms():
-        changes, losses = {}, {}
-        for r in table.tuned(arm):
-            for e in r.events.get("direction", []):
-                for scale, change, loss in zip(e["scales"], e["gradient_changes"], e["losses"]):
-                    if change is not None and loss is not None:
-                        changes.setdefault(scale, []).append(100 * change)
-                        losses.setdefault(scale, []).append(loss - e["loss"])
-        turn = mean(roughness(r)[0] for r in table.tuned(arm))
-        curve(axes[0], changes, f"{NAMES[arm]}: {100 * turn:.0f} % at the step", look_of(arm))
-        curve(axes[1], losses, NAMES[arm], look_of(arm))
+        looks = [look for r in table.tuned(arm) for look in looks_along(r)]
+        looks = [look for look in looks if None not in (*look[0], *look[1], *look[2])]
+        if not looks:
+            continue
+        places = [math.exp(mean(map(math.log, column))) for column in zip(*(look[0] for look in looks))]
+        turns, losses = ([mean(map(abs, column)) for column in zip(*(look[i] for look in looks))] for i in (1, 2))
+        found = [roughness(r) for r in table.tuned(arm)]
+        turn, loss = (mean(x[what] for x in found if x) for what in ("turn", "loss"))
+        axes[0].plot(places, [100 * t for t in turns], label=f"{NAMES[arm]}: {100 * turn:.0f} % at the step", **look_of(arm))
+        axes[1].plot(places, losses, label=f"{NAMES[arm]}: {loss:.3f} at the step", **look_of(arm))
     for axis, label in zip(axes, ("change of the gradient (% of its norm)", "change of the loss (nats)")):
-        axis.set_xscale("log", base=2)
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.set_xlabel("times the step")
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlabel("distance (norm in weight space)")
         axis.set_ylabel(label)
         axis.legend(fontsize=8)
-    axes[0].set_yscale("log")
-    axes[1].set_yscale("symlog", linthresh=0.01)
     return figure
 
 

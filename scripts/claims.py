@@ -7,6 +7,8 @@ study or more (verdicts.py). Both sizes of `make experiments` are here: quick fi
 from dataclasses import dataclass, field
 
 SEEDS = {"quick": (1, 2, 3), "full": (1, 2, 3, 4, 5)}
+# Times are ratios within a round, so that a neighbour slows all arms of it or spoils one of many.
+ROUNDS = 5
 BATCHES = (2, 4, 8, 16, 32, 64, 128, 256)
 SHIFTS = "brightness:-0.4,brightness:-0.2,brightness:0.2,brightness:0.4"
 SHIFTS += ",contrast:0.25,contrast:0.5,contrast:1.5,contrast:2"
@@ -30,6 +32,7 @@ class Run:
     images: int
     alone: bool = False
     full_team: bool = False
+    round: int = 0
 
     @property
     def cost(self):
@@ -46,7 +49,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """Arms that are trained alike. An arm is the arguments that make it; values sweep one option ({} in `option`)."""
+    """Arms that are trained alike. An arm is the arguments that make it; values sweep one option ({} in `option`). Where
+    times count, everything is repeated in rounds, in which the arms take turns at being first."""
 
     name: str
     data: str
@@ -61,16 +65,20 @@ class Study:
     own_rates: dict = field(default_factory=dict)
     alone: bool = False
     full_team: bool = False
+    rounds: int = 1
 
     def runs(self, seeds):
         """All runs, seed by seed, so that what is there when it is stopped covers everything once."""
         for seed in seeds:
-            for value in self.values:
-                for arm, network in self.arms.items():
-                    for rate in self.own_rates.get(arm, self.rates):
-                        yield self.run(arm, network, value, rate, seed)
+            for number in range(self.rounds):
+                turn = (seed + number) % len(self.arms)
+                arms = [*self.arms.items()]
+                for value in self.values:
+                    for arm, network in arms[turn:] + arms[:turn]:
+                        for rate in self.own_rates.get(arm, self.rates):
+                            yield self.run(arm, network, value, rate, seed, number)
 
-    def run(self, arm, network, value, rate, seed):
+    def run(self, arm, network, value, rate, seed, number=0):
         """One of them. A network may depend on the value."""
         made = network(value) if callable(network) else network
         option = () if self.option is None else (self.option, f"{value:g}")
@@ -78,7 +86,7 @@ class Study:
         arguments = (*made, *option, *self.common, *size, "--lr", f"{rate:g}", "--seed", str(seed))
         images = self.train * self.epochs
         return Run(
-            self.name, arm, value, rate, seed, self.data, arguments, images, self.alone, self.full_team
+            self.name, arm, value, rate, seed, self.data, arguments, images, self.alone, self.full_team, number
         )
 
 
@@ -125,30 +133,30 @@ def studies(size):
         for kernels in ("naive_simd", "naive"):
             cost_arms[f"{name} bn {kernels}"] = (f"{name}-bn", "--fuse", "off", "--kernels", f"bn_*={kernels},*")
     listed = [
-        Study("rates-lenet", "cifar-10", lenets, (1e-2, 3e-2, 0.1, 0.3, 1),
+        Study("rates-lenet", "cifar-10", lenets, (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1),
               (*SGD, "--batch", "50", "--test-every", "30"), many, 1000),
         Study("rates-mlp", "mnist", mlps, (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3),
               (*SGD, "--batch", "64", "--test-every", "20"), digits, digits_test),
-        Study("scale-mlp", "mnist", mlps, (0.03, 0.1), (*SGD, "--batch", "64"), digits, digits_test,
+        Study("scale-mlp", "mnist", mlps, (0.01, 0.03, 0.1, 0.3), (*SGD, "--batch", "64"), digits, digits_test,
               option="--initial-scale", values=(0.03, 0.1, 0.3, 1, 3, 10)),
         Study("depth", "mnist", {
             "plain": lambda depth: (deep_text(depth, "sigmoid"),),
             "bn": lambda depth: (deep_text(depth, "sigmoid", "bn; "),)},
-            (1e-3, 1e-2), (*ADAM, "--batch", "64", "--initial", "glorot", "--stats", "100"), digits, digits_test,
+            (3e-4, 1e-3, 1e-2, 3e-2), (*ADAM, "--batch", "64", "--initial", "glorot", "--stats", "100"), digits, digits_test,
             values=(2, 4, 8, 12)),
         Study("saturation", "mnist", {
             "plain": lambda name: (deep_text(4, name, width=128),),
             "bn": lambda name: (deep_text(4, name, "bn; ", 128),)},
-            (0.03, 0.3), (*SGD, "--batch", "64", "--initial", "glorot", "--stats", "50"), digits, digits_test, 2,
+            (0.01, 0.03, 0.1, 0.3, 1), (*SGD, "--batch", "64", "--initial", "glorot", "--stats", "50"), digits, digits_test, 2,
             values=("sigmoid", "tanh")),
-        Study("overfit-lenet", "cifar-10", regularised(lenet_text), (1e-3, 3e-3), (*ADAM, "--batch", "50"),
+        Study("overfit-lenet", "cifar-10", regularised(lenet_text), (3e-4, 1e-3, 3e-3, 1e-2), (*ADAM, "--batch", "50"),
               5000 if full else 2000, test, 20 if full else 8),
-        Study("overfit-mlp", "mnist", regularised(mlp_text), (1e-3, 3e-3), (*ADAM, "--batch", "50"),
+        Study("overfit-mlp", "mnist", regularised(mlp_text), (3e-4, 1e-3, 3e-3, 1e-2), (*ADAM, "--batch", "50"),
               2000, digits_test, 40 if full else 12),
         Study("batch", "mnist", {"plain as published": ("mlp-as-published",), "bn as published": ("mlp-bn-as-published",),
                                  **mlps},
-              (3e-4, 1e-3, 3e-3), ("--test-bn", "both"), digits, digits_test, option="--batch", values=BATCHES,
-              own_rates={"plain as published": (1e-3,), "bn as published": (1e-3,)}),
+              (1e-3,), ("--test-bn", "both"), digits, digits_test, option="--batch", values=BATCHES,
+              own_rates={"plain": (3e-4, 1e-3, 3e-3, 1e-2), "bn": (1e-4, 3e-4, 1e-3, 3e-3)}),
         Study("discrepancy", "cifar-10", {"bn": ("lenet-bn",)}, (1e-3,), ("--test-bn", "both"), few, test,
               option="--batch", values=(4, 16, 64, 250)),
         Study("place", "cifar-10", {
@@ -157,12 +165,13 @@ def studies(size):
             "plain, inputs normalised": ("bn; " + lenet_text(),),
             "bn before": (lenet_text("bn; "),),
             "bn after": (lenet_text("bn; "), "--bn", "post")},
-            (1e-3, 3e-3), (*ADAM, "--batch", "50", "--test-shifts", SHIFTS), many, test),
-        Study("landscape", "cifar-10", lenets, (1e-2, 3e-2), (*SGD, "--batch", "50", "--direction", "20"), few, test),
+            (3e-4, 1e-3, 3e-3, 1e-2), (*ADAM, "--batch", "50", "--test-shifts", SHIFTS), many, test),
+        Study("landscape", "cifar-10", lenets, (3e-3, 1e-2, 3e-2, 0.1),
+              (*SGD, "--batch", "50", "--direction", "20"), few, test),
         Study("cost", "cifar-10", {a: n for a, n in cost_arms.items() if a.startswith("lenet")}, (1e-3,), (), 3200, 100,
-              option="--batch", values=(10, 64), alone=True, full_team=True),
+              option="--batch", values=(10, 64), alone=True, full_team=True, rounds=ROUNDS),
         Study("cost-mlp", "mnist", {a: n for a, n in cost_arms.items() if a.startswith("mlp")}, (1e-3,), (), 12800, 100,
-              option="--batch", values=(64,), alone=True, full_team=True),
+              option="--batch", values=(64,), alone=True, full_team=True, rounds=ROUNDS),
     ]
     if full:
         vgg = {name: (f"vgg-{name}",) for name in ("sigmoid", "sigmoid-bn", "relu", "relu-bn")}

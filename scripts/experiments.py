@@ -6,7 +6,8 @@
 Each claim is a set of trainings (claims.py), a picture and a verdict computed from them (verdicts.py). Trainings are
 single-threaded processes, one a core side by side; those that measure time come last, one at a time with all cores.
 Every finished run lands whole in a file of its own under build/experiments/, named by its command; what is there is
-not run again. Diverged runs are results like others. Results go to results/<machine>/experiments/.
+not run again, also where the program has changed since, which the summary says. Diverged runs are results like others.
+Results go to results/<machine>/experiments/.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import claims
@@ -53,7 +55,10 @@ def find_data(folder, name):
 
 def key_of(run, data):
     """The name of a run's file: its command, but not where the data lies, nor whether kernels were proven before."""
-    said = json.dumps([run.data if data != "synthetic" else "synthetic", run.full_team, *run.arguments])
+    said = [run.data if data != "synthetic" else "synthetic", run.full_team, *run.arguments]
+    if run.round:
+        said.insert(0, run.round)
+    said = json.dumps(said)
     return hashlib.sha256(said.encode()).hexdigest()[:20]
 
 
@@ -155,7 +160,8 @@ def work(todo, program, data, store, progress, proven, cpu, failures):
             proven.add(run.proof)
             store.write(run, result)
             progress.add(run, result)
-        except (ExperimentError, OSError, ValueError, KeyError) as error:
+        # Whatever it is: a worker that ends in silence would leave runs undone.
+        except Exception as error:
             failures.append(error)
 
 
@@ -180,7 +186,8 @@ def carry_out(runs, program, data, store, jobs):
         for worker in workers:
             worker.join()
     if failures:
-        raise failures[0]
+        error = failures[0]
+        raise error if isinstance(error, ExperimentError) else ExperimentError(f"{type(error).__name__}: {error}")
 
 
 def gather(runs, store):
@@ -189,8 +196,13 @@ def gather(runs, store):
     for run in runs:
         if store.has(run):
             events = store.read(run)["events"]
-            found[run.study].append(Result(run.arm, run.value, run.rate, run.seed, events))
+            found[run.study].append(Result(run.arm, run.value, run.rate, run.seed, events, run.round))
     return {name: Table(results) for name, results in found.items()}
+
+
+def edge_text(study, arm, value, rate, end):
+    """Says that a better rate may lie beyond those tried."""
+    return f"{study}, {arm}{'' if value is None else f' at {value}'}: {rate:g} is the {end}"
 
 
 def judged(claim, tables, planned):
@@ -212,6 +224,7 @@ def judged(claim, tables, planned):
         "planned": sum(planned[name] for name in claim.studies),
         "seeds": seeds,
         "diverged": sum(r.diverged for r in results),
+        "edges": [edge_text(name, *edge) for name in claim.studies for edge in tables[name].edges()],
         "figure": f"{claim.number:02d}-{claim.name}.png",
         "figures": verdict.figures,
     }
@@ -226,6 +239,11 @@ def plain_numbers(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def commits_text(commits):
+    """Whose kernels trained."""
+    return "trained by " + " and ".join(f"commit {name} ({count} runs)" for name, count in commits.items())
+
+
 def markdown(summary):
     """summary.md: the table, then a sentence and a picture a claim."""
     kind = "made-up images" if summary["data"] == "synthetic" else "real data"
@@ -233,8 +251,10 @@ def markdown(summary):
         f"# What the claims about batch normalization came to on {summary['machine']}",
         "",
         f"{summary['runs']} of {summary['planned']} trainings on {kind}, size {summary['size']}, "
-        f"commit {summary['commit']}. Nothing that diverged is left out. A difference is clear where Welch's t test over the "
-        "seeds gives p <= 0.05, each comparison by itself; no clear difference does not mean that there is none.",
+        f"{commits_text(summary['commits'])}. Nothing that diverged is left out. A difference is clear where Welch's t test "
+        "over the seeds gives p <= 0.05, each comparison by itself; no clear difference does not mean that there is none, "
+        "and a claim without any clear one for it is not shown unless most are against it. Rates are tuned on the test images "
+        "that judge them, for both arms alike: what they come to is a little better than new images would say.",
         "",
         "| claim: BN ... | verdict | runs | seeds | diverged |",
         "|---|---|---|---|---|",
@@ -246,7 +266,11 @@ def markdown(summary):
     for c in summary["claims"]:
         word, seen = c["sentence"].split(": ", 1)
         lines += ["", f"## {c['claim']}. {c['text'].capitalize()}", "", word.capitalize() + ":", ""]
-        lines += [*(f"* {group}" for group in seen.split("; ")), "", f"![]({c['figure']})"]
+        lines += [f"* {group}" for group in seen.split("; ")]
+        if c["edges"]:
+            beyond = "The best rate is the last one tried, and a better one may lie beyond, for "
+            lines += ["", beyond + "; ".join(c["edges"]) + "."]
+        lines += ["", f"![]({c['figure']})"]
     return "\n".join(lines) + "\n"
 
 
@@ -268,14 +292,14 @@ def report(runs, store, arguments):
     for run in runs:
         planned[run.study] += 1
     # Finished runs are kept over changes of the program.
-    commits = dict.fromkeys(r.summary["commit"] for r in everything)
+    commits = Counter(r.summary["commit"] for r in everything)
     machine = machine_of(arguments.batchmark)
     folder = Path(arguments.out) if arguments.out else ROOT / "results" / machine / "experiments"
     folder.mkdir(parents=True, exist_ok=True)
     chosen = [c for c in CLAIMS if any(tables[name].results for name in c.studies)]
     summary = {
         "machine": machine,
-        "commit": ", ".join(commits),
+        "commits": dict(commits),
         "size": arguments.size,
         "data": "synthetic" if arguments.data == "synthetic" else "real",
         "runs": len(everything),
@@ -324,6 +348,9 @@ def main():
         folder, summary = report(runs, store, arguments)
         for claim in summary["claims"]:
             print(f"{claim['claim']}. BN {claim['text']}: {claim['sentence']}")
+        if len(summary["commits"]) > 1:
+            kept = commits_text(summary["commits"])
+            print(f"runs are kept over changes of the kernels: {kept}; delete {place} to run all anew")
         print(folder)
     except ExperimentError as error:
         print(f"experiments.py: {error}", file=sys.stderr)
