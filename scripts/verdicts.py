@@ -10,6 +10,7 @@ figure they count as the worst that either side came to.
 
 import math
 import statistics
+from collections import Counter
 from dataclasses import dataclass, field
 
 from scipy import stats
@@ -161,8 +162,9 @@ class Table:
         return list(dict.fromkeys(r.arm for r in self.results))
 
     def rates(self, arm=None, value=None):
-        """Those there are, from low to high."""
-        return sorted({r.rate for r in self.of(arm, value)})
+        """Those there are, from low to high; not those that fewer seeds have come to than others."""
+        found = Counter(r.rate for r in self.of(arm, value))
+        return sorted(rate for rate, count in found.items() if count == max(found.values()))
 
     def tuned(self, arm, value=None):
         """The results at the rate that suits the arm best, by mean accuracy."""

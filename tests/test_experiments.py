@@ -398,6 +398,11 @@ def test_a_best_rate_at_the_edge_is_said():
     assert Table(r for r in inside.results if r.rate == 0.2).edges() == [], "a single rate was not tuned"
 
 
+def test_a_rate_that_not_all_seeds_have_come_to_is_left_out():
+    some = Table([result("bn", s, 0.7, None, 0.1) for s in SEEDS] + [result("bn", 1, 0.9, None, 0.2)])
+    assert some.rates("bn") == [0.1] and {r.rate for r in some.tuned("bn")} == {0.1}
+
+
 def test_times_are_compared_within_a_round():
     """The second round ran beside a neighbour, which slowed both arms; the third one arm only."""
     seconds = {"lenet plain": (1, 3, 1), "lenet bn as planned": (1.05, 3.15, 4), "lenet bn naive": (2, 6, 2)}
