@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 SEEDS = {"quick": (1, 2, 3), "full": (1, 2, 3, 4, 5)}
 # Times are ratios within a round, so that a neighbour slows all arms of it or spoils one of many.
 ROUNDS = 5
-# Very small ones take long, and are tried at fewer rates.
 BATCHES = (2, 4, 8, 16, 32, 64, 128, 256)
 SHIFTS = "brightness:-0.4,brightness:-0.2,brightness:0.2,brightness:0.4"
 SHIFTS += ",contrast:0.25,contrast:0.5,contrast:1.5,contrast:2"
@@ -76,7 +75,7 @@ class Study:
                 arms = [*self.arms.items()]
                 for value in self.values:
                     for arm, network in arms[turn:] + arms[:turn]:
-                        for rate in self.own_rates.get((arm, value), self.own_rates.get(arm, self.rates)):
+                        for rate in self.own_rates.get(arm, self.rates):
                             yield self.run(arm, network, value, rate, seed, number)
 
     def run(self, arm, network, value, rate, seed, number=0):
@@ -157,8 +156,7 @@ def studies(size):
         Study("batch", "mnist", {"plain as published": ("mlp-as-published",), "bn as published": ("mlp-bn-as-published",),
                                  **mlps},
               (1e-3,), ("--test-bn", "both"), digits, digits_test, option="--batch", values=BATCHES,
-              own_rates={arm: (3e-4, 1e-3, 3e-3) for arm in mlps} | {
-                  (arm, batch): (1e-4, 3e-4, 1e-3, 3e-3, 1e-2) for arm in mlps for batch in BATCHES if batch >= 8}),
+              own_rates={arm: (3e-4, 1e-3, 3e-3) for arm in mlps}),
         Study("discrepancy", "cifar-10", {"bn": ("lenet-bn",)}, (1e-3,), ("--test-bn", "both"), few, test,
               option="--batch", values=(4, 16, 64, 250)),
         Study("place", "cifar-10", {
