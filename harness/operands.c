@@ -285,8 +285,8 @@ struct draw {
 
 static float draw_mirrored(const struct draw *d, int64_t c, int64_t position)
 {
-    int64_t twin = d->n - 1 - position, first = min_i64(position, twin);
-    if (position == twin)
+    int64_t twin = position ^ 1, first = min_i64(position, twin);
+    if (twin == d->n)
         return (float)d->centre;
     uint64_t bits = rng_at(d->seed, d->role + 64, (uint64_t)(c * d->n + first));
     int64_t deviation = (int64_t)(bits % (uint64_t)(2 * d->most + 1)) - d->most;
@@ -363,7 +363,8 @@ static void draw_products(struct draw *d, int64_t products)
 }
 
 /* BN training: pairs mirrored around a power of two, so that mean and variance are exact; n (centre
- * + most)^2 stays under 2^24 for the sum of squares too. */
+ * + most)^2 stays under 2^24 for the sum of squares too. A pair lies side by side: then so are those of the parts of an
+ * even number of values, about whose means a variant may take its squares. */
 static void draw_mirror(struct draw *d, const struct problem *p)
 {
     d->how = DRAW_MIRRORED;

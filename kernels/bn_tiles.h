@@ -25,6 +25,9 @@
 /* A chunk stays in any L2 (256 KiB) while the second pass over it follows the first, and its
  * float32 partial sums stay short. */
 enum { CHUNK_FLOATS = 64 * 1024 };
+/* A column of sums has one value a row and vector, so a chunk of columns has at most so many rows: rounding to a growing
+ * sum errs to the same side where many values are equal, and from 4096 rows on variances left their limit. */
+enum { CHUNK_ROWS = 1024 };
 /* Runs shorter than this spend their time on loop ends; columns have none. */
 enum { RUN_MIN = 65 };
 /* Images of so many floats are planes unless lines divide them. Columns of theirs would take as many constants as floats,
@@ -120,6 +123,8 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
     v.width = div_up(v.planes ? v.panel_channels : columns + (v.wraps ? PAD : 0), PAD) * PAD;
     int64_t rows =
         max_i64(1, (chunk_floats == IMAGE_CHUNKS ? CHUNK_FLOATS : chunk_floats) / columns);
+    if (!v.runs)
+        rows = rows < 2 ? 1 : min_i64(rows, CHUNK_ROWS) / 2 * 2;
     v.chunk_inner = min_i64(rows, v.inner);
     if (v.runs) /* parts of one size, and no edges but at the end */
         v.chunk_inner = min_i64(v.inner, div_up(div_up(v.inner, div_up(v.inner, rows)), 64) * 64);

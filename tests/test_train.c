@@ -578,20 +578,11 @@ static void schedules_by_their_recurrences(void **state)
         assert_true(schedule_parse(same[i], &s, error));
         assert_string_equal(schedule_print(&s, text), same[i]);
     }
-    static const char *const bad[] = {"",
-                                      "steps 5 0.5",
-                                      "step 0 0.5",
-                                      "step 5",
-                                      "step 5 2",
-                                      "cosine 5 6",
-                                      "warmup",
-                                      "warmup 0, cosine",
-                                      "warmup 5 cosine",
-                                      "cosine 0",
-                                      "constant 5",
-                                      "warmup 5, warmup 5",
-                                      "step 5 .5x",
-                                      "warmup 9, cosine 9"};
+    static const char *const bad[] = {"",           "steps 5 0.5",       "step 0 0.5",
+                                      "step 5",     "step 5 2",          "cosine 5 6",
+                                      "warmup",     "warmup 0, cosine",  "warmup 5 cosine",
+                                      "cosine 0",   "constant 5",        "warmup 5, warmup 5",
+                                      "step 5 .5x", "warmup 9, cosine 9"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error[0] = '\0';
         assert_false(schedule_parse(bad[i], &s, error));
