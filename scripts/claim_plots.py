@@ -4,7 +4,7 @@ import math
 
 from matplotlib import pyplot
 
-import plots
+import plot_style
 from verdicts import (
     TARGET,
     discrepancies,
@@ -25,7 +25,7 @@ NAMES = {"plain": "without BN", "bn": "with BN"}
 def panels(count, title, height=HEIGHT):
     """A figure with panels side by side."""
     figure, axes = pyplot.subplots(
-        1, count, figsize=(plots.WIDTH, height), layout="constrained", squeeze=False
+        1, count, figsize=(plot_style.WIDTH, height), layout="constrained", squeeze=False
     )
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     return figure, list(axes.flat)
@@ -34,13 +34,13 @@ def panels(count, title, height=HEIGHT):
 def look_of(arm):
     """Colour and marker of an arm: blue with BN, orange without where those are the arms."""
     fixed = {
-        "plain": (plots.ORANGE, "o"),
-        "bn": (plots.BLUE, "s"),
-        "plain, 0..1": (plots.ORANGE, "o"),
-        "plain, centred 0..255": (plots.RED, "D"),
-        "plain, inputs normalised": (plots.PURPLE, "v"),
-        "bn before": (plots.BLUE, "s"),
-        "bn after": (plots.GREEN, "^"),
+        "plain": (plot_style.ORANGE, "o"),
+        "bn": (plot_style.BLUE, "s"),
+        "plain, 0..1": (plot_style.ORANGE, "o"),
+        "plain, centred 0..255": (plot_style.RED, "D"),
+        "plain, inputs normalised": (plot_style.PURPLE, "v"),
+        "bn before": (plot_style.BLUE, "s"),
+        "bn after": (plot_style.GREEN, "^"),
     }
     colour, marker = fixed[arm]
     return {"color": colour, "marker": marker}
@@ -102,7 +102,7 @@ def draw_converges(tables):
         if all(found):
             target = TARGET * min(mean(r.accuracy for r in f) for f in found)
             steps = [mean(steps_to(r, target)[0] for r in f) for f in found]
-            axis.axhline(100 * target, color=plots.GREY, linewidth=0.8)
+            axis.axhline(100 * target, color=plot_style.GREY, linewidth=0.8)
             axis.set_title(f"{net}: {steps[0]:.0f} steps without, {steps[1]:.0f} with BN to the line", loc="left", fontsize=9)
         axis.set_xlabel("training step")
         axis.set_ylabel("test accuracy (%)")
@@ -208,7 +208,7 @@ def draw_batch(tables):
                 v: [100 * r.events["epoch"][-1].get("test_batch_accuracy", math.nan) for r in table.tuned("bn", v)]
                 for v in table.values()
             }
-            curve(axis, points, "with BN, statistics of the batch", {"color": plots.GREEN, "marker": "^"})
+            curve(axis, points, "with BN, statistics of the batch", {"color": plot_style.GREEN, "marker": "^"})
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.set_xlabel("batch size (images)")
@@ -222,8 +222,8 @@ def draw_discrepancy(tables):
     """Running less batch statistics over the batch."""
     figure, axes = panels(1, "8. The same weights tested by running and by batch statistics: above 0, running ones are better")
     for net, name, look in (
-        ("lenet", "discrepancy", {"color": plots.BLUE, "marker": "s"}),
-        ("mlp", "batch", {"color": plots.GREEN, "marker": "^"}),
+        ("lenet", "discrepancy", {"color": plot_style.BLUE, "marker": "s"}),
+        ("mlp", "batch", {"color": plot_style.GREEN, "marker": "^"}),
     ):
         table = tables[name]
         points = {v: [100 * x for x in discrepancies(table, "bn", v)] for v in table.values()}
@@ -275,10 +275,11 @@ def draw_cost(tables):
         arms = [arm for arm in table.arms() if not arm.endswith("plain")]
         times = [sum(ratios(table, arm, f"{net} plain", batch).values(), []) for arm in arms]
         shares = [mean(r.summary["share_bn"] for r in table.of(arm, batch)) for arm in arms]
-        axis.barh(range(len(arms)), [slowdown(table, arm, f"{net} plain", batch) for arm in arms], color=plots.BLUE, height=0.6)
+        means = [slowdown(table, arm, f"{net} plain", batch) for arm in arms]
+        axis.barh(range(len(arms)), means, color=plot_style.BLUE, height=0.6)
         for i, found in enumerate(times):
             axis.plot(found, [i] * len(found), "o", color="#000000", markersize=3)
-        axis.axvline(1, color=plots.GREY)
+        axis.axvline(1, color=plot_style.GREY)
         names = [f"{arm.split(' bn ')[-1]}\nBN: {100 * share:.0f} %" for arm, share in zip(arms, shares)]
         axis.set_yticks(range(len(arms)), names, fontsize=8)
         axis.invert_yaxis()
@@ -331,5 +332,5 @@ DRAWERS = {
 
 def draw(claim, tables, folder):
     """The picture of a claim, PNG and SVG; the path of the PNG."""
-    plots.style()
-    return plots.save(DRAWERS[claim.name](tables), folder, f"{claim.number:02d}-{claim.name}")
+    plot_style.style()
+    return plot_style.save(DRAWERS[claim.name](tables), folder, f"{claim.number:02d}-{claim.name}")

@@ -1,6 +1,7 @@
 """Pictures of training runs: curves against epochs and seconds, and where the time of a step goes."""
 
 from matplotlib import pyplot
+from matplotlib.ticker import MaxNLocator
 
 from plot_style import BLUE, CYCLE, GREEN, MARKERS, ORANGE, PURPLE, RED, SKY, WIDTH, save
 
@@ -37,6 +38,7 @@ def by_epochs(trainings, folder):
         spent = [sum(e.get("seconds", 0) for e in training["epochs"][: n + 1]) for n in range(len(accuracies))]
         axes[0].plot(range(1, len(accuracies) + 1), accuracies, label=training["preset"], **look)
         axes[1].plot(spent, accuracies, **look)
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_xlabel("epochs")
     axes[0].set_ylabel("test accuracy (%)")
     axes[1].set_xlabel("seconds of training")

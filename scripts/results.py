@@ -148,7 +148,8 @@ def load_rows(path):
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}; run make bench first") from error
     except (ValueError, KeyError, TypeError, AttributeError, lzma.LZMAError) as error:
-        raise ResultsError(f"{path}: not a result of batchmark bench ({error!r})") from error
+        what = f"{type(error).__name__}: {str(error)[:100]}"
+        raise ResultsError(f"{path}: not a result of batchmark bench ({what})") from error
 
 
 def to_row(name, entries):
