@@ -58,7 +58,8 @@ def run(command, environment=None):
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        # Threads that wait must not spin: where cores are lent out, a team would wait for one that has none.
+        env={"OMP_WAIT_POLICY": "passive", **os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
