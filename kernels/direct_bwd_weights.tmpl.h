@@ -3,11 +3,17 @@
  * The micro-kernel of direct_core.tmpl.h with the index sets exchanged: a tile is TILE_PIXELS weights (ic, kh, kw)
  * by TILE_VECTORS vectors of oc, and the loop runs over the output pixels of a unit.
  *
- *   for each (group, block of oc, block of ic, chunk of units)     dealt to threads
+ *   for each (group, block of ic, chunk of units), some blocks of oc      dealt to threads
  *     for each unit of the chunk
- *       copy the window of src; transpose diff_dst to [pixel][oc]
- *       for each tile of weights: the micro-kernel, adding to the chunk's own sums
+ *       copy the window of src
+ *       for each of the blocks of oc
+ *         transpose diff_dst to [pixel][oc]
+ *         for each tile of weights: the micro-kernel, adding to the chunk's own sums
  *   add up the chunks in ascending order and transpose to diff_weights[oc][ic][kh][kw]
+ *
+ * A window is larger than the diff_dst that meets it, and copying it out of one part of the L2 into another costs up to a
+ * fifth of the products of a single block: hence several, as many as have their sums in L2. Which blocks go together
+ * depends on team and cache and changes no bits.
  *
  * Chunks exist because a small layer has too few weights to keep many threads busy; how many there are follows
  * from the problem alone, hence the same bits for any number of threads. */
@@ -70,7 +76,7 @@ static inline tile_of_vectors *hot_tile(int64_t vectors)
  * enough to hide loading and storing its sums. */
 #define UNIT_PIXELS 256
 /* Weights of an output, (ic, kh, kw), per task: their sums, a quarter MiB at 64 lanes, and the window of a unit stay in
- * L2, and diff_dst is transposed anew for each task. */
+ * L2, and diff_dst is transposed anew for each block of inputs. */
 #define BLOCK_WEIGHTS 1024
 /* Fewer inputs where that makes too few tasks. */
 #define BLOCK_INPUTS_MIN 16
@@ -203,69 +209,83 @@ static void add_rows(float *sums, const float *rows, int64_t k, int64_t n)
         vstore(sums + j * V, vadd(vload(sums + j * V), s[j]));
 }
 
-/* Tiles of the accumulation: (group, block of ic, block of oc, chunk). Blocks of oc may be narrower: they alternate. */
+/* Blocks first <= b < last of oc: they share the windows of src, which are packed once for them all. */
+static void accumulate_blocks(const struct plan *d, int64_t group, int64_t part, int64_t chunk,
+                              int64_t first, int64_t last)
+{
+    const struct conv *p = d->conv;
+    const struct window *w = &d->window;
+    int64_t c0 = group * d->inputs + part * d->input_block;
+    int64_t channels = min_i64(d->input_block, d->inputs - part * d->input_block);
+    int64_t rows = channels * d->taps, tiles = div_up(rows, TILE_PIXELS), r = 0;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t kh = 0; kh < p->kh; kh++)
+            for (int64_t kw = 0; kw < p->kw; kw++)
+                d->weight[r++] = window_channel(w, c0, c) + kh * (p->dh + 1) * w->row +
+                                 kw * (p->dw + 1) * w->pixel;
+    for (r = 0; r < TILE_PIXELS; r++) /* the last tile repeats the last weight */
+        d->weight[rows + r] = d->weight[rows - 1];
+
+    int64_t begin = d->all_units * chunk / d->chunks, end = d->all_units * (chunk + 1) / d->chunks;
+    for (int64_t unit = begin; unit < end; unit++) {
+        struct patch patch = patch_of(d, unit), after = patch_of(d, min_i64(unit + 1, end - 1));
+        struct lines next_src = lines_make(&d->src, after.n0, after.images, c0, channels,
+                                           after.y0 * p->sh - p->ph, w->rows);
+        int64_t pixels = 0;
+        for (int64_t n = 0; n < patch.images; n++) {
+            window_pack(w, &d->src, patch.n0 + n, c0, channels, patch.y0 * p->sh - p->ph,
+                        patch.x0 * p->sw - p->pw, d->input + n * w->image);
+            for (int64_t y = 0; y < patch.rows; y++)
+                for (int64_t x = 0; x < patch.cols; x++)
+                    d->pixel[pixels++] = n * w->image + y * p->sh * w->row + x * p->sw * w->pixel;
+        }
+        for (int64_t b = first; b < last; b++) {
+            int64_t k = block_vectors(d, b), oc = group * d->outputs + b * TILE_LANES;
+            int64_t soon = b + 1 < last ? b + 1 : first;
+            const struct patch *then = b + 1 < last ? &patch : &after;
+            struct lines next_diff = lines_make(
+                &d->diff_dst, then->n0, then->images, group * d->outputs + soon * TILE_LANES,
+                min_i64(d->outputs - soon * TILE_LANES, TILE_LANES), then->y0, then->rows);
+            float *sums =
+                block_sums(d, chunk, group, b) + part * (d->rows / d->input_blocks) * k * V;
+            tile_of_vectors *hot = hot_tile(k);
+            take_block(d->gradient, &d->diff_dst, &patch, oc, k,
+                       min_i64(d->outputs - b * TILE_LANES, TILE_LANES));
+            if (part == 0) {
+                float *bias =
+                    d->bias_sums + (chunk * p->g + group) * d->vectors * V + b * TILE_LANES;
+                for (int64_t j = 0; unit == begin && j < k * V; j++)
+                    bias[j] = 0;
+                add_rows(bias, d->gradient, k, pixels);
+            }
+            for (int64_t t = 0; t < tiles; t++) {
+                float *to = sums + t * TILE_PIXELS * k * V;
+                hot(to, unit == begin ? d->zero : to, unit == begin ? 0 : k * V, d->input,
+                    d->weight + t * TILE_PIXELS, d->gradient, d->pixel, pixels);
+                lines_fetch(&next_src, (b - first) * tiles + t, (last - first) * tiles);
+                lines_fetch(&next_diff, t, tiles);
+            }
+        }
+    }
+}
+
+/* Tiles of the accumulation: (group, block of ic, chunk, block of oc). */
 static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
-    const struct conv *p = d.conv;
-    const struct window *w = &d.window;
     for (int64_t j = 0; j < TILE_LANES; j++)
         d.zero[j] = 0;
-    for (int64_t i = first; i < last; i++) {
-        int64_t chunk = i % d.chunks, rest = i / d.chunks;
-        int64_t block = rest % d.blocks;
-        rest /= d.blocks;
-        int64_t part = rest % d.input_blocks, group = rest / d.input_blocks;
-        int64_t k = block_vectors(&d, block),
-                m = min_i64(d.outputs - block * TILE_LANES, TILE_LANES);
-        int64_t c0 = group * d.inputs + part * d.input_block;
-        int64_t channels = min_i64(d.input_block, d.inputs - part * d.input_block);
-        int64_t rows = channels * d.taps, r = 0;
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t kh = 0; kh < p->kh; kh++)
-                for (int64_t kw = 0; kw < p->kw; kw++)
-                    d.weight[r++] = window_channel(w, c0, c) + kh * (p->dh + 1) * w->row +
-                                    kw * (p->dw + 1) * w->pixel;
-        for (r = 0; r < TILE_PIXELS; r++) /* the last tile repeats the last weight */
-            d.weight[rows + r] = d.weight[rows - 1];
-
-        float *sums =
-            block_sums(&d, chunk, group, block) + part * (d.rows / d.input_blocks) * k * V;
-        float *bias =
-            part == 0 ? d.bias_sums + (chunk * p->g + group) * d.vectors * V + block * TILE_LANES
-                      : NULL;
-        for (int64_t j = 0; bias && j < k * V; j++)
-            bias[j] = 0;
-        tile_of_vectors *hot = hot_tile(k);
-        int64_t begin = d.all_units * chunk / d.chunks, end = d.all_units * (chunk + 1) / d.chunks;
-        for (int64_t unit = begin; unit < end; unit++) {
-            struct patch patch = patch_of(&d, unit),
-                         after = patch_of(&d, min_i64(unit + 1, end - 1));
-            int64_t oc = group * d.outputs + block * TILE_LANES;
-            struct lines next_src = lines_make(&d.src, after.n0, after.images, c0, channels,
-                                               after.y0 * p->sh - p->ph, w->rows);
-            struct lines next_diff =
-                lines_make(&d.diff_dst, after.n0, after.images, oc, m, after.y0, after.rows);
-            int64_t pixels = 0;
-            for (int64_t n = 0; n < patch.images; n++) {
-                window_pack(w, &d.src, patch.n0 + n, c0, channels, patch.y0 * p->sh - p->ph,
-                            patch.x0 * p->sw - p->pw, d.input + n * w->image);
-                for (int64_t y = 0; y < patch.rows; y++)
-                    for (int64_t x = 0; x < patch.cols; x++)
-                        d.pixel[pixels++] =
-                            n * w->image + y * p->sh * w->row + x * p->sw * w->pixel;
-            }
-            take_block(d.gradient, &d.diff_dst, &patch, oc, k, m);
-            if (bias)
-                add_rows(bias, d.gradient, k, pixels);
-            for (r = 0; r < rows; r += TILE_PIXELS) {
-                float *to = sums + r * k * V;
-                hot(to, unit == begin ? d.zero : to, unit == begin ? 0 : k * V, d.input,
-                    d.weight + r, d.gradient, d.pixel, pixels);
-                lines_fetch(&next_src, r / TILE_PIXELS, div_up(rows, TILE_PIXELS));
-                lines_fetch(&next_diff, r / TILE_PIXELS, div_up(rows, TILE_PIXELS));
-            }
-        }
+    /* Blocks whose sums stay in half of the L2. */
+    int64_t block_bytes = d.rows / d.input_blocks * TILE_LANES * (int64_t)sizeof(float);
+    int64_t most = max_i64((int64_t)a->hints.l2 / 2 / block_bytes, 1);
+    while (first < last) {
+        int64_t block = first % d.blocks, rest = first / d.blocks;
+        int64_t count = min_i64(d.blocks - block, last - first), parts = div_up(count, most);
+        int64_t chunk = rest % d.chunks, part = rest / d.chunks % d.input_blocks;
+        for (int64_t i = 0; i < parts; i++)
+            accumulate_blocks(&d, rest / d.chunks / d.input_blocks, part, chunk,
+                              block + count * i / parts, block + count * (i + 1) / parts);
+        first += count;
     }
 }
 
@@ -314,6 +334,6 @@ static void finish(const struct args *a, int64_t first, int64_t last, int thread
 static void direct_run(const struct args *a)
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, 0);
-    run_tiles(a, d.conv->g * d.blocks * d.input_blocks * d.chunks, accumulate);
-    run_tiles(a, d.conv->g * d.vectors, finish);
+    run_tiles_twice(a, d.conv->g * d.blocks * d.input_blocks * d.chunks, accumulate,
+                    d.conv->g * d.vectors, finish);
 }

@@ -6,7 +6,18 @@ static void take_planes(float *out, const float *from, int64_t plane, int64_t k,
                         int64_t n)
 {
     for (int64_t j = 0; j < k; j++) {
-        for (int64_t p = 0; p < n; p += V) {
+        int64_t p = 0;
+        for (; m - j * V >= V && p + V <= n; p += V) {
+            vf b[V];
+            VEC_UNROLL
+            for (int i = 0; i < V; i++)
+                b[i] = vload(from + (j * V + i) * plane + p);
+            vtranspose(b);
+            VEC_UNROLL
+            for (int i = 0; i < V; i++)
+                vstore(out + ((p + i) * k + j) * V, b[i]);
+        }
+        for (; p < n; p += V) {
             vf b[V];
             load_transposed(b, from + j * V * plane + p, plane, m - j * V, n - p);
             for (int64_t i = 0; i < min_i64(n - p, V); i++)
