@@ -52,6 +52,8 @@ struct net {
     /* All trained values in one array, so that the optimizer is one loop; each tensor begins at a cache line. */
     float *weights, *gradients, *m, *v;
     int64_t padded, parameters;
+    int64_t *parts; /* where each tensor ends in them */
+    int part_count;
     struct net_tensor *tensors;
     const float **tensor_gradients;
     int tensor_count;
@@ -282,6 +284,7 @@ static bool make_parameters(struct net *n)
     n->gradients = own_floats(n, n->padded, &good);
     n->m = own_floats(n, n->padded, &good);
     n->v = own_floats(n, n->padded, &good);
+    n->parts = own(n, 2.0 * n->text.count * sizeof *n->parts, &good);
     n->tensors = own(n, 4.0 * n->text.count * sizeof *n->tensors, &good);
     n->tensor_gradients = own(n, 4.0 * n->text.count * sizeof *n->tensor_gradients, &good);
     int64_t at = 0;
@@ -292,11 +295,13 @@ static bool make_parameters(struct net *n)
             s->weight = n->weights + at;
             s->diff_weight = n->gradients + at;
             at += padded(weight_count(l));
+            n->parts[n->part_count++] = at;
         }
         if (bias_count(l)) {
             s->bias = n->weights + at;
             s->diff_bias = n->gradients + at;
             at += padded(bias_count(l));
+            n->parts[n->part_count++] = at;
         }
         const double before = n->bytes;
         if (l->kind == LAYER_BN)
@@ -1038,7 +1043,7 @@ const float *net_output(const struct net *n, int layer)
 void net_update(struct net *n, const struct optimizer *optimizer)
 {
     double then = now();
-    n->layers->update(optimizer, n->padded, n->weights, n->gradients, n->m, n->v,
+    n->layers->update(optimizer, n->part_count, n->parts, n->weights, n->gradients, n->m, n->v,
                       n->options.hints.threads);
     n->update_seconds += now() - then;
 }

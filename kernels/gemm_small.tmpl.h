@@ -23,8 +23,12 @@ enum {
     SMALL_TALL = VREGS >= 32 ? 8 : 6,
     /* A cut of k: 112 rows of a panel of B (28 KiB at four vectors of 16) stay in L1 for the tiles of a block of rows. */
     SMALL_DEPTH = 112,
+    /* Rows that share a panel of B often enough to have it transposed however long k is: dots read all of B once for each
+     * DOT_ROWS of them, and from L2. Only where there are panels for four threads. */
+    SMALL_MANY = 32,
     SMALL_BLOCK = 8, /* tiles of a block of rows */
     SMALL_PANEL = SMALL_VECS * V,
+    SMALL_CUT = SMALL_DEPTH * SMALL_PANEL,
     /* A tile of dots: 24 sums of 32 registers, 8 of 16, so that a step has more products than loads that straddle cache
      * lines, which count twice. */
     DOT_ROWS = VREGS >= 32 ? 6 : 2,
@@ -48,6 +52,7 @@ struct small {
     int64_t b_row;         /* from row to row of B */
     int64_t vecs, across;  /* vectors of a row of C; panels of them */
     int64_t height, down;  /* rows of a tile; tiles */
+    int64_t blocks;        /* of tiles, as even as can be */
     int64_t depth;
     float *packed;
 };
@@ -62,7 +67,10 @@ static inline int64_t small_tall(int64_t vecs)
 static inline enum small_how small_way(const struct gemm *p, enum layout layout)
 {
     switch (layout) {
-    case GEMM_NT: return p->n < V || p->k > 6 * p->m ? SMALL_DOTS : SMALL_PACKED;
+    case GEMM_NT:
+        if (p->n < V)
+            return SMALL_DOTS;
+        return p->k <= 6 * p->m || (p->m >= SMALL_MANY && p->n > 6 * V) ? SMALL_PACKED : SMALL_DOTS;
     case GEMM_TN:
         return p->n < V && p->m >= V && p->n * div_up(p->m, V) < p->m ? SMALL_SWAPPED : SMALL_OUTER;
     default: return 4 * p->n <= V && p->k >= 2 * V ? SMALL_DOTS_PACKED : SMALL_OUTER;
@@ -80,10 +88,9 @@ static const char *small_fits(const struct problem *p, struct formats f)
 
 static size_t small_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    (void)h;
     const struct gemm *g = &p->gemm;
     switch (small_way(g, f.src)) {
-    case SMALL_PACKED: return (size_t)(div_up(g->n, V) * V * g->k) * sizeof(float);
+    case SMALL_PACKED: return (size_t)(h->threads * SMALL_CUT) * sizeof(float);
     case SMALL_DOTS_PACKED: return (size_t)(g->n * g->k) * sizeof(float);
     default: return 0;
     }
@@ -125,6 +132,7 @@ static inline struct small small_plan(const struct args *args)
         s.across = max_i64(s.across, min_i64(4, div_up(s.vecs, 2)));
     s.height = gemm_even(s.m, small_tall(div_up(s.vecs, s.across)));
     s.down = div_up(s.m, s.height);
+    s.blocks = div_up(s.down, SMALL_BLOCK);
     s.depth = s.how == SMALL_SWAPPED ? s.k : gemm_even(s.k, SMALL_DEPTH);
     return s;
 }
@@ -410,29 +418,34 @@ static void small_columns(const struct small *s)
     }
 }
 
-/* Rows i to i + rows of C for vectors v0 to v0 + vecs, all of k. */
+/* Rows i to end of C for vectors v0 to v0 + vecs and the cut of k that begins at l; b is the cut's first row of B, of which the
+ * last vector begins at b_last. */
+static inline void small_cut(const struct small *s, int64_t i, int64_t end, int64_t v0, int vecs,
+                             int64_t l, const float *b, int64_t b_row, int64_t b_last)
+{
+    const int64_t j = small_column(s, v0), last = small_column(s, v0 + vecs - 1) - j;
+    const int64_t k = min_i64(s->depth, s->k - l);
+    for (int64_t r = i; r < end; r += s->height) {
+        const int rows = (int)min_i64(s->height, end - r);
+        const float *a = s->a + r * s->a_row + l * s->a_step;
+        float *c = s->c + r * s->n + j;
+        const float *start = l ? c : s->bias ? s->bias + j : NULL;
+        const int64_t start_row = l ? s->n : 0;
+        if (s->n < V)
+            hot_small_narrow(rows, s->n, k, a, s->a_row, s->a_step, b, b_row, start, start_row, c,
+                             s->n);
+        else
+            hot_small(rows, vecs, k, a, s->a_row, s->a_step, b, b_row, b_last, start, start_row, c,
+                      s->n, last);
+    }
+}
+
+/* The same for all of k, B read where it lies. */
 static inline void small_rows(const struct small *s, int64_t i, int64_t end, int64_t v0, int vecs)
 {
     const int64_t j = small_column(s, v0), last = small_column(s, v0 + vecs - 1) - j;
-    const bool packed = s->how == SMALL_PACKED;
-    const float *b = packed ? s->packed + v0 * V * s->k : s->b + j;
-    const int64_t b_row = packed ? vecs * V : s->b_row;
-    for (int64_t l = 0; l < s->k; l += s->depth) {
-        const int64_t k = min_i64(s->depth, s->k - l);
-        for (int64_t r = i; r < end; r += s->height) {
-            const int rows = (int)min_i64(s->height, end - r);
-            const float *a = s->a + r * s->a_row + l * s->a_step;
-            float *c = s->c + r * s->n + j;
-            const float *start = l ? c : s->bias ? s->bias + j : NULL;
-            const int64_t start_row = l ? s->n : 0;
-            if (s->n < V)
-                hot_small_narrow(rows, s->n, k, a, s->a_row, s->a_step, b + l * b_row, b_row, start,
-                                 start_row, c, s->n);
-            else
-                hot_small(rows, vecs, k, a, s->a_row, s->a_step, b + l * b_row, b_row,
-                          packed ? (vecs - 1) * V : last, start, start_row, c, s->n, last);
-        }
-    }
+    for (int64_t l = 0; l < s->k; l += s->depth)
+        small_cut(s, i, end, v0, vecs, l, s->b + l * s->b_row + j, s->b_row, last);
 }
 
 /* The same for a tile of the exchanged product, whose C is stored transposed. */
@@ -457,13 +470,13 @@ static void small_tiles(const struct args *args, int64_t first, int64_t end, int
     const struct small s = small_plan(args);
     int64_t tile = first;
     while (tile < end) {
-        const int64_t block = tile / (SMALL_BLOCK * s.across), at = tile % (SMALL_BLOCK * s.across);
-        const int64_t tall = min_i64(SMALL_BLOCK, s.down - block * SMALL_BLOCK);
+        const int64_t block = ((tile / s.across + 1) * s.blocks - 1) / s.down;
+        const int64_t top = s.down * block / s.blocks, tall = s.down * (block + 1) / s.blocks - top,
+                      at = tile - top * s.across;
         const int64_t panel = at / tall, row = at % tall, run = min_i64(end - tile, tall - row);
         const int64_t v0 = s.vecs * panel / s.across;
         const int vecs = (int)(s.vecs * (panel + 1) / s.across - v0);
-        const int64_t i = (block * SMALL_BLOCK + row) * s.height,
-                      i_end = min_i64(s.m, i + run * s.height);
+        const int64_t i = (top + row) * s.height, i_end = min_i64(s.m, i + run * s.height);
         if (s.how == SMALL_SWAPPED)
             for (int64_t r = i; r < i_end; r += s.height)
                 small_swapped(&s, r, (int)min_i64(s.height, i_end - r), v0, vecs);
@@ -473,17 +486,21 @@ static void small_tiles(const struct args *args, int64_t first, int64_t end, int
     }
 }
 
-/* Tiles are panels of B, transposed by the thread that uses them: what another core has just written is far away. */
+/* Tiles are panels of B, transposed by the thread that uses them: what another core has just written is far away. A cut at
+ * a time, so that it is still in L1 when the rows of A meet it. */
 static void small_panels(const struct args *args, int64_t first, int64_t end, int thread)
 {
-    (void)thread;
     const struct small s = small_plan(args);
+    float *packed = s.packed + thread * SMALL_CUT;
     for (int64_t panel = first; panel < end; panel++) {
         const int64_t v0 = s.vecs * panel / s.across, vecs = s.vecs * (panel + 1) / s.across - v0;
-        for (int64_t v = 0; v < vecs; v++)
-            small_transpose(s.packed + v0 * V * s.k + v * V, vecs * V,
-                            s.b + small_column(&s, v0 + v) * s.b_row, s.b_row, s.k);
-        small_rows(&s, 0, s.m, v0, (int)vecs);
+        for (int64_t l = 0; l < s.k; l += s.depth) {
+            for (int64_t v = 0; v < vecs; v++)
+                small_transpose(packed + v * V, vecs * V,
+                                s.b + small_column(&s, v0 + v) * s.b_row + l, s.b_row,
+                                min_i64(s.depth, s.k - l));
+            small_cut(&s, 0, s.m, v0, (int)vecs, l, packed, vecs * V, (vecs - 1) * V);
+        }
     }
 }
 

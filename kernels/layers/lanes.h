@@ -5,6 +5,8 @@
  *   vwins(x, y, a, b)      a where x > y or x is NaN, else b
  *   vkeep_equal(x, y, a)   a where x == y, else 0
  *   vunzip(a, b)           {even, odd} elements of the 2 V floats in a and b; vzip puts them back
+ *   vflush()               from here on this thread takes denormal numbers, and gives them, as 0, where that is faster;
+ *                          vunflush(what it returned) ends it
  *   vbytes, vbytes_store   V bytes from and to floats that hold 0 to 255; vbytes_n, vbytes_store_n the first n
  *
  * One line an operation, to be read as a table. */
@@ -132,6 +134,18 @@ static inline struct vpair vunzip(vf a, vf b) { return (struct vpair){a, b}; }
 static inline struct vpair vzip(vf even, vf odd) { return (struct vpair){even, odd}; }
 static inline vf vbytes(const uint8_t *p) { return *p; }
 static inline void vbytes_store(uint8_t *p, vf a) { *p = (uint8_t)a; }
+#endif
+#ifdef __SSE2__
+static inline unsigned vflush(void)
+{
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | _MM_FLUSH_ZERO_ON | 0x40); /* the latter for operands: _MM_DENORMALS_ZERO_ON of SSE3's header */
+    return before;
+}
+static inline void vunflush(unsigned before) { _mm_setcsr(before); }
+#else
+static inline unsigned vflush(void) { return 0; }
+static inline void vunflush(unsigned before) { (void)before; }
 #endif
 #if V < 16
 static inline vf vbytes_n(const uint8_t *p, int64_t n)

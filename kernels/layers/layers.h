@@ -106,8 +106,10 @@ struct layers {
     void (*bn_frozen_bwd)(const struct bn_frozen *p, const struct bn_frozen_tensors *t,
                           int threads);
 
-    void (*update)(const struct optimizer *o, int64_t n, float *weights, const float *gradients,
-                   float *m, float *v, int threads);
+    /* ends[parts] says where the tensors in these arrays end. Each is shared out by itself, as the products that made its
+     * gradient share it out by rows: a core finds in its caches what it has written. */
+    void (*update)(const struct optimizer *o, int parts, const int64_t *ends, float *weights,
+                   const float *gradients, float *m, float *v, int threads);
 
     /* sums[columns] = column sums of x[rows][columns], accumulated in float64: the bias gradient of a dense layer. */
     void (*column_sums)(int64_t rows, int64_t columns, const float *x, float *sums);

@@ -534,9 +534,9 @@ static inline vf update_step(enum optimizer_kind kind, struct update_scalars s, 
     return vsub(w, vdiv(vmul(vset1(s.rate), *m), under));
 }
 
-static inline void update_range(enum optimizer_kind kind, struct update_scalars s,
-                                float *restrict weights, const float *restrict gradients,
-                                float *restrict m, float *restrict v, struct range r)
+static inline void update_kind(enum optimizer_kind kind, struct update_scalars s,
+                               float *restrict weights, const float *restrict gradients,
+                               float *restrict m, float *restrict v, struct range r)
 {
     int64_t i = r.first;
     for (; i + V <= r.last; i += V) {
@@ -558,18 +558,36 @@ static inline void update_range(enum optimizer_kind kind, struct update_scalars 
     }
 }
 
-static void update_share(enum optimizer_kind kind, struct update_scalars s, float *weights,
-                         const float *gradients, float *m, float *v, struct range r)
+/* Out of line: the compiler may move arithmetic past what switches its mode, but not past a call. */
+static __attribute__((noinline)) void update_range(enum optimizer_kind kind,
+                                                   struct update_scalars s, float *weights,
+                                                   const float *gradients, float *m, float *v,
+                                                   struct range r)
 {
     switch (kind) {
-    case OPTIMIZER_SGD: update_range(OPTIMIZER_SGD, s, weights, gradients, m, v, r); break;
-    case OPTIMIZER_RMSPROP: update_range(OPTIMIZER_RMSPROP, s, weights, gradients, m, v, r); break;
-    default: update_range(OPTIMIZER_ADAM, s, weights, gradients, m, v, r); break;
+    case OPTIMIZER_SGD: update_kind(OPTIMIZER_SGD, s, weights, gradients, m, v, r); break;
+    case OPTIMIZER_RMSPROP: update_kind(OPTIMIZER_RMSPROP, s, weights, gradients, m, v, r); break;
+    default: update_kind(OPTIMIZER_ADAM, s, weights, gradients, m, v, r); break;
     }
 }
 
-static void update(const struct optimizer *o, int64_t n, float *weights, const float *gradients,
-                   float *m, float *v, int threads)
+/* The caller's share of each part. Moments of a weight whose gradient stays 0, as at the border of digits, decay to denormal
+ * numbers and stay there: each costs x86 a trap into microcode, and counts nothing. */
+static void update_share(enum optimizer_kind kind, struct update_scalars s, int parts,
+                         const int64_t *ends, float *weights, const float *gradients, float *m,
+                         float *v)
+{
+    const unsigned mode = vflush();
+    for (int64_t i = 0, first = 0; i < parts; first = ends[i++]) {
+        const struct range mine = my_range(ends[i] - first, 16);
+        update_range(kind, s, weights, gradients, m, v,
+                     (struct range){first + mine.first, first + mine.last});
+    }
+    vunflush(mode);
+}
+
+static void update(const struct optimizer *o, int parts, const int64_t *ends, float *weights,
+                   const float *gradients, float *m, float *v, int threads)
 {
     const bool adam = o->kind == OPTIMIZER_ADAM;
     const double steps = (double)o->step;
@@ -585,13 +603,13 @@ static void update(const struct optimizer *o, int64_t n, float *weights, const f
         .along_g = o->nesterov ? 1 : 0,
         .along_m = o->nesterov ? (float)o->beta1 : 1,
     };
-    int team = team_for(n, UPDATE_GRAIN, threads);
+    int team = team_for(ends[parts - 1], UPDATE_GRAIN, threads);
     if (team < 2) {
-        update_share(o->kind, s, weights, gradients, m, v, (struct range){0, n});
+        update_share(o->kind, s, parts, ends, weights, gradients, m, v);
         return;
     }
 #pragma omp parallel num_threads(team)
-    update_share(o->kind, s, weights, gradients, m, v, my_range(n, 16));
+    update_share(o->kind, s, parts, ends, weights, gradients, m, v);
 }
 
 static void column_sums(int64_t rows, int64_t columns, const float *x, float *sums)
