@@ -176,14 +176,14 @@ static int train(struct run *run)
         if (trainer_epoch_done(t))
             run->epoch = (struct meter){0};
         int64_t images;
-        double then = now();
         struct outcome out;
         if (!take_step(run, &images, &out))
             return EXIT_WRONG_USE;
-        double end = now();
-        meter_add(&run->all, out, images, end - then);
-        meter_add(&run->epoch, out, images, end - then);
-        meter_add(&run->since, out, images, end - then);
+        /* Of the step alone: what was looked at around it is not training. */
+        const double end = now(), seconds = t->step_seconds;
+        meter_add(&run->all, out, images, seconds);
+        meter_add(&run->epoch, out, images, seconds);
+        meter_add(&run->since, out, images, seconds);
         if (run->since.steps == run->request.log) {
             if (!report_step(run))
                 return EXIT_WRONG_USE;
@@ -262,7 +262,9 @@ static int start_trainer(struct run *run)
     if (run->trainer.ahead)
         run->trainer.ahead_cpu = run->machine.cpus[r->threads].pu;
     if (!trainer_start(&run->trainer))
-        return wrong_use("no memory or no thread for the batches; close other programs");
+        return wrong_use("out of memory for the batches; close other programs");
+    if (run->trainer.ahead && augment_any(&r->augment) && !run->trainer.helper)
+        printf("no thread can be started: images are changed in the step\n");
     int status = run->from.run ? resume_restore(run) : -1;
     run->from_step = run->done;
     return status;
@@ -278,8 +280,8 @@ static int open_log(struct run *run)
     return -1;
 }
 
-/* How much of the log tells of the steps up to `done`: what a run told after its last checkpoint is told again when it goes
- * on. A line cut short by a kill is none. -1: cannot be read. */
+/* How much of the log tells of the steps up to `done`: what a run told after its last checkpoint, and at its end, is told
+ * again when it goes on. A line cut short by a kill is none. -1: cannot be read. */
 static off_t log_until(const char *path, int64_t done)
 {
     FILE *file = fopen(path, "r");
@@ -290,12 +292,11 @@ static off_t log_until(const char *path, int64_t done)
         return -1;
     for (ssize_t n; (n = getline(&line, &room, file)) > 0 && line[n - 1] == '\n'; keep += n) {
         json_t *event = json_loads(line, 0, NULL);
-        const json_t *step = json_object_get(event, "step");
-        if (!step) /* a summary */
-            step = json_object_get(event, "steps");
-        const bool later = json_integer_value(step) > done;
+        const char *kind = json_string_value(json_object_get(event, "event"));
+        const bool end = kind && (!strcmp(kind, "shifted") || !strcmp(kind, "summary"));
+        const bool later = json_integer_value(json_object_get(event, "step")) > done;
         json_decref(event);
-        if (later)
+        if (end || later)
             break;
     }
     free(line);
@@ -326,10 +327,15 @@ static int carry_out(struct run *run)
         return status;
     if (!data_load(&run->source, (uint64_t)r->seed, &run->data, error))
         return wrong_use("%s", error);
+    if (r->train_images > run->data.train.count || r->test_images > run->data.test.count)
+        return wrong_use(
+            "--subset %lld:%lld: the data has %lld images to train on and %lld to test",
+            (long long)r->train_images, (long long)r->test_images, (long long)run->data.train.count,
+            (long long)run->data.test.count);
     if (r->train_images)
-        run->data.train.count = min_i64(run->data.train.count, r->train_images);
+        run->data.train.count = r->train_images;
     if (r->test_images)
-        run->data.test.count = min_i64(run->data.test.count, r->test_images);
+        run->data.test.count = r->test_images;
     if ((status = make_network(run)) >= 0)
         return status;
     if (r->describe) {

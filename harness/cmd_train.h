@@ -36,7 +36,8 @@ struct request {
     /* Looking closer (cmd_train_probe.c). Images: of the splits, 0 all; every so many steps, 0 never. */
     int64_t train_images, test_images, statistics, direction, test_every;
     double initial_scale; /* 0: 1 */
-    bool test_batches, unverified;
+    int test_bn;          /* 1: by the statistics of batches too */
+    bool unverified;
     struct shift_request shifts[MAX_SHIFTS];
     int shift_count;
 };
@@ -83,8 +84,8 @@ int request_resolve(struct run *run);
 /* An object, the caller's; NULL: out of memory. */
 json_t *optimizer_json(const struct optimizer *o);
 /* The words of options, by value. */
-extern const char *const optimizer_names[], *const pixel_words[], *const shuffle_words[],
-                                                                      *const fuse_words[];
+extern const char *const optimizer_names[],
+    *const pixel_words[], *const shuffle_words[], *const fuse_words[], *const test_bn_words[];
 
 /* Tables before the run. */
 void report_layers(const struct run *run);
@@ -102,6 +103,10 @@ void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds
 
 /* Values of the options that look closer. False: printed what is wrong. */
 bool read_shifts(const char *text, struct request *r);
+/* The same, without a word where it is wrong; and back. */
+bool parse_shifts(const char *text, struct request *r);
+#define SHIFTS_TEXT (MAX_SHIFTS * 48)
+char *print_shifts(const struct request *r, char text[SHIFTS_TEXT]);
 bool read_subset(const char *text, struct request *r);
 bool read_scale(const char *text, double *out);
 /* The next step of the run, with what was asked to be seen of it. False: said why. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool read_shifts(const char *text, struct request *r)
+bool parse_shifts(const char *text, struct request *r)
 {
     r->shift_count = 0;
     for (const char *at = text;; at++) {
@@ -19,17 +19,33 @@ bool read_shifts(const char *text, struct request *r)
                 s->amount = at[word] == ':' ? strtod(at + word + 1, &end) : NAN;
             }
         if (end != at + length || end == at + word + 1 || !(fabs(s->amount) <= 100) ||
-            r->shift_count + 1 == MAX_SHIFTS) {
-            wrong_use("--test-shifts '%.100s': give up to %d of brightness:SHARE and "
-                      "contrast:FACTOR, as in brightness:-0.2,contrast:0.5",
-                      text, MAX_SHIFTS - 1);
+            r->shift_count + 1 == MAX_SHIFTS)
             return false;
-        }
         r->shift_count++;
         at += length;
         if (!*at)
             return true;
     }
+}
+
+bool read_shifts(const char *text, struct request *r)
+{
+    if (parse_shifts(text, r))
+        return true;
+    wrong_use("--test-shifts '%.100s': give up to %d of brightness:SHARE and "
+              "contrast:FACTOR, as in brightness:-0.2,contrast:0.5",
+              text, MAX_SHIFTS - 1);
+    return false;
+}
+
+char *print_shifts(const struct request *r, char text[SHIFTS_TEXT])
+{
+    int used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < r->shift_count; i++)
+        used += snprintf(text + used, SHIFTS_TEXT - (size_t)used, "%s%s:%.17g", i ? "," : "",
+                         shift_names[r->shifts[i].kind], r->shifts[i].amount);
+    return text;
 }
 
 bool read_subset(const char *text, struct request *r)
@@ -64,7 +80,7 @@ static void add_test(json_t *o, const char *name, struct outcome test, int64_t i
 void add_batch_test(struct run *run, json_t *event)
 {
     int64_t images;
-    if (!run->request.test_batches)
+    if (!run->request.test_bn)
         return;
     struct outcome test = trainer_test_batches(&run->trainer, &images);
     if (images)

@@ -123,11 +123,11 @@ const char *const optimizer_names[] = {
 enum { BIAS_KEEP, BIAS_DROP };
 static const char *const initial_words[] = {"pytorch", "glorot", "he", NULL},
                          *const bn_words[] = {[BN_ON] = "on", "off", "pre", "post", NULL},
-                         *const bias_words[] = {"keep", "drop", NULL},
-                         *const test_bn_words[] = {"running", "both", NULL};
+                         *const bias_words[] = {"keep", "drop", NULL};
 const char *const pixel_words[] = {"unit", "centered", NULL},
                   *const shuffle_words[] = {"off", "on", NULL},
-                  *const fuse_words[] = {"auto", "off", "on", "stats", NULL};
+                  *const fuse_words[] = {"auto", "off", "on", "stats", NULL},
+                  *const test_bn_words[] = {"running", "both", NULL};
 
 json_t *optimizer_json(const struct optimizer *o)
 {
@@ -223,6 +223,7 @@ void request_clear(struct request *r)
                           .optimizer = -1,
                           .initial = -1,
                           .pixels = -1,
+                          .test_bn = -1,
                           .bn = -1,
                           .bias = -1,
                           .shuffle = -1,
@@ -321,7 +322,7 @@ int request_read(int argc, char **argv, struct request *r)
                                      {0}};
     char error[ERROR_TEXT];
     enum isa isa;
-    int test_bn = 0, verify = 1;
+    int verify = 1;
     bool list = false;
     request_clear(r);
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
@@ -380,10 +381,7 @@ int request_read(int argc, char **argv, struct request *r)
         case TEST_EVERY:
             good = read_whole("--test-every", optarg, 1, 1000000000, &r->test_every);
             break;
-        case TEST_BN:
-            good = read_word("--test-bn", optarg, test_bn_words, &test_bn);
-            r->test_batches = test_bn;
-            break;
+        case TEST_BN: good = read_word("--test-bn", optarg, test_bn_words, &r->test_bn); break;
         case TEST_SHIFTS: good = read_shifts(optarg, r); break;
         case STATISTICS: good = read_whole("--stats", optarg, 1, 1000000000, &r->statistics); break;
         case DIRECTION:
@@ -535,6 +533,7 @@ int request_resolve(struct run *run)
     r->initial = r->initial >= 0 ? r->initial : (int)p->init;
     r->pixels = r->pixels >= 0 ? r->pixels : p->centered;
     r->shuffle = r->shuffle >= 0 ? r->shuffle : 1;
+    r->test_bn = r->test_bn > 0;
     r->isa = r->isa >= 0 ? r->isa : (int)isa_detect();
     r->fuse = r->fuse >= 0 ? r->fuse : r->statistics ? FUSE_OFF : FUSE_AUTO;
     if (!r->augmented)

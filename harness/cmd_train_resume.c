@@ -50,7 +50,18 @@ static json_t *run_json(const struct run *run)
         json_object_set_new(settings, "train_images", json_integer(r->train_images));
     if (r->test_images)
         json_object_set_new(settings, "test_images", json_integer(r->test_images));
-    char schedule[SCHEDULE_TEXT], loss[LOSS_TEXT];
+    const struct {
+        const char *name;
+        int64_t every;
+    } looks[] = {
+        {"test_every", r->test_every}, {"stats", r->statistics}, {"direction", r->direction}};
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
+        if (looks[i].every)
+            json_object_set_new(settings, looks[i].name, json_integer(looks[i].every));
+    char schedule[SCHEDULE_TEXT], loss[LOSS_TEXT], shifts[SHIFTS_TEXT];
+    json_object_set_new(settings, "test_bn", json_string(test_bn_words[r->test_bn]));
+    if (r->shift_count)
+        json_object_set_new(settings, "test_shifts", json_string(print_shifts(r, shifts)));
     json_object_set_new(settings, "schedule", json_string(schedule_print(&r->schedule, schedule)));
     json_object_set_new(settings, "loss", json_string(loss_print(&r->loss, loss)));
     if (r->kernels)
@@ -161,6 +172,22 @@ static void read_optimizer(struct reading *r, const json_t *o, struct optimizer 
         .step = whole(r, o, "step", 0, countless)};
 }
 
+/* What is looked at while it trains. An earlier version did not say. */
+static void take_looks(struct reading *r, const json_t *s, struct request *q)
+{
+    if (!q->test_every && json_object_get(s, "test_every"))
+        q->test_every = whole(r, s, "test_every", 1, 1000000000);
+    if (!q->statistics && json_object_get(s, "stats"))
+        q->statistics = whole(r, s, "stats", 1, 1000000000);
+    if (!q->direction && json_object_get(s, "direction"))
+        q->direction = whole(r, s, "direction", 1, 1000000000);
+    if (q->test_bn < 0 && json_object_get(s, "test_bn"))
+        q->test_bn = word(r, s, "test_bn", test_bn_words, 2);
+    if (!q->shift_count && json_object_get(s, "test_shifts") &&
+        !parse_shifts(string(r, s, "test_shifts"), q))
+        r->wrong = r->wrong ? r->wrong : "test_shifts";
+}
+
 /* Settings that the command line left open. */
 static void take_settings(struct reading *r, const json_t *s, struct request *q)
 {
@@ -201,6 +228,7 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
         q->train_images = whole(r, s, "train_images", 1, 1000000000);
     if (!q->test_images && json_object_get(s, "test_images"))
         q->test_images = whole(r, s, "test_images", 1, 1000000000);
+    take_looks(r, s, q);
     if (!q->kernels)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }

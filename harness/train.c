@@ -180,8 +180,8 @@ bool trainer_start(struct trainer *t)
     if (good && t->ahead && augment_any(&t->augment)) {
         t->prepared.images =
             malloc((size_t)(t->batch * image_size(t->data)) * sizeof *t->prepared.images);
+        /* Without one each step changes its own images: slower, the same bits. */
         t->helper = t->prepared.images ? ahead_start(t->ahead_cpu, prepare, t) : NULL;
-        good = t->helper != NULL;
     }
     if (good)
         return true;
@@ -244,6 +244,7 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
     this.lr *= schedule_factor(&t->schedule, this.step);
     net_update(t->net, &this);
     *images = mb;
+    t->step_seconds = now() - then;
     return out;
 }
 

@@ -30,11 +30,12 @@ struct trainer {
     int64_t epoch, next; /* the epoch from 1, and the next image of it */
     uint32_t *order;
     uint8_t *labels;
-    struct ahead *helper; /* NULL: none */
+    struct ahead *helper; /* NULL: none, or it could not be started */
     struct {
         float *images;
         int64_t epoch, first, count; /* count 0: none */
     } prepared;                      /* what the helper made, or is making */
+    double step_seconds;             /* of the last step */
     double input_seconds;            /* spent gathering pixels, and changing them */
     double augment_seconds; /* of those, of batches that were changed; ahead, waiting for them */
     float train_mean, test_mean; /* of the pixels of the splits, where they are centered */
@@ -48,7 +49,7 @@ bool loss_parse(const char *text, struct loss *out, char error[ERROR_TEXT]);
 #define LOSS_TEXT 64
 char *loss_print(const struct loss *l, char text[LOSS_TEXT]);
 
-/* Allocates; free with trainer_finish. The trainer must stay where it is until then. False: out of memory, or no thread. */
+/* Allocates; free with trainer_finish. The trainer must stay where it is until then. False: out of memory. */
 bool trainer_start(struct trainer *t);
 void trainer_finish(struct trainer *t);
 

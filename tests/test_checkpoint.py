@@ -322,6 +322,17 @@ def test_a_log_tells_no_step_twice(folder):
     assert (at / "parts.jsonl").read_text().count('"summary"') == 1
 
 
+def test_a_log_tells_one_end(folder):
+    at = Path(folder)
+    settings = [NETWORK, "--data", "synthetic:100:20", "--batch", 10, "--test-shifts", "brightness:0.1"]
+    good(*settings, "--steps", 10, "--json", at / "log", "--checkpoint", at / "kept")
+    good("--resume", at / "kept", "--steps", 20, "--json", at / "log")
+    events = [json.loads(line) for line in (at / "log").read_text().splitlines()]
+    assert [event["event"] for event in events[-2:]] == ["shifted", "summary"]
+    assert sum(event["event"] in ("shifted", "summary") for event in events) == 2
+    assert events[-1]["steps"] == 20 and [e["step"] for e in events if e["event"] == "step"] == list(range(1, 21))
+
+
 def test_a_name_that_is_no_text_is_refused_at_once(folder):
     name = os.fsencode(folder) + b"/\xff"
     os.mkdir(name)

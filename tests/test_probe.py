@@ -128,6 +128,41 @@ def test_subset_is_kept_by_a_checkpoint(folder):
     assert (more["epoch"][-1]["test_accuracy"] * 20).is_integer()
 
 
+def test_what_is_looked_at_is_kept_by_a_checkpoint(folder):
+    settings = [NETWORK, "--data", "synthetic:100:20", "--batch", 20]
+    looks = ["--stats", 2, "--direction", 3, "--test-every", 4, "--test-bn", "both", "--test-shifts",
+             "contrast:0.1,brightness:-0.2"]
+    train(folder, *settings, *looks, "--steps", 5, "--checkpoint", folder)
+    more = train(folder, "--resume", folder, "--steps", 10)
+    assert [e["step"] for e in more["layers"]] == [1, 2, 4, 6, 8, 10]
+    assert [e["step"] for e in more["direction"]] == [1, 3, 6, 9]
+    assert [e["step"] for e in more["test"]] == [4, 8]
+    assert all("test_batch_loss" in e for e in more["epoch"])
+    assert [(e["shift"], e["amount"]) for e in more["shifted"]] == [("contrast", 0.1), ("brightness", -0.2)]
+    # What the command line says goes before it.
+    less = train(folder, "--resume", folder, "--steps", 15, "--test-bn", "running", "--test-shifts", "contrast:2")
+    assert "test_batch_loss" not in less["epoch"][-1] and len(less["shifted"]) == 1
+    done = call("--resume", folder, "--steps", 20, "--kernels", "auto")
+    assert done.returncode == 2 and "--stats" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_time_spent_looking_is_not_training(folder):
+    """A direction costs seven passes, statistics all values in float64 besides."""
+    settings = ["dense 512; relu; dense 10", "--data", "synthetic:640:10", "--batch", 64, "--threads", 1]
+    plain, looked = (
+        min(train(folder, *settings, "--steps", 20, *looks)["summary"][0]["seconds"] for _ in range(3))
+        for looks in ([], ["--direction", 1, "--stats", 1])
+    )
+    assert looked < 3 * plain
+
+
+def test_a_subset_is_no_larger_than_the_data():
+    for subset in ("31", "30:21"):
+        done = call("dense 10", "--data", "synthetic:30:20", "--subset", subset)
+        assert done.returncode == 2 and "30 images to train on and 20 to test" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "option, value, says",
     [

@@ -1,5 +1,6 @@
 /* Training: the layers against values worked out by hand, a whole network's gradients against finite differences
  * in float64, the grammar, the choice of kernels. */
+#define _GNU_SOURCE /* the stack of threads */
 #include "kernel_choice.h"
 #include "layers/layers.h"
 #include "net.h"
@@ -7,6 +8,7 @@
 #include "train.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -1609,124 +1611,138 @@ static void default_kernels_follow_the_shape(void **state)
 
 /* The trainer */
 
+/* "dense 10" on made-up images, and a trainer of it. */
+enum { SMALL_IMAGE = 3 * 32 * 32 };
+struct small {
+    struct data data;
+    struct net *net;
+    struct trainer trainer;
+};
+
+/* `settings` says what is special about the trainer; network, data and optimizer are filled in. */
+static void small_begin(struct small *s, const char *images, const struct trainer *settings)
+{
+    static struct net_text layers;
+    struct data_source source;
+    char error[ERROR_TEXT];
+    assert_true(data_find(images, DATA_ANY, &source, error));
+    assert_true(data_load(&source, 1, &s->data, error));
+    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
+    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
+    train_sizes(&s->data, settings->batch, &o);
+    s->net = net_create(&layers, &o, error);
+    assert_non_null(s->net);
+    s->trainer = *settings;
+    s->trainer.net = s->net;
+    s->trainer.data = &s->data;
+    s->trainer.threads = 1;
+    s->trainer.optimizer =
+        (struct optimizer){.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+}
+
+static void small_end(struct small *s)
+{
+    trainer_finish(&s->trainer);
+    net_free(s->net);
+    data_free(&s->data);
+}
+
 static void last_batch_of_an_epoch_is_kept(void **state)
 {
     (void)state;
-    struct data d;
-    char error[ERROR_TEXT];
-    struct data_source source;
-    assert_true(data_find("synthetic:25:7", DATA_ANY, &source, error));
-    assert_true(data_load(&source, 1, &d, error));
-    static struct net_text layers;
-    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
-    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
-    train_sizes(&d, 10, &o);
-    struct net *n = net_create(&layers, &o, error);
-    assert_non_null(n);
-    struct trainer t = {.net = n,
-                        .data = &d,
-                        .batch = 10,
-                        .shuffle = true,
-                        .threads = 1,
-                        .optimizer = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
-    assert_true(trainer_start(&t));
+    struct small s;
+    small_begin(&s, "synthetic:25:7", &(struct trainer){.batch = 10, .shuffle = true});
+    struct trainer *t = &s.trainer;
+    assert_true(trainer_start(t));
     static const int64_t expected[] = {10, 10, 5, 10};
     for (int i = 0; i < 4; i++) {
         int64_t images;
-        trainer_step(&t, &images);
+        trainer_step(t, &images);
         assert_int_equal(images, expected[i]);
-        assert_int_equal(t.epoch, i < 3 ? 1 : 2);
-        assert_true(trainer_epoch_done(&t) == (i == 2));
+        assert_int_equal(t->epoch, i < 3 ? 1 : 2);
+        assert_true(trainer_epoch_done(t) == (i == 2));
     }
-    assert_in_range(trainer_test(&t).correct, 0, 7);
-    trainer_finish(&t);
-    net_free(n);
-    data_free(&d);
+    assert_in_range(trainer_test(t).correct, 0, 7);
+    small_end(&s);
+}
+
+/* So large a stack that no thread can have it. */
+static void refuse_threads(bool refuse)
+{
+    static pthread_attr_t before;
+    pthread_attr_t huge;
+    if (refuse)
+        assert_int_equal(pthread_getattr_default_np(&before), 0);
+    assert_int_equal(pthread_getattr_default_np(&huge), 0);
+    if (refuse)
+        assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 46), 0);
+    assert_int_equal(pthread_setattr_default_np(refuse ? &huge : &before), 0);
 }
 
 /* Batches that were prepared ahead are the ones that would have been made: over the ends of epochs, with a test between
- * and a leap to another place. */
+ * and a leap to another place; and where no thread could be started to prepare them. */
 static void prepared_batches_are_the_same(void **state)
 {
     (void)state;
-    struct data d;
-    char error[ERROR_TEXT];
-    struct data_source source;
-    assert_true(data_find("synthetic:25:7", DATA_ANY, &source, error));
-    assert_true(data_load(&source, 1, &d, error));
-    static struct net_text layers;
-    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
-    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
-    train_sizes(&d, 10, &o);
-    enum { STEPS = 9 };
-    static float seen[2][STEPS][10 * 3072];
-    double loss[2][STEPS];
-    for (int ahead = 0; ahead < 2; ahead++) {
-        struct net *n = net_create(&layers, &o, error);
-        assert_non_null(n);
-        struct trainer t = {.net = n,
-                            .data = &d,
-                            .batch = 10,
-                            .shuffle = true,
-                            .centered = true,
-                            .augment = {.flip = true, .zoom = 0.2, .shift = 3},
-                            .threads = 1,
-                            .ahead = ahead,
-                            .ahead_cpu = -1,
-                            .optimizer = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}};
-        assert_true(trainer_start(&t));
-        assert_true((t.helper != NULL) == ahead);
+    enum { STEPS = 9, WAYS = 3 };
+    static float seen[WAYS][STEPS][10 * SMALL_IMAGE];
+    double loss[WAYS][STEPS];
+    for (int way = 0; way < WAYS; way++) {
+        struct small s;
+        small_begin(&s, "synthetic:25:7",
+                    &(struct trainer){.batch = 10,
+                                      .shuffle = true,
+                                      .centered = true,
+                                      .augment = {.flip = true, .zoom = 0.2, .shift = 3},
+                                      .ahead = way > 0,
+                                      .ahead_cpu = -1});
+        if (way == 2)
+            refuse_threads(true);
+        const bool good = trainer_start(&s.trainer);
+        if (way == 2)
+            refuse_threads(false);
+        assert_true(good);
+        assert_true((s.trainer.helper != NULL) == (way == 1));
         for (int i = 0; i < STEPS; i++) {
             int64_t images;
             if (i == 5)
-                trainer_test(&t);
+                trainer_test(&s.trainer);
             if (i == 7)
-                trainer_seek(&t, 2, 10);
-            loss[ahead][i] = trainer_step(&t, &images).loss;
-            memcpy(seen[ahead][i], net_input(n), (size_t)images * 3072 * sizeof(float));
+                trainer_seek(&s.trainer, 2, 10);
+            loss[way][i] = trainer_step(&s.trainer, &images).loss;
+            memcpy(seen[way][i], net_input(s.net), (size_t)(images * SMALL_IMAGE) * sizeof(float));
         }
-        trainer_finish(&t);
-        net_free(n);
+        small_end(&s);
     }
-    assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
-    assert_memory_equal(loss[0], loss[1], sizeof loss[0]);
+    for (int way = 1; way < WAYS; way++) {
+        assert_memory_equal(seen[0], seen[way], sizeof seen[0]);
+        assert_memory_equal(loss[0], loss[way], sizeof loss[0]);
+    }
     assert_memory_not_equal(seen[0][0], seen[0][3], sizeof seen[0][0]);
-    data_free(&d);
 }
 
 /* Evaluation and training take the mean of their own split away. */
 static void centered_pixels_have_no_mean(void **state)
 {
     (void)state;
-    struct data_source source;
-    struct data d;
-    char error[ERROR_TEXT];
-    assert_true(data_find("synthetic:20:10", DATA_ANY, &source, error));
-    assert_true(data_load(&source, 1, &d, error));
-    memset(d.test.pixels, 9, 10 * 3072);
-    static struct net_text layers;
-    assert_true(net_text_parse("dense 10", (struct shape){3, 32, 32}, &layers, error));
-    struct net_options o = {.hints = {.threads = 1}, .isa = isa_detect()};
-    train_sizes(&d, 20, &o);
-    struct net *n = net_create(&layers, &o, error);
-    assert_non_null(n);
-    struct trainer t = {.net = n, .data = &d, .batch = 20, .centered = true, .threads = 1};
-    assert_true(trainer_start(&t));
+    struct small s;
+    small_begin(&s, "synthetic:20:10", &(struct trainer){.batch = 20, .centered = true});
+    memset(s.data.test.pixels, 9, 10 * SMALL_IMAGE);
+    assert_true(trainer_start(&s.trainer));
     int64_t images;
-    trainer_step(&t, &images);
+    trainer_step(&s.trainer, &images);
+    const float *input = net_input(s.net);
     double sum = 0, square = 0;
-    for (int i = 0; i < 20 * 3072; i++) {
-        sum += net_input(n)[i];
-        square += net_input(n)[i] * net_input(n)[i];
+    for (int i = 0; i < 20 * SMALL_IMAGE; i++) {
+        sum += input[i];
+        square += input[i] * input[i];
     }
-    assert_near(sum / (20 * 3072), 0, 1e-3);
-    assert_true(square / (20 * 3072) > 100);
-    trainer_test(&t);
-    for (int i = 0; i < 10 * 3072; i++)
-        assert_near(net_input(n)[i], 0, 1e-5);
-    trainer_finish(&t);
-    net_free(n);
-    data_free(&d);
+    assert_near(sum / (20 * SMALL_IMAGE), 0, 1e-3);
+    assert_true(square / (20 * SMALL_IMAGE) > 100);
+    trainer_test(&s.trainer);
+    for (int i = 0; i < 10 * SMALL_IMAGE; i++)
+        assert_near(input[i], 0, 1e-5);
+    small_end(&s);
 }
 
 static void presets_can_be_read(void **state)
