@@ -158,10 +158,10 @@ train: build
 	$(Q)$(batchmark) train $(PRESET) --data $(DATA) $(ARGS)
 
 .PHONY: plots
-## plots: draw the newest results again (RESULTS=folder: those)
+## plots: draw the newest results again (RESULTS=folder: those), or runs against each other (A= B= MORE= OUT=folder)
 plots:
-	$(call setup,plots)
-	$(Q)$(PYTHON) scripts/plots.py $(RESULTS)
+	$(call setup,plots$(if $(A)$(B), compare))
+	$(Q)$(PYTHON) -B scripts/plots.py $(if $(A)$(B),$(A) $(B) $(MORE),$(RESULTS)) $(if $(OUT),--out '$(OUT)')
 
 .PHONY: report
 ## report: one HTML file about the newest run (RESULTS=folder: that), or about a comparison (A= B= MORE= ACROSS=1 OUT=file)
@@ -240,8 +240,10 @@ experiments experiments-full:
 ## scaling: our fastest kernels on one thread and on more, and what that gains (SET=seeds LIMIT=seconds THREADS=1,max)
 scaling: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),seeds)
 scaling: build
+	$(call setup,plots)
 	$(Q)$(batchmark) bench --plan scaling --set $(SET) $(if $(THREADS),--threads $(THREADS)) $(if $(LIMIT),--limit $(LIMIT))
 	$(Q)$(PYTHON) -B scripts/scaling.py
+	$(Q)$(PYTHON) -B scripts/plots.py
 
 .PHONY: neon
 ## neon: cross-build for AArch64 and verify it under emulation

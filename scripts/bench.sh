@@ -7,8 +7,8 @@ set -eu
 cd "$(dirname "$0")/.."
 plan=$1
 case $plan in
-quick) training="--data synthetic:4000:1000 --steps 400" ;;
-full) training="--epochs 1" ;;
+quick) training="--data synthetic:4000:1000 --epochs 8" ;;
+full) training="--epochs 5" ;;
 *)
     echo "usage: scripts/bench.sh quick|full" >&2
     exit 2

@@ -3,7 +3,8 @@
 #   scripts/bench_axis.sh levels       every ISA level this CPU has
 #   scripts/bench_axis.sh compilers    the builds of gcc and clang, each with its OpenMP runtime
 # The fastest variants on the set ladder, chosen anew for each side. From the environment: THREADS (1,max), PATTERN,
-# LIMIT (seconds a side, 45).
+# LIMIT (seconds a side, 45). A side where a variant fails its verification is told at once and compared by its other
+# variants; the exit status is 1 then, and 1 too where the comparison's is.
 set -eu
 cd "$(dirname "$0")/.."
 axis=${1:-}
@@ -31,6 +32,7 @@ esac
 
 base=results/$(field slug)/$(date +%Y-%m-%d-%H%M%S)
 folders=
+failed=
 for side in $sides; do
     program=build/batchmark
     isa=
@@ -39,10 +41,26 @@ for side in $sides; do
     compilers) program=build/$arch-$side/batchmark ;;
     esac
     echo "== $side"
+    folder=${base}_$axis-$side
+    status=0
     # shellcheck disable=SC2086 # options
     $program bench ${PATTERN:+"$PATTERN"} --plan scaling --set ladder --threads "${THREADS:-1,max}" \
-        --limit "${LIMIT:-45}" $isa --out "${base}_$axis-$side"
-    folders="$folders ${base}_$axis-$side"
+        --limit "${LIMIT:-45}" $isa --out "$folder" || status=$?
+    if [ "$status" = 1 ]; then
+        failed="$failed $side"
+        echo "bench_axis.sh: $side: verification failed, see the lines above; goes on without what failed" >&2
+    elif [ "$status" != 0 ]; then
+        exit "$status"
+    fi
+    # Where everything failed nothing was timed, and nothing written.
+    [ ! -e "$folder/bench.json" ] || folders="$folders $folder"
 done
 # shellcheck disable=SC2086 # a list of folders
-$python -B scripts/compare.py $folders --across
+case $folders in
+*" "*" "*) $python -B scripts/compare.py $folders --across ;;
+*) echo "bench_axis.sh: fewer than two sides were timed: nothing to compare; see PATTERN and LIMIT" >&2 ;;
+esac
+if [ -n "$failed" ]; then
+    echo "bench_axis.sh: verification failed at:$failed" >&2
+    exit 1
+fi

@@ -34,9 +34,8 @@ from pathlib import Path
 import numpy
 from scipy import stats
 
-from results import CEILINGS, ResultsError, best, load_rows, ours
+from results import CEILINGS, ResultsError, best, check_version, load_rows, ours
 
-SCHEMA_VERSION = 1
 MINIMUM_EFFECT = 0.02
 ALPHA = 0.05
 MIN_RUNS = 4
@@ -125,9 +124,7 @@ class Mean:
 
 def check_document(path, context, rows):
     """What a reader must know about a file that is readable: warnings. Raises where it is of another schema."""
-    version = context.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise ResultsError(f"{path}: schema version {version!r}, and this program reads {SCHEMA_VERSION}; update it")
+    check_version(path, context)
     if not rows:
         raise ResultsError(f"{path}: holds no timed row; run make bench again")
     edited = [row.name for row in rows if is_edited(row)]

@@ -14,8 +14,6 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 # 9 in at 100 dots an inch: the width of a README.
 WIDTH = 9
 DPI = 100
-# Of the log axis beyond the longest bar, for the figures beside the bars.
-ROOM_FOR_LABELS = 6
 BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 TITLES = {
     "conv_fwd": "convolution, forward",

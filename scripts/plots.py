@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Draws a run: PNG and SVG beside its bench.json.
+"""Draws a run: PNG and SVG beside its bench.json. Or two runs and more, one against the others.
 
-    scripts/plots.py [FOLDER] [--out DIR]      the newest run under results/ where no folder is given
+    scripts/plots.py [FOLDER] [--out DIR]              the newest run under results/ where no folder is given
+    scripts/plots.py A B [MORE...] [--out DIR]         a comparison, into build/comparison where no DIR is given
 
 ladder       one bar a rung, an operation a panel: what each step of the ladder brings
 roofline     the fastest kernels under the measured ceilings of arithmetic and memory
@@ -11,12 +12,13 @@ bandwidth    batch normalization against the copy bandwidth, over the size of th
 error        error against speed
 training     test accuracy over epochs and seconds, where the run trained
 split        where the time of a training step goes
-Prints the path of each PNG, and for a picture whose rows are not in the run what makes them. Machine against machine is
-a picture of compare.py and report.py. plot_style.py holds what pictures share.
+machines     of a comparison: how much faster than A the others are, by the best variants; a side may be several runs
+             of the same settings, joined by commas, as for compare.py
+Prints the path of each PNG, and for a picture whose rows are not in the run what makes them.
 """
 
 import argparse
-import math
+import statistics
 import sys
 from pathlib import Path
 
@@ -29,16 +31,20 @@ from plot_style import (
     GREY,
     MARKERS,
     ORANGE,
-    ROOM_FOR_LABELS,
     TITLES,
     WIDTH,
     plain,
     save,
     style,
 )
-from plots_rows import draw_error, draw_heatmap, draw_scaling
+from plots_rows import draw_error, draw_heatmap, draw_machines, draw_scaling
 from plots_training import draw_split, draw_training
-from results import ResultsError, best, by_problem, ladder, load, telling_problem
+from results import PEER_RUNG, ResultsError, best, by_problem, ladder, load, ours, telling_problem
+
+# An operation of fewer rungs than this shares a panel with its like.
+LEAST_RUNGS = 5
+# Sizes up to this factor apart are one point of a curve.
+NEARLY_ONE_SIZE = 1.2
 
 
 def ceiling_of(rows):
@@ -56,71 +62,140 @@ def ceiling_of(rows):
     return best_known, "FMA peak" if rows[0].is_compute else "copy"
 
 
+def colour_of(row):
+    """Of a bar: whose work it is, and on how many threads."""
+    if (row.rung or 0) >= PEER_RUNG:
+        return GREY
+    return BLUE if row.threads == 1 else ORANGE
+
+
+def draw_steps(axis, steps, title, heads, longest=0):
+    """Bars from the slowest idea at the top to the last at the bottom, their figures in columns beside them.
+
+    steps: [(name, length, colour, [text of a column])]; heads: of the columns; longest: what the axis must reach."""
+    lengths = [length for _, length, _, _ in steps]
+    axis.barh(range(len(steps)), lengths, color=[colour for _, _, colour, _ in steps], height=0.72)
+    axis.set_yticks(range(len(steps)), [name for name, *_ in steps])
+    axis.set_ylim(len(steps) - 0.4, -1.3)
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_xlim(min(lengths) / 2, max([*lengths, longest]) * 1.25)
+    axis.tick_params(labelsize=7.5)
+    axis.set_title(title, loc="left", fontsize=9)
+    axis.grid(axis="y", visible=False)
+    table = [heads, *(texts for *_, texts in steps)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = ["  ".join(text.rjust(width) for text, width in zip(line, widths)) for line in table]
+    # An axis of its own, since the layout leaves room for labels of ticks and not for texts.
+    beside = axis.secondary_yaxis("right")
+    beside.set_yticks([-0.95, *range(len(steps))], lines, fontsize=7.5, family="monospace")
+    beside.tick_params(length=0)
+    beside.spines["right"].set_visible(False)
+
+
+def draw_op_ladder(axis, op, problem, steps):
+    """The panel of one operation: useful rates, and the ceiling the rows are held to."""
+    times = [row.get("speedup_naive") for _, row in steps]
+    bars = [
+        (
+            f"{row.variant}{'*' if row.unstable else ''}",
+            row.rate,
+            colour_of(row),
+            [plain(row.rate), f"{plain(speedup)}×" if speedup else ""],
+        )
+        for (_, row), speedup in zip(steps, times)
+    ]
+    ceiling = ceiling_of([row for _, row in steps])
+    heads = [steps[0][1].rate_unit, "naive"]
+    draw_steps(axis, bars, f"{TITLES.get(op, op)}\n{problem}", heads, ceiling[0] if ceiling else 0)
+    if ceiling:
+        axis.axvline(ceiling[0], color="black", linestyle="--", linewidth=1)
+        axis.set_xlabel(f"{steps[0][1].rate_unit}; dashed: {ceiling[1]}, {plain(ceiling[0])}", fontsize=8)
+    else:
+        axis.set_xlabel(steps[0][1].rate_unit, fontsize=8)
+
+
+def draw_short_ladders(axis, short):
+    """The panel of the operations that have few rungs: the last one each, in times the naive loops."""
+    bars = []
+    for op, steps in short:
+        row = best(ours([row for _, row in steps]))
+        speedup = row.get("speedup_naive")
+        if speedup:
+            name = TITLES.get(op, op) + ("*" if row.unstable else "")
+            bars.append((name, speedup, colour_of(row), [f"{plain(row.rate)} {row.rate_unit}", f"{plain(speedup)}×"]))
+    if bars:
+        draw_steps(axis, bars, "operations of few rungs\nthe fastest of each", ["rate", "naive"])
+        axis.set_xlabel("times as fast as the naive loops", fontsize=8)
+    else:
+        axis.set_visible(False)
+
+
 def draw_ladder(run, folder):
     """One panel an operation, one bar a rung; log scale, since the rungs span orders of magnitude."""
-    panels = []
+    panels, short = [], []
     for op in run.ops:
         rows = run.of(op)
         problem = telling_problem(rows)
         steps = ladder([r for r in rows if r.problem == problem])
         steps = [(rung, row) for rung, row in steps if row.rate]
-        if len(steps) > 1:
+        if len(steps) >= LEAST_RUNGS:
             panels.append((op, problem, steps))
+        elif len(steps) > 1 and best(ours([row for _, row in steps])):
+            short.append((op, steps))
+    if not panels:
+        panels, short = [(op, steps[0][1].problem, steps) for op, steps in short], []
     if not panels:
         return None
-    columns = 2 if len(panels) > 1 else 1
-    lines = math.ceil(len(panels) / columns)
-    tallest = [max(len(p[2]) for p in panels[i : i + columns]) for i in range(0, len(panels), columns)]
-    heights = [0.24 * bars + 1.0 for bars in tallest]
+    bars = [len(steps) for *_, steps in panels] + ([len(short)] if short else [])
+    columns = 2 if len(bars) > 1 else 1
+    heights = [0.185 * max(bars[i : i + columns]) + 1.0 for i in range(0, len(bars), columns)]
     figure, axes = pyplot.subplots(
-        lines,
+        len(heights),
         columns,
-        figsize=(WIDTH, sum(heights) + 0.7),
+        figsize=(WIDTH, sum(heights) + 0.6),
         squeeze=False,
         layout="constrained",
         height_ratios=heights,
     )
     figure.suptitle(
-        "Each rung of the ladder, fastest variant: naive loops at the top, threaded SIMD at the bottom\n"
-        f"{run.machine}; blue: one thread, orange: more; figures: times the naive loops",
+        "Each rung of the ladder, fastest variant: naive loops at the top, threaded SIMD below; *: varied by over 5 %\n"
+        f"{run.machine}; blue: one thread, orange: more, grey: other libraries",
         fontsize=10,
+        x=0.01,
+        ha="left",
     )
-    for axis, (op, problem, steps) in zip(axes.flat, panels):
-        rates = [row.rate for _, row in steps]
-        colours = [BLUE if row.threads == 1 else ORANGE for _, row in steps]
-        names = [f"{row.variant}{'*' if row.unstable else ''}" for _, row in steps]
-        axis.barh(range(len(steps)), rates, color=colours, height=0.72)
-        axis.set_yticks(range(len(steps)), names, fontsize=8)
-        axis.invert_yaxis()
-        axis.set_xscale("log")
-        low = min(rates) / 2
-        ceiling = ceiling_of([row for _, row in steps])
-        axis.set_xlim(low, max([*rates, ceiling[0] if ceiling else 0]) * ROOM_FOR_LABELS)
-        for i, (_, row) in enumerate(steps):
-            speedup = row.get("speedup_naive")
-            text = plain(row.rate) + (f"  ({plain(speedup)}x)" if speedup else "")
-            axis.text(row.rate * 1.08, i, text, va="center", fontsize=8, bbox=BLANK)
-        if ceiling:
-            axis.axvline(ceiling[0], color=GREY, linestyle="--", linewidth=1)
-            axis.text(
-                ceiling[0], -0.62, f" {ceiling[1]}", color="#555555", fontsize=8, va="bottom", ha="center"
-            )
-        axis.set_title(f"{TITLES.get(op, op)}\n{problem}", loc="left", fontsize=9, pad=12)
-        axis.set_xlabel(steps[0][1].rate_unit)
-        axis.grid(axis="y", visible=False)
-    for axis in list(axes.flat)[len(panels) :]:
+    places = list(axes.flat)
+    for axis, panel in zip(places, panels):
+        draw_op_ladder(axis, *panel)
+    if short:
+        draw_short_ladders(places[len(panels)], short)
+    for axis in places[len(bars) :]:
         axis.set_visible(False)
     return save(figure, folder, "ladder")
 
 
-def bandwidths(run, threads):
-    """[(bytes, gbps)] of the fastest copy at each footprint, by size."""
-    rows = [r for r in run.of("copy") if r.threads == threads and r.variant != "ref" and r.bytes]
-    points = {}
+def curve_of(rows):
+    """[(bytes, gbps)] by size: the fastest row of each problem, problems of nearly one size as one point.
+
+    Sizes that differ by less than a marker is wide would make a curve go up and down at one place; their median stands
+    for them."""
+    tops = {}
     for row in rows:
-        size = round(row.bytes)
-        points[size] = max(points.get(size, 0), row.get("gbps"))
-    return sorted(points.items())
+        if row.bytes and (row.problem not in tops or row.seconds < tops[row.problem].seconds):
+            tops[row.problem] = row
+    groups = []
+    for size, gbps in sorted((row.bytes, row.get("gbps")) for row in tops.values()):
+        if groups and size <= NEARLY_ONE_SIZE * groups[-1][0][0]:
+            groups[-1].append((size, gbps))
+        else:
+            groups.append([(size, gbps)])
+    return [tuple(statistics.median(values) for values in zip(*group)) for group in groups]
+
+
+def bandwidths(run, threads):
+    """The curve of the fastest copy."""
+    return curve_of([r for r in run.of("copy") if r.threads == threads and r.variant != "ref"])
 
 
 def level_name(size, run):
@@ -207,12 +282,9 @@ def draw_bandwidth(run, folder):
     threads = max((r.threads for op in ops for r in run.of(op)), default=0)
     curves = []
     for op in ops:
-        points = {}
-        for row in run.of(op):
-            if row.threads == threads and row.bytes and row.variant != "ref":
-                points[round(row.bytes)] = max(points.get(round(row.bytes), 0), row.get("gbps"))
+        points = curve_of([r for r in ours(run.of(op)) if r.threads == threads and r.variant != "ref"])
         if points:
-            curves.append((TITLES.get(op, op), sorted(points.items())))
+            curves.append((TITLES.get(op, op), points))
     copies = bandwidths(run, threads)
     if not curves:
         return None
@@ -279,15 +351,32 @@ def draw(run, folder):
     return drawn, missing
 
 
+def draw_comparison(names, folder):
+    """The picture of two runs and more."""
+    # It stands on SciPy, which a picture of one run does without.
+    from comparison import compare_best, load_side, means
+
+    sides = [load_side([f for f in name.split(",") if f]) for name in names]
+    found = means(compare_best(sides), sides)
+    style()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = draw_machines(sides, found, folder)
+    return [path] if path else []
+
+
 def main():
-    """Draws the run the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, help="with bench.json; default: the newest run")
-    parser.add_argument("--out", type=Path, help="where the pictures go; default: the folder")
+    """Draws what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", help="with bench.json; default: the newest run")
+    parser.add_argument("--out", type=Path, help="where the pictures go; default: the folder, or build/comparison")
     arguments = parser.parse_args()
+    missing = []
     try:
-        run = load(arguments.folder)
-        paths, missing = draw(run, arguments.out or run.folder)
+        if len(arguments.folders) > 1:
+            paths = draw_comparison(arguments.folders, arguments.out or Path("build/comparison"))
+        else:
+            run = load(*arguments.folders)
+            paths, missing = draw(run, arguments.out or run.folder)
     except ResultsError as error:
         print(f"plots.py: {error}", file=sys.stderr)
         return 2
@@ -299,7 +388,7 @@ def main():
     for line in missing:
         print(line, file=sys.stderr)
     if not paths:
-        print("plots.py: the run has too few rows for a picture", file=sys.stderr)
+        print("plots.py: too few rows for a picture", file=sys.stderr)
         return 1
     return 0
 

@@ -5,9 +5,10 @@ import math
 from matplotlib import pyplot
 from matplotlib.colors import LinearSegmentedColormap
 
+from peers import geometric_mean
 from plot_style import BLANK, BLUE, CYCLE, GREY, MARKERS, ORANGE, TITLES, WIDTH, plain, save
 from results import best, by_problem, ours, telling_problem
-from scaling import pairs, waits_for_memory
+from scaling import efficiency, pairs, speedup, waits_for_memory
 
 # Of the heat map: more would not be read at the width of a README.
 MOST_VARIANTS = 9
@@ -78,17 +79,13 @@ def draw_heatmap(run, folder):
     return save(figure, folder, "heatmap")
 
 
-def draw_scaling(run, folder):
-    """What more threads gain: a dot a row that was timed on one thread and on more."""
-    found = {op: rows for op, rows in pairs(run).items() if rows}
-    if not found:
-        return None
-    threads = max(many.threads for rows in found.values() for _, many in rows)
-    figure, axis = pyplot.subplots(figsize=(WIDTH, 4.4), layout="constrained")
+def scatter_gains(axis, found, threads):
+    """A dot a row that was timed on one thread and on so many."""
     for i, (op, rows) in enumerate(found.items()):
+        rows = [pair for pair in rows if pair[1].threads == threads]
         look = {"color": CYCLE[i % len(CYCLE)], "marker": MARKERS[(i + i // len(CYCLE)) % len(MARKERS)], "s": 28}
         for bound in (False, True):
-            mine = [(one.seconds * 1e3, one.seconds / many.seconds) for one, many in rows if waits_for_memory(many) == bound]
+            mine = [(one.seconds * 1e3, speedup(one, many)) for one, many in rows if waits_for_memory(many) == bound]
             label = None if bound and len(mine) < len(rows) else TITLES.get(op, op)
             if mine:
                 axis.scatter(*zip(*mine), facecolor="none" if bound else look["color"], edgecolor=look["color"],
@@ -100,15 +97,47 @@ def draw_scaling(run, folder):
     axis.text(1, 1, f"no gain: {100 / threads:.0f} % ", **edge)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter("")
     axis.set_ylim(0, threads * 1.12)
     axis.set_xlabel("time on one thread (ms)")
     axis.set_ylabel(f"time on one thread over time on {threads}")
-    axis.set_title(
-        f"What {threads} threads gain; hollow: the bytes alone take half of the time, so memory is what is shared\n"
+
+
+def curve_gains(axis, found, counts):
+    """The efficiency of each operation over the number of threads: geometric means of its rows."""
+    for i, (op, rows) in enumerate(found.items()):
+        by_count = {n: [efficiency(one, many) for one, many in rows if many.threads == n] for n in counts}
+        points = [(1, 100)] + [(n, 100 * geometric_mean(values)) for n, values in by_count.items() if values]
+        axis.plot(
+            *zip(*points), color=CYCLE[i % len(CYCLE)], marker=MARKERS[(i + i // len(CYCLE)) % len(MARKERS)], markersize=4
+        )
+    axis.set_xscale("log", base=2)
+    axis.set_xticks([1, *counts], [str(n) for n in (1, *counts)])
+    axis.minorticks_off()
+    axis.set_ylim(0, 112)
+    axis.set_xlabel("threads")
+    axis.set_ylabel("efficiency (%): speed-up over threads")
+
+
+def draw_scaling(run, folder):
+    """What more threads gain, row by row for the most threads; where there are several counts, over their number too."""
+    found = pairs(run)
+    if not found:
+        return None
+    counts = sorted({many.threads for rows in found.values() for _, many in rows})
+    columns = 2 if len(counts) > 1 else 1
+    figure, axes = pyplot.subplots(1, columns, figsize=(WIDTH, 4.4), layout="constrained", squeeze=False)
+    scatter_gains(axes[0][-1], found, counts[-1])
+    if columns > 1:
+        curve_gains(axes[0][0], found, counts)
+    figure.suptitle(
+        f"What {counts[-1]} threads gain; hollow: the bytes alone take half of the time, so memory is what is shared\n"
         f"{run.machine}",
-        loc="left",
+        fontsize=10,
+        x=0.01,
+        ha="left",
     )
-    axis.legend(fontsize=8, loc="lower right", ncols=2)
+    axes[0][-1].legend(fontsize=8, loc="lower right", ncols=3 - columns)
     return save(figure, folder, "scaling")
 
 
@@ -149,6 +178,12 @@ def draw_error(run, folder):
     return save(figure, folder, "error")
 
 
+def title_of(op):
+    """An operation in words, of a comparison with what it allows."""
+    name, allowed, precision = op.partition(" or ")
+    return TITLES.get(name, name) + allowed + precision
+
+
 def draw_machines(sides, found, folder):
     """Sides of a comparison, an operation a group of bars: how much faster than the first; found: its geometric means."""
     if not found:
@@ -170,10 +205,12 @@ def draw_machines(sides, found, folder):
     axis.margins(x=0.15)
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("{x:g}")
-    axis.set_yticks(range(len(found)), [f"{TITLES.get(m.op, m.op)} ({m.problems})" for m in found], fontsize=8)
-    axis.invert_yaxis()
+    axis.set_yticks(range(len(found)), [f"{title_of(m.op)} ({m.problems})" for m in found], fontsize=8)
+    axis.set_ylim(len(found) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     axis.set_xlabel(f"times as fast as {sides[0].label} (geometric mean of the best variants; in brackets: problems)")
-    axis.set_title(f"Right of the line: faster than {sides[0].label}", loc="left")
-    axis.legend(fontsize=8)
+    who = others[0].label if len(others) == 1 else "a side"
+    axis.set_title(f"Right of the line {who} is faster than {sides[0].label}", loc="left")
+    if len(others) > 1:
+        axis.legend(fontsize=8)
     return save(figure, folder, "machines")

@@ -23,6 +23,8 @@ COMPUTE_OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights", "conv_bn_infer",
 COUNTERS = ("gflops", "gflops_nominal", "gflops_actual", "gbps", "pct_peak", "pct_copy", "speedup_naive")
 COUNTERS += ("err_over_limit", "cv", "median_time", "rung")
 UNSTABLE_CV = 0.05
+# Of the files; those without a version are older and read the same.
+SCHEMA_VERSION = 1
 
 
 class ResultsError(Exception):
@@ -152,6 +154,13 @@ def load_rows(path):
         raise ResultsError(f"{path}: not a result of batchmark bench ({what})") from error
 
 
+def check_version(path, context):
+    """Raises where a file is of a schema that is not read here."""
+    version = context.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise ResultsError(f"{path}: schema version {version!r}, and this program reads {SCHEMA_VERSION}; update it")
+
+
 def to_row(name, entries):
     """Joins the repetitions of one name."""
     parts = name.split("/")
@@ -203,6 +212,7 @@ def load(folder=None):
     """The run of a folder, or of the newest."""
     folder = Path(folder) if folder else newest()
     context, rows = load_rows(folder / "bench.json")
+    check_version(folder / "bench.json", context)
     return Run(folder, context, rows, load_training(folder))
 
 

@@ -242,7 +242,7 @@ def test_packed_results_are_read(tmp_path):
 def damage_document(document, how):
     """One way in which a file can be wrong."""
     if how == "another schema":
-        document["context"]["schema_version"] = comparison.SCHEMA_VERSION + 1
+        document["context"]["schema_version"] = results.SCHEMA_VERSION + 1
     elif how == "no rows":
         document["benchmarks"] = []
     elif how == "a time below zero":
