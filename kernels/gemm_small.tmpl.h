@@ -418,6 +418,16 @@ static void small_columns(const struct small *s)
     }
 }
 
+/* Brings rows of an operand near. Another core may have written them, and a tile reads too little of a row at a time for
+ * the CPU to see what comes next. */
+static inline void small_fetch(const float *p, int64_t row, int64_t rows, int64_t columns)
+{
+    enum { LINE = 16 };
+    for (int64_t r = 0; r < rows; r++, p += row)
+        for (int64_t c = 0; c < columns; c += LINE)
+            __builtin_prefetch(p + c);
+}
+
 /* Rows i to end of C for vectors v0 to v0 + vecs and the cut of k that begins at l; b is the cut's first row of B, of which the
  * last vector begins at b_last. */
 static inline void small_cut(const struct small *s, int64_t i, int64_t end, int64_t v0, int vecs,
@@ -431,6 +441,8 @@ static inline void small_cut(const struct small *s, int64_t i, int64_t end, int6
         float *c = s->c + r * s->n + j;
         const float *start = l ? c : s->bias ? s->bias + j : NULL;
         const int64_t start_row = l ? s->n : 0;
+        if (s->a_step == 1)
+            small_fetch(a + rows * s->a_row, s->a_row, min_i64(s->height, end - r - rows), k);
         if (s->n < V)
             hot_small_narrow(rows, s->n, k, a, s->a_row, s->a_step, b, b_row, start, start_row, c,
                              s->n);

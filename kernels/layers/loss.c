@@ -11,16 +11,22 @@
 static double cross_entropy(const struct loss *kind, int64_t mb, int64_t classes, const float *z,
                             int64_t label, int64_t top, float *diff)
 {
+    /* Of the first classes, which are most often all of them, the exponential is kept: it is what takes the time. */
+    enum { KEPT = 128 };
+    double kept[KEPT];
     const double even = kind->smoothing / (double)classes;
     double largest = z[top], sum = 0, all = 0, of_label = z[label];
     for (int64_t j = 0; j < classes; j++) {
-        sum += exp(z[j] - largest);
+        const double power = exp(z[j] - largest);
+        if (j < KEPT)
+            kept[j] = power;
+        sum += power;
         all += z[j] - largest;
     }
     const double norm = log(sum);
     const double plain = norm - (of_label - largest);
     for (int64_t j = 0; diff && j < classes; j++) {
-        double p = exp(z[j] - largest) / sum;
+        double p = (j < KEPT ? kept[j] : exp(z[j] - largest)) / sum;
         double target = even + (j == label ? 1 - kind->smoothing : 0);
         diff[j] = (float)((p - target) / (double)mb);
     }
