@@ -105,12 +105,14 @@ static bool suits_winograd(const struct conv *c)
  * rows: three channels in, as in mb10ic3ih32oc6kh5ph0, 3.7 forward and 5.8 for the gradient of the data, which they gain
  *     up to 16 channels (1.6) and no longer at 32.
  * planes: forward 1.4 on 10x10 pixels (mb10ic6ih14oc16kh5ph0) and 0.9 on 8x8; gradient of the weights 1.5 to 3.0 from
- *     16x16 pixels on, 0.8 on 10x10.
+ *     16x16 pixels on, 0.8 on 10x10. With a stride neither they nor rows gain: 0.5 to 0.9 forward, from
+ *     mb64ic3ih32oc32kh3sh2ph1 to mb16ic256ih28oc256kh3sh2ph1, and 0.6 to 0.9 for the gradient of the weights, but for that of
+ *     depthwise layers, 1.7.
  * few: gradient of the weights of smaller images, 1.3 with 3 inputs (mb64ic3ih8oc32kh3ph1), 1.05 with 6
  *     (mb10ic6ih14oc16kh5) and 0.9 with 16.
  * pointwise: deep layers of 1x1, as in mb16ic2048ih7oc512kh1, 1.1 forward and 1.4 for the gradient of the data; with 64
- *     channels on a side, as in mb16ic64ih56oc256kh1, 0.8 to 1.0. For the gradient of the weights (one thread) 1.3 there, 1.1
- *     with 256 inputs and 64 outputs, 1.0 to 2.9 in deeper layers, 0.9 with 64 on both sides.
+ *     channels on a side, as in mb16ic64ih56oc256kh1, 0.8 to 1.0. For the gradient of the
+ *     weights 0.8 to 0.9 from 256 to 64 or 128, level from 128 to 512, 1.0 to 1.8 in deeper layers.
  * runs is for nhwc and nchw16c with few inputs: nchw, the default layout, must turn its results. */
 #define THE_REST "direct_[!pr]*,direct_*,im2col*,blocked*,naive*,*"
 static const char *default_order(const char *op, const struct problem *p)
@@ -123,27 +125,29 @@ static const char *default_order(const char *op, const struct problem *p)
         FEW_WEIGHTS = 8,
         PIXELS_FORWARD = 100,
         PIXELS_BACKWARD = 256,
-        DEEP = 128
+        DEEP = 128,
+        DEEP_WEIGHTS = 1 << 16,
+        LANES = 16
     };
     const struct conv *c = &p->conv;
     const int64_t inputs = c->ic / c->g, outputs = c->oc / c->g, pixels = c->oh * c->ow;
-    const bool taps = c->kh * c->kw > 1;
+    const bool taps = c->kh * c->kw > 1, weights = !strcmp(op, "conv_bwd_weights");
+    const bool strided = (c->sh > 1 || c->sw > 1) && inputs > 1 && outputs >= LANES;
     if (suits_winograd(c))
         return "winograd4_*_omp," THE_REST;
+    if (taps && strided && (weights ? pixels >= PIXELS_BACKWARD : !strcmp(op, "conv_fwd")))
+        return THE_REST;
     if (taps && !strcmp(op, "conv_fwd") && inputs <= FEW_FORWARD)
         return "rows_*," THE_REST;
     if (taps && !strcmp(op, "conv_fwd") && pixels >= PIXELS_FORWARD)
         return "direct_planes_*," THE_REST;
     if (taps && !strcmp(op, "conv_bwd_data") && inputs <= FEW_BACKWARD)
         return "rows_*," THE_REST;
-    if (taps && !strcmp(op, "conv_bwd_weights") && pixels >= PIXELS_BACKWARD)
+    if (taps && weights && pixels >= PIXELS_BACKWARD)
         return "planes_*," THE_REST;
-    if (taps && !strcmp(op, "conv_bwd_weights") && inputs <= FEW_WEIGHTS)
+    if (taps && weights && inputs <= FEW_WEIGHTS)
         return "few_*," THE_REST;
-    if (!taps && min_i64(inputs, outputs) >= DEEP)
-        return "pointwise_*," THE_REST;
-    if (!taps && !strcmp(op, "conv_bwd_weights") && min_i64(inputs, outputs) >= DEEP / 2 &&
-        inputs * outputs >= DEEP * DEEP)
+    if (!taps && min_i64(inputs, outputs) >= DEEP && (!weights || inputs * outputs >= DEEP_WEIGHTS))
         return "pointwise_*," THE_REST;
     return THE_REST;
 }

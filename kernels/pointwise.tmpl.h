@@ -23,6 +23,7 @@
  * The gradient of planes reads weights turned once per call. A sum is made in the order of k whatever the cuts, units
  * and groups: the same bits for any team and any cache. */
 #include "direct_core.tmpl.h"
+#include "pointwise.h"
 
 #include <string.h>
 
@@ -51,19 +52,6 @@ struct plan {
     ptrdiff_t *step, *at, *to; /* per input; per row of a unit: where it is read and goes to */
     size_t bytes;
 };
-
-static const char *pointwise_fits(const struct problem *p, struct formats f)
-{
-    (void)f;
-    const struct conv *c = &p->conv;
-    if (c->kh != 1 || c->kw != 1)
-        return "kernel is not 1x1";
-    if (c->g != 1)
-        return "groups";
-    if (c->ph || c->pw || (c->oh - 1) * c->sh >= c->ih || (c->ow - 1) * c->sw >= c->iw)
-        return "padding";
-    return NULL;
-}
 
 static struct plan pointwise_plan(const struct problem *problem, struct formats f,
                                   float *const t[ROLE_COUNT], const struct hints *h, void *scratch,

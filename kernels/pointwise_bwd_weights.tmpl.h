@@ -17,6 +17,7 @@
  * A sum is made in the order of the pixels of its chunk, and chunks follow from the problem alone: units, groups of
  * blocks and teams cut it elsewhere without changing its bits. */
 #include "direct_core.tmpl.h"
+#include "pointwise.h"
 
 #include <string.h>
 
@@ -52,19 +53,6 @@ struct plan {
     struct piece *piece, *next;
     size_t bytes;
 };
-
-static const char *pointwise_fits(const struct problem *p, struct formats f)
-{
-    (void)f;
-    const struct conv *c = &p->conv;
-    if (c->kh != 1 || c->kw != 1)
-        return "kernel is not 1x1";
-    if (c->g != 1)
-        return "groups";
-    if (c->ph || c->pw || (c->oh - 1) * c->sh >= c->ih || (c->ow - 1) * c->sw >= c->iw)
-        return "padding";
-    return NULL;
-}
 
 static struct plan pointwise_plan(const struct problem *problem, struct formats f,
                                   float *const t[ROLE_COUNT], const struct hints *h, void *scratch,
