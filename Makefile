@@ -103,6 +103,10 @@ setup = $(Q)scripts/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
 # The same make, as many jobs as there are cores unless it was told otherwise.
 parallel = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
+# Runs to be compared, if any are named: never one alone.
+name_two = $(error name two runs: make $@ A=FOLDER B=FOLDER)
+runs = $(if $(A)$(B),$(if $(and $(A),$(B)),$(A) $(B) $(MORE),$(name_two)))
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -161,21 +165,21 @@ train: build
 ## plots: draw the newest results again (RESULTS=folder: those), or runs against each other (A= B= MORE= OUT=folder)
 plots:
 	$(call setup,plots$(if $(A)$(B), compare))
-	$(Q)$(PYTHON) -B scripts/plots.py $(if $(A)$(B),$(A) $(B) $(MORE),$(RESULTS)) $(if $(OUT),--out '$(OUT)')
+	$(Q)$(PYTHON) -B scripts/plots.py $(or $(runs),$(RESULTS)) $(if $(OUT),--out '$(OUT)')
 
 .PHONY: report
 ## report: one HTML file about the newest run (RESULTS=folder: that), or about a comparison (A= B= MORE= ACROSS=1 OUT=file)
 report:
 	$(call setup,plots report$(if $(A)$(B), compare))
-	$(if $(A)$(B),,$(Q)$(PYTHON) -B scripts/plots.py $(RESULTS))
-	$(Q)$(PYTHON) -B scripts/report.py $(if $(A)$(B),$(A) $(B) $(MORE),$(RESULTS)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
+	$(if $(runs),,$(Q)$(PYTHON) -B scripts/plots.py $(RESULTS))
+	$(Q)$(PYTHON) -B scripts/report.py $(or $(runs),$(RESULTS)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
 	    $(if $(OUT),--out '$(OUT)')
 
 .PHONY: compare
 ## compare: two runs or more, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
 compare:
 	$(call setup,compare)
-	$(Q)$(PYTHON) -B scripts/compare.py $(A) $(B) $(MORE) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
+	$(Q)$(PYTHON) -B scripts/compare.py $(or $(runs),$(name_two)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
 	    $(if $(ALL),--all) $(if $(OUT),--out '$(OUT)')
 
 .PHONY: check-results

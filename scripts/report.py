@@ -26,7 +26,7 @@ import jinja2
 
 import compare
 import plot_style
-from comparison import check_document, compare_best, load_side, means
+from comparison import compare_best, doubts, load_side, means
 from plots_rows import draw_machines
 from results import ResultsError, load
 from summary import verdict
@@ -196,7 +196,7 @@ def run_page(folder):
     context = run.context
     rows = [row_values(row) for row in run.rows]
     warnings = list(context.get("warnings") or []) + list((context.get("machine") or {}).get("warnings") or [])
-    warnings += check_document(run.folder / "bench.json", context, run.rows)
+    warnings += doubts(run.folder / "bench.json", run.rows)
     commit = context.get("commit", "unknown") + (" with changes that no commit holds" if context.get("dirty") else "")
     return run.folder, {
         "title": f"Batchmark on {run.machine}",

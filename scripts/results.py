@@ -146,19 +146,34 @@ def load_rows(path):
             if entry.get("run_type", "iteration") == "iteration" and not entry.get("error_occurred"):
                 repetitions.setdefault(entry.get("run_name", entry["name"]), []).append(entry)
         rows = [to_row(name, entries) for name, entries in repetitions.items()]
-        return document.get("context", {}), rows
+        return checked_context(document.get("context", {})), rows
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}; run make bench first") from error
     except (ValueError, KeyError, TypeError, AttributeError, lzma.LZMAError) as error:
         what = f"{type(error).__name__}: {str(error)[:100]}"
-        raise ResultsError(f"{path}: not a result of batchmark bench ({what})") from error
+        raise ResultsError(f"{path}: not a result of batchmark bench ({what}); fetch it again or run make bench") from error
 
 
-def check_version(path, context):
-    """Raises where a file is of a schema that is not read here."""
+def checked_context(context):
+    """The context, if what is read of it is of its kind."""
+    kinds = (("the context", context, dict), ("machine", context.get("machine"), dict), ("caches", context.get("caches"), list))
+    kinds += (("warnings", context.get("warnings"), list), ("peers", context.get("peers"), list))
+    for name, value, kind in kinds:
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    for cache in context.get("caches") or []:
+        if not isinstance(cache["level"] + cache["size"], int):
+            raise TypeError("a cache whose level or size is no whole number")
+    return context
+
+
+def check_document(path, context, rows):
+    """Raises where a file is of a schema that is not read here, or has nothing to tell."""
     version = context.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise ResultsError(f"{path}: schema version {version!r}, and this program reads {SCHEMA_VERSION}; update it")
+    if not rows:
+        raise ResultsError(f"{path}: holds no timed row; run make bench again")
 
 
 def to_row(name, entries):
@@ -180,17 +195,29 @@ def to_row(name, entries):
     return row
 
 
+def check_event(event):
+    """Raises where a figure of a training log is none."""
+    figures = ("step", "loss", "train_loss", "test_accuracy", "seconds", "images_per_second")
+    for name in (*figures, *(key for key in event if key.startswith("share_"))):
+        if not isinstance(event.get(name), (int, float, type(None))):
+            raise TypeError(f"{name} is no number")
+
+
 def load_training(folder):
     """The training runs beside a bench.json: a dict each, with preset, steps, epochs and summary."""
     runs = []
     for path in sorted(Path(folder).glob("train*.jsonl")):
         run = None
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        # What is no text becomes signs that are no JSON either.
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
             try:
                 event = json.loads(line)
                 kind = event["event"]
+                check_event(event)
             except (ValueError, KeyError, TypeError) as error:
-                raise ResultsError(f"{path}:{number}: not a line of train --json ({error!r})") from error
+                raise ResultsError(
+                    f"{path}:{number}: not a line of train --json ({error!r}); take the file away or train again"
+                ) from error
             if run is None:
                 run = {"preset": path.stem.replace("train", "").strip("-_") or "network"}
                 run.update(steps=[], epochs=[], summary={})
@@ -212,7 +239,7 @@ def load(folder=None):
     """The run of a folder, or of the newest."""
     folder = Path(folder) if folder else newest()
     context, rows = load_rows(folder / "bench.json")
-    check_version(folder / "bench.json", context)
+    check_document(folder / "bench.json", context, rows)
     return Run(folder, context, rows, load_training(folder))
 
 

@@ -126,6 +126,13 @@ def test_two_runs_are_drawn_against_each_other(folder, tmp_path):
     assert "<svg" in svg_of(tmp_path / "new" / "out" / "machines.png")
 
 
+@pytest.mark.parametrize("words", ["compare", "compare A=x", "report A=x", "report B=x", "plots B=x"])
+def test_make_wants_two_runs_and_not_one(words):
+    done = subprocess.run(["make", *words.split()], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and f"name two runs: make {words.split()[0]} A=FOLDER B=FOLDER" in done.stderr
+
+
 def test_a_side_that_cannot_be_read_is_one_line(folder, tmp_path):
     done = plot(folder, tmp_path / "none")
     assert done.returncode == 2

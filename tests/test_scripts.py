@@ -134,6 +134,10 @@ def test_plots_leave_out_what_was_not_measured(tmp_path):
 
 
 DAMAGED = ["", "{", "[]", '{"benchmarks": [{"name": "no/such"}]}', '{"benchmarks": 3}', '{"benchmarks": [7]}']
+DAMAGED += ['{"benchmarks": []}', '{"context": [1], "benchmarks": []}', '{"context": {"machine": "x"}, "benchmarks": []}']
+CACHES = ("5", '[{"level": 1}]', '[{"level": 1, "size": 1.5}]')
+DAMAGED += [f'{{"context": {{"caches": {caches}}}, "benchmarks": []}}' for caches in CACHES]
+DAMAGED += ['{"context": {"schema_version": 9}, "benchmarks": []}']
 
 
 @pytest.mark.parametrize("script, text", [("plots.py", "{"), *(("summary.py", text) for text in DAMAGED)])
@@ -142,7 +146,7 @@ def test_damaged_results_are_one_line_and_status_2(script, text, tmp_path):
     done = call(script, tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "bench.json" in done.stderr
+    assert "bench.json: " in done.stderr and "; " in done.stderr
 
 
 @pytest.mark.parametrize("script", ["summary.py", "plots.py", "peers.py", "scaling.py"])
@@ -153,12 +157,17 @@ def test_missing_results_say_what_to_do(script, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_damaged_training_log_names_its_line(tmp_path):
+NO_EVENTS = [b'{"event"', b"\xff\xfe{", b"7"]
+NO_EVENTS += [b'{"event": "epoch", "test_accuracy": "good"}', b'{"event": "summary", "share_bn": []}']
+
+
+@pytest.mark.parametrize("line", NO_EVENTS)
+def test_a_damaged_training_log_names_its_line(line, tmp_path):
     shutil.copy(FIXTURE / "bench.json", tmp_path)
-    (tmp_path / "train-lenet.jsonl").write_text('{"event": "step", "step": 1, "loss": 2.3}\n{"event"\n')
+    (tmp_path / "train-lenet.jsonl").write_bytes(b'{"event": "step", "step": 1, "loss": 2.3}\n' + line + b"\n")
     done = call("summary.py", tmp_path)
     assert done.returncode == 2
-    assert "train-lenet.jsonl:2" in done.stderr
+    assert "train-lenet.jsonl:2" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_newest_run_wins(tmp_path):
