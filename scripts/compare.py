@@ -15,13 +15,13 @@ status for CI; anything else by the fastest variant of each side, with what diff
 Exit status: 0 nothing got slower, 1 something did, 2 the runs cannot be read or not be compared so.
 """
 
-import argparse
 import csv
 import io
 import sys
 from collections import Counter
 from pathlib import Path
 
+from command import Parser, ended
 from comparison import compare_best, compare_rows, differences, load_side, means, unshared
 from results import ResultsError
 from summary import duration, number
@@ -209,8 +209,8 @@ def compare(sides, across=False, anyway=False, show_all=False):
 
 def arguments(argv):
     """The command line; the program's own where it is None."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sides", nargs="+", metavar="SIDE")
+    parser = Parser(description=__doc__)
+    parser.add_argument("sides", nargs="*", metavar="SIDE")
     parser.add_argument("--across", action="store_true")
     parser.add_argument("--anyway", action="store_true")
     parser.add_argument("--out", type=Path)
@@ -221,22 +221,23 @@ def arguments(argv):
 def main(argv=None):
     """Prints the comparison, writes it where asked; returns the exit status."""
     wanted = arguments(argv)
-    try:
-        if len(wanted.sides) < 2:
-            raise ResultsError("one run cannot be compared; name two: make compare A=FOLDER B=FOLDER")
-        if len(wanted.sides) > len(LETTERS):
-            raise ResultsError(f"{len(wanted.sides)} runs are more than {len(LETTERS)}; compare fewer at once")
-        sides = [load_side([f for f in side.split(",") if f]) for side in wanted.sides]
-        page, table, slower = compare(sides, wanted.across, wanted.anyway, wanted.all)
-        print(page.text())
-        if wanted.out:
-            wanted.out.mkdir(parents=True, exist_ok=True)
-            (wanted.out / "compare.md").write_text(page.markdown(), encoding="utf-8")
-            (wanted.out / "compare.csv").write_text(table, encoding="utf-8")
-            print(f"written: {wanted.out}/compare.md, {wanted.out}/compare.csv")
-    except (ResultsError, OSError) as error:
-        print(f"compare.py: {error}", file=sys.stderr)
-        return 2
+    return ended("compare.py", lambda: carry_out(wanted))
+
+
+def carry_out(wanted):
+    """Compares what the command line names; 1 where something got slower."""
+    if len(wanted.sides) < 2:
+        raise ResultsError("one run cannot be compared; name two: make compare A=FOLDER B=FOLDER")
+    if len(wanted.sides) > len(LETTERS):
+        raise ResultsError(f"{len(wanted.sides)} runs are more than {len(LETTERS)}; compare fewer at once")
+    sides = [load_side([f for f in side.split(",") if f]) for side in wanted.sides]
+    page, table, slower = compare(sides, wanted.across, wanted.anyway, wanted.all)
+    print(page.text())
+    if wanted.out:
+        wanted.out.mkdir(parents=True, exist_ok=True)
+        (wanted.out / "compare.md").write_text(page.markdown(), encoding="utf-8")
+        (wanted.out / "compare.csv").write_text(table, encoding="utf-8")
+        print(f"written: {wanted.out}/compare.md, {wanted.out}/compare.csv")
     return int(slower)
 
 

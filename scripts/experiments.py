@@ -10,7 +10,6 @@ not run again, also where the program has changed since, which the summary says.
 Results go to results/<machine>/experiments/.
 """
 
-import argparse
 import hashlib
 import json
 import math
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import claims
 from claim_plots import draw
+from command import Mistake, Parser, ended
 from verdicts import CLAIMS, SEEDS, UNKNOWN, Result, Table, Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ PLACES = {
 }
 
 
-class ExperimentError(Exception):
+class ExperimentError(Mistake):
     """One line: what is missing or went wrong, and what to do."""
 
 
@@ -317,7 +317,7 @@ def report(runs, store, arguments):
 
 def parse():
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", default=str(ROOT / "build" / "data"), help="folder, or synthetic")
     parser.add_argument("--size", choices=("quick", "full"), default="quick")
     parser.add_argument("--only", help="studies, separated by commas: " + ", ".join(claims.studies("full")))
@@ -329,36 +329,34 @@ def parse():
     return parser.parse_args()
 
 
-def main():
+def carry_all_out(arguments):
     """Runs, judges, draws."""
-    arguments = parse()
     only = arguments.only.split(",") if arguments.only else None
-    try:
-        unknown = set(only or ()) - set(claims.studies(arguments.size))
-        if unknown:
-            raise ExperimentError(f"--only {','.join(sorted(unknown))}: no such study; --help lists them")
-        runs = claims.plan(arguments.size, only)
-        if arguments.data != "synthetic" and not arguments.report:
-            for name in sorted({run.data for run in runs}):
-                find_data(arguments.data, name)
-        place = arguments.runs or ROOT / "build" / "experiments" / arguments.size
-        store = Store(place, arguments.data)
-        if not arguments.report:
-            carry_out(runs, arguments.batchmark, arguments.data, store, max(1, arguments.jobs))
-        folder, summary = report(runs, store, arguments)
-        for claim in summary["claims"]:
-            print(f"{claim['claim']}. BN {claim['text']}: {claim['sentence']}")
-        if len(summary["commits"]) > 1:
-            kept = commits_text(summary["commits"])
-            print(f"runs are kept over changes of the kernels: {kept}; delete {place} to run all anew")
-        print(folder)
-    except ExperimentError as error:
-        print(f"experiments.py: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nexperiments.py: stopped; the same command goes on where it was", file=sys.stderr)
-        return 130
-    return 0
+    unknown = set(only or ()) - set(claims.studies(arguments.size))
+    if unknown:
+        raise ExperimentError(f"--only {','.join(sorted(unknown))}: no such study; --help lists them")
+    runs = claims.plan(arguments.size, only)
+    if arguments.data != "synthetic" and not arguments.report:
+        for name in sorted({run.data for run in runs}):
+            find_data(arguments.data, name)
+    place = arguments.runs or ROOT / "build" / "experiments" / arguments.size
+    store = Store(place, arguments.data)
+    if not arguments.report:
+        carry_out(runs, arguments.batchmark, arguments.data, store, max(1, arguments.jobs))
+    folder, summary = report(runs, store, arguments)
+    for claim in summary["claims"]:
+        print(f"{claim['claim']}. BN {claim['text']}: {claim['sentence']}")
+    if len(summary["commits"]) > 1:
+        kept = commits_text(summary["commits"])
+        print(f"runs are kept over changes of the kernels: {kept}; delete {place} to run all anew")
+    print(folder)
+
+
+def main():
+    """What the command line asks for."""
+    arguments = parse()
+    stopped = "stopped; the same command goes on where it was"
+    return ended("experiments.py", lambda: carry_all_out(arguments), stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ on where it ended; a file counts once its checksum is right, and appears whole o
 address whose files have the same names: a mirror, or a folder shared on the local network.
 """
 
-import argparse
 import hashlib
 import http.client
 import os
@@ -22,6 +21,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import Mistake, Parser, ended
+
 TORONTO = "https://www.cs.toronto.edu/~kriz/"
 MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 TRIES = 4
@@ -29,7 +30,7 @@ BLOCK = 1 << 16
 TIMEOUT = 30  # seconds without a byte
 
 
-class FetchError(Exception):
+class FetchError(Mistake):
     """One line that says what is wrong and what to do."""
 
 
@@ -237,33 +238,31 @@ def fetch(file, folder, base):
 
 def main(arguments=None):
     """Fetches what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("--to", default="build/data", metavar="FOLDER", help="build/data unless given")
     parser.add_argument("--from", dest="base", metavar="ADDRESS", help="another address for all files")
     parser.add_argument("sets", nargs="*", metavar="SET", help=", ".join(SETS))
     options = parser.parse_args(arguments)
-    folder = Path(options.to)
-    try:
-        for name in options.sets:
-            if name not in SETS:
-                raise FetchError(f"no data set '{name}'; there are {', '.join(SETS)}")
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in options.sets or SETS:
-            new = [fetch(file, folder, options.base) for file in SETS[name]]
-            print(f"{name}: {'fetched' if any(new) else 'is there'}, in {folder}")
-    except FetchError as error:
-        print(f"fetch_data.py: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"fetch_data.py: {error.filename or folder}: {error.strerror}; name another folder by --to", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        print(f"fetch_data.py: {options.base}: {error}; give an address as in https://example.org/data/", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nfetch_data.py: interrupted; call it again to go on", file=sys.stderr)
-        return 2
-    return 0
+    return ended(
+        "fetch_data.py",
+        lambda: carry_out(Path(options.to), options.base, options.sets),
+        "name another folder by --to",
+        "stopped; call it again to go on",
+    )
+
+
+def carry_out(folder, base, names):
+    """Fetches the sets named, all where none is."""
+    for name in names:
+        if name not in SETS:
+            raise FetchError(f"no data set '{name}'; there are {', '.join(SETS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names or SETS:
+        try:
+            new = [fetch(file, folder, base) for file in SETS[name]]
+        except ValueError as error:
+            raise FetchError(f"{base}: {error}; give an address as in https://example.org/data/") from None
+        print(f"{name}: {'fetched' if any(new) else 'is there'}, in {folder}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import ended
 from results import CEILINGS, PEER_RUNG, ResultsError, load
 from summary import duration
 
@@ -247,15 +248,14 @@ def main():
     if any(a.startswith("-") for a in sys.argv[1:]):
         print(__doc__.strip())
         return 0 if sys.argv[1] in ("-h", "--help") else 2
-    try:
+
+    def work():
         for folder in sys.argv[1:] or [None]:
             run = load(folder)
             print("\n".join(report(run)))
             print(f"\n{write(run)}\n")
-    except (ResultsError, OSError) as error:
-        print(f"peers.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return ended("peers.py", work, "copy the run to where peers.md can be written")
 
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ machines     of a comparison: how much faster than A the others are, by the best
 Prints the path of each PNG, and for a picture whose rows are not in the run what makes them.
 """
 
-import argparse
 import statistics
 import sys
 from pathlib import Path
 
 from matplotlib import pyplot
 
+from command import Parser, ended
 from plot_style import (
     BLANK,
     BLUE,
@@ -39,7 +39,7 @@ from plot_style import (
 )
 from plots_rows import draw_error, draw_heatmap, draw_machines, draw_scaling
 from plots_training import draw_split, draw_training
-from results import PEER_RUNG, ResultsError, best, by_problem, ladder, load, ours, telling_problem
+from results import PEER_RUNG, best, by_problem, ladder, load, ours, telling_problem
 
 # An operation of fewer rungs than this shares a panel with its like.
 LEAST_RUNGS = 5
@@ -366,23 +366,21 @@ def draw_comparison(names, folder):
 
 def main():
     """Draws what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="with bench.json; default: the newest run")
     parser.add_argument("--out", type=Path, help="where the pictures go; default: the folder, or build/comparison")
     arguments = parser.parse_args()
+    return ended("plots.py", lambda: carry_out(arguments))
+
+
+def carry_out(arguments):
+    """Draws, and says what; 1 where that is nothing."""
     missing = []
-    try:
-        if len(arguments.folders) > 1:
-            paths = draw_comparison(arguments.folders, arguments.out or Path("build/comparison"))
-        else:
-            run = load(*arguments.folders)
-            paths, missing = draw(run, arguments.out or run.folder)
-    except ResultsError as error:
-        print(f"plots.py: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"plots.py: {error.filename}: {error.strerror}; choose another folder by --out", file=sys.stderr)
-        return 2
+    if len(arguments.folders) > 1:
+        paths = draw_comparison(arguments.folders, arguments.out or Path("build/comparison"))
+    else:
+        run = load(*arguments.folders)
+        paths, missing = draw(run, arguments.out or run.folder)
     for path in paths:
         print(path)
     for line in missing:

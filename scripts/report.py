@@ -10,7 +10,6 @@ filters, the warnings, and how to make it again. The table is DataTables on jQue
 written into the file.
 """
 
-import argparse
 import base64
 import csv
 import io
@@ -26,6 +25,7 @@ import jinja2
 
 import compare
 import plot_style
+from command import Parser, ended
 from comparison import compare_best, doubts, load_side, means
 from plots_rows import draw_machines
 from results import ResultsError, load
@@ -190,7 +190,7 @@ def script_json(value):
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def run_page(folder):
+def run_page(folder=None):
     """What the template needs to tell of one run."""
     run = load(folder)
     context = run.context
@@ -266,7 +266,7 @@ def write(page, path):
 
 def arguments(argv):
     """The command line; the program's own where it is None."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("sides", nargs="*", metavar="FOLDER")
     parser.add_argument("--across", action="store_true")
     parser.add_argument("--anyway", action="store_true")
@@ -277,19 +277,19 @@ def arguments(argv):
 def main(argv=None):
     """Writes the page and prints where it is; returns the exit status."""
     wanted = arguments(argv)
-    try:
-        if len(wanted.sides) > 1:
-            page = comparison_page(wanted.sides, wanted.across, wanted.anyway)
-            path = wanted.out or Path("build/comparison.html")
-        else:
-            folder, page = run_page(wanted.sides[0] if wanted.sides else None)
-            path = wanted.out or folder / "report.html"
-        write(page, path)
-    except (ResultsError, OSError) as error:
-        print(f"report.py: {error}", file=sys.stderr)
-        return 2
+    return ended("report.py", lambda: carry_out(wanted))
+
+
+def carry_out(wanted):
+    """Writes the page the command line names."""
+    if len(wanted.sides) > 1:
+        page = comparison_page(wanted.sides, wanted.across, wanted.anyway)
+        path = wanted.out or Path("build/comparison.html")
+    else:
+        folder, page = run_page(*wanted.sides)
+        path = wanted.out or folder / "report.html"
+    write(page, path)
     print(f"report: {path}")
-    return 0
 
 
 if __name__ == "__main__":

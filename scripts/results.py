@@ -15,6 +15,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from command import Mistake
+
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_PER = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 CEILINGS = ("peak_fma", "copy", "triad")
@@ -27,7 +29,7 @@ UNSTABLE_CV = 0.05
 SCHEMA_VERSION = 1
 
 
-class ResultsError(Exception):
+class ResultsError(Mistake):
     """One line: what cannot be read, where, what to do."""
 
 

@@ -11,6 +11,7 @@ and stand apart. A mark * says that the repetitions varied by more than 5 %; one
 
 import sys
 
+from command import ended
 from peers import context_lines, geometric_mean, text_table
 from results import CEILINGS, ResultsError, load
 from summary import duration
@@ -97,13 +98,12 @@ def main():
     if any(a.startswith("-") for a in sys.argv[1:]):
         print(__doc__.strip())
         return 0 if sys.argv[1] in ("-h", "--help") else 2
-    try:
+
+    def work():
         for folder in sys.argv[1:] or [None]:
             print("\n".join(report(load(folder))))
-    except ResultsError as error:
-        print(f"scaling.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return ended("scaling.py", work)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ the most variants. A row marked * varied by more than 5 % between repetitions: d
 
 import sys
 
-from results import CEILINGS, ResultsError, best, by_problem, ladder, load, ours, telling_problem
+from command import ended
+from results import CEILINGS, best, by_problem, ladder, load, ours, telling_problem
 
 
 def duration(seconds):
@@ -198,12 +199,7 @@ def main():
     if len(sys.argv) > 2 or (len(sys.argv) == 2 and sys.argv[1].startswith("-")):
         print(__doc__.strip())
         return 0 if sys.argv[1] in ("-h", "--help") else 2
-    try:
-        print("\n".join(report(load(sys.argv[1] if len(sys.argv) == 2 else None))))
-    except ResultsError as error:
-        print(f"summary.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return ended("summary.py", lambda: print("\n".join(report(load(*sys.argv[1:])))))
 
 
 if __name__ == "__main__":

@@ -161,6 +161,29 @@ NO_EVENTS = [b'{"event"', b"\xff\xfe{", b"7"]
 NO_EVENTS += [b'{"event": "epoch", "test_accuracy": "good"}', b'{"event": "summary", "share_bn": []}']
 
 
+@pytest.mark.parametrize("script", ["plots.py", "compare.py", "report.py", "fetch_data.py", "experiments.py"])
+def test_an_option_that_is_none_is_one_line(script):
+    done = call(script, "--no-such")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "--no-such" in done.stderr and "--help" in done.stderr
+
+
+@pytest.mark.parametrize("script, place", [("plots.py", "x"), ("compare.py", "x"), ("report.py", "x/page.html")])
+def test_where_nothing_can_be_written_is_one_line(script, place, tmp_path):
+    (tmp_path / "x").write_text("no folder")
+    done = call(script, FIXTURE, FIXTURE, "--out", tmp_path / place)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and f"{tmp_path}/x" in done.stderr and "--out" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake():
+    done = subprocess.run(
+        f"{sys.executable} -B scripts/summary.py {FIXTURE} | true; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @pytest.mark.parametrize("line", NO_EVENTS)
 def test_a_damaged_training_log_names_its_line(line, tmp_path):
     shutil.copy(FIXTURE / "bench.json", tmp_path)
