@@ -56,6 +56,15 @@ def test_training_uses_it_and_learns_the_same(planned):
     assert all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(*curves))
 
 
+def test_statistics_are_not_of_a_plan_that_goes_on(planned):
+    folder, _ = planned
+    assert train(folder, "--threads", 1, "--kernels", "auto", "--checkpoint", "kept").returncode == 0
+    for options in ([], ["--fuse", "off"]):
+        done = call(folder, "train", "--resume", "kept", "--steps", 8, "--stats", 1, *options)
+        assert done.returncode == 2 and "--stats" in done.stderr and done.stderr.count("\n") == 1
+    assert call(folder, "train", "--resume", "kept", "--steps", 8).returncode == 0
+
+
 @pytest.mark.parametrize("field, value, said", [
     ("build", "0" * 16, "another build"), ("machine", "other", "another machine"), ("batch", 11, "another batch"),
     ("schema", 99, "another schema"), ("layers", [], "do not fit"), (None, "{", "not a plan")])

@@ -1,7 +1,8 @@
 /* The layers over vec.h, once for all instruction sets: pooling, activations, optimizers, sums of columns, pixels. A file of
  * instances names its table and includes this (layers.h says what each function does).
  *
- * Limited by bandwidth, optimizers by one root and one division a weight. Threads take whole planes or whole cache lines of
+ * Limited by bandwidth; optimizers by one root and one division a weight in L2, beyond it by the 28 bytes that Adam reads and
+ * writes a weight. Threads take whole planes or whole cache lines of
  * a static partition, and only where each has a few microseconds of work. */
 #include "lanes.h"
 #include "layers.h"
