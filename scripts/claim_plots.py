@@ -31,6 +31,27 @@ def panels(count, title, height=HEIGHT):
     return figure, list(axes.flat)
 
 
+ACCURACY = "test accuracy (%)"
+
+
+def finish(axis, xlabel, ylabel=None, title=None, scale=None, ticks=None):
+    """What each panel has: names of its axes, its title, the lines' names; scale: of x, log or a base."""
+    if scale == "log":
+        axis.set_xscale("log")
+    elif scale:
+        axis.set_xscale("log", base=scale)
+        axis.xaxis.set_major_formatter("{x:g}")
+    if ticks:
+        axis.minorticks_off()
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_xlabel(xlabel)
+    if ylabel:
+        axis.set_ylabel(ylabel)
+    if title:
+        axis.set_title(title, loc="left", fontsize=9)
+    axis.legend(fontsize=8)
+
+
 def look_of(arm):
     """Colour and marker of an arm: blue with BN, orange without where those are the arms."""
     fixed = {
@@ -55,19 +76,15 @@ def curve(axis, points, label, look):
     axis.plot(list(points), [mean(ys) for ys in points.values()], markersize=4, label=label, **look)
 
 
-def by_rate(axis, table, arms=None):
+def by_rate(axis, table, title=None):
     """Final accuracy over the rate."""
-    for arm in arms or table.arms():
+    for arm in table.arms():
         points = {rate: [100 * r.accuracy for r in table.of(arm, None, rate)] for rate in table.rates(arm)}
         curve(axis, points, NAMES.get(arm, arm), look_of(arm))
-    axis.set_xscale("log")
-    axis.minorticks_off()
-    axis.set_xticks(table.rates(), [f"{rate:g}" for rate in table.rates()])
-    axis.set_xlabel("learning rate")
-    axis.set_ylabel("test accuracy (%)")
+    finish(axis, "learning rate", ACCURACY, title, "log", table.rates())
 
 
-def side_by_side(axis, groups, series, label):
+def side_by_side(axis, groups, series, title):
     """groups: names along the axis; series: {arm: [values of the seeds, one list a group]} side by side, means as lines."""
     width = 0.6 / max(len(series), 1)
     for i, (name, values) in enumerate(series.items()):
@@ -77,8 +94,8 @@ def side_by_side(axis, groups, series, label):
         for number, (x, seeds) in enumerate(zip(places, values)):
             axis.plot([x] * len(seeds), seeds, linestyle="", markersize=4, label=None if number else NAMES[name], **look)
     axis.set_xticks(range(len(groups)), groups, fontsize=8)
-    axis.set_ylabel(label)
     axis.grid(axis="x", visible=False)
+    finish(axis, "", ACCURACY, title)
 
 
 def draw_converges(tables):
@@ -98,15 +115,13 @@ def draw_converges(tables):
                     list(points), [mean(v) for v in points.values()], dashes, color=look_of(arm)["color"],
                     label=f"{NAMES[arm]}, {how.split(' rate')[0]} rate {rate:g}",
                 )
-        found = [table.tuned(arm) for arm in ("plain", "bn")]
+        found, title = [table.tuned(arm) for arm in ("plain", "bn")], None
         if all(found):
             target = TARGET * min(mean(r.accuracy for r in f) for f in found)
             steps = [mean(steps_to(r, target)[0] for r in f) for f in found]
             axis.axhline(100 * target, color=plot_style.GREY, linewidth=0.8)
-            axis.set_title(f"{net}: {steps[0]:.0f} steps without, {steps[1]:.0f} with BN to the line", loc="left", fontsize=9)
-        axis.set_xlabel("training step")
-        axis.set_ylabel("test accuracy (%)")
-        axis.legend(fontsize=7)
+            title = f"{net}: {steps[0]:.0f} steps without, {steps[1]:.0f} with BN to the line"
+        finish(axis, "training step", ACCURACY, title)
     return figure
 
 
@@ -114,9 +129,7 @@ def draw_rates(tables):
     """Accuracy over the rate."""
     figure, axes = panels(2, "2. Accuracy over the learning rate (SGD, momentum 0.9): where does training break down?")
     for axis, net in zip(axes, ("lenet", "mlp")):
-        by_rate(axis, tables[f"rates-{net}"])
-        axis.set_title(net, loc="left")
-        axis.legend(fontsize=8)
+        by_rate(axis, tables[f"rates-{net}"], net)
     return figure
 
 
@@ -130,11 +143,7 @@ def draw_initialisation(tables):
         for arm in table.arms():
             points = {v: [100 * r.accuracy for r in table.tuned(arm, v)] for v in table.values()}
             curve(axis, points, NAMES[arm], look_of(arm))
-        axis.set_xscale("log")
-        axis.set_xlabel("initial weights, times PyTorch's")
-        axis.set_ylabel("test accuracy (%)")
-        axis.set_title(net, loc="left")
-        axis.legend(fontsize=8)
+        finish(axis, "initial weights, times PyTorch's", ACCURACY, net, "log")
     return figure
 
 
@@ -152,11 +161,8 @@ def draw_vanishing(tables):
                     points.setdefault(i, []).append(norm)
             curve(axis, points, NAMES[arm], look_of(arm))
         axis.set_yscale("log")
-        axis.set_xlabel("layer, from the input")
         axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.set_title(f"{depth} hidden layers", loc="left", fontsize=9)
-    axes[0].set_ylabel("gradient norm")
-    axes[0].legend(fontsize=8)
+        finish(axis, "layer, from the input", "gradient norm" if axis is axes[0] else None, f"{depth} hidden layers")
     return figure
 
 
@@ -173,11 +179,7 @@ def draw_saturation(tables):
             curve(axis, shares, f"{NAMES[arm]}: saturated", look)
             accuracy = [100 * mean(r.accuracy for r in table.of(arm, name, rate)) for rate in rates]
             axis.plot(rates, accuracy, ":", color=look["color"], label=f"{NAMES[arm]}: test accuracy")
-        axis.set_xscale("log")
-        axis.set_xlabel("learning rate")
-        axis.set_ylabel("%")
-        axis.set_title(name, loc="left")
-        axis.legend(fontsize=8)
+        finish(axis, "learning rate", "%", name, "log")
     return figure
 
 
@@ -188,9 +190,7 @@ def draw_regularises(tables):
         table = tables[f"overfit-{net}"]
         others = ("", " + dropout", " + decay")
         series = {arm: [[100 * r.accuracy for r in table.tuned(arm + o)] for o in others] for arm in ("plain", "bn")}
-        side_by_side(axis, ("alone", "with dropout", "with decay"), series, "test accuracy (%)")
-        axis.set_title(net, loc="left")
-        axis.legend(fontsize=8)
+        side_by_side(axis, ("alone", "with dropout", "with decay"), series, net)
     return figure
 
 
@@ -209,12 +209,8 @@ def draw_batch(tables):
                 for v in table.values()
             }
             curve(axis, points, "with BN, statistics of the batch", {"color": plot_style.GREEN, "marker": "^"})
-        axis.set_xscale("log", base=2)
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.set_xlabel("batch size (images)")
-        axis.set_ylabel("test accuracy (%)")
-        axis.set_title("best rate of each" if arms[1] == "bn" else "as published (stray softmax), rate 1e-3", loc="left")
-        axis.legend(fontsize=8)
+        title = "best rate of each" if arms[1] == "bn" else "as published (stray softmax), rate 1e-3"
+        finish(axis, "batch size (images)", ACCURACY, title, 2)
     return figure
 
 
@@ -229,11 +225,7 @@ def draw_discrepancy(tables):
         points = {v: [100 * x for x in discrepancies(table, "bn", v)] for v in table.values()}
         curve(axes[0], points, net, look)
     axes[0].axhline(0, color="#000000", linewidth=0.8)
-    axes[0].set_xscale("log", base=2)
-    axes[0].xaxis.set_major_formatter("{x:g}")
-    axes[0].set_xlabel("batch size in training and test (images)")
-    axes[0].set_ylabel("difference of test accuracy (points)")
-    axes[0].legend(fontsize=8)
+    finish(axes[0], "batch size in training and test (images)", "difference of test accuracy (points)", scale=2)
     return figure
 
 
@@ -250,10 +242,8 @@ def draw_robust(tables):
                     if e["shift"] == kind:
                         points.setdefault(e["amount"], []).append(100 * e["test_accuracy"])
             curve(axis, dict(sorted(points.items())), arm, look_of(arm))
-        axis.set_xlabel("added to pixels, of their range" if kind == "brightness" else "distance from mid-grey, times")
-        axis.set_ylabel("test accuracy (%)")
-        axis.set_title(kind, loc="left")
-        axis.legend(fontsize=8)
+        amount = "added to pixels, of their range" if kind == "brightness" else "distance from mid-grey, times"
+        finish(axis, amount, ACCURACY, kind)
     return figure
 
 
@@ -261,7 +251,6 @@ def draw_place(tables):
     """Accuracy over the rate by where BN stands."""
     figure, axes = panels(1, "10. LeNet with BN before or after each activation, and with its inputs scaled instead")
     by_rate(axes[0], tables["place"])
-    axes[0].legend(fontsize=8)
     return figure
 
 
@@ -306,11 +295,8 @@ def draw_landscape(tables):
         axes[0].plot(places, [100 * t for t in turns], label=f"{NAMES[arm]}: {100 * turn:.0f} % at the step", **look_of(arm))
         axes[1].plot(places, losses, label=f"{NAMES[arm]}: {loss:.3f} at the step", **look_of(arm))
     for axis, label in zip(axes, ("change of the gradient (% of its norm)", "change of the loss (nats)")):
-        axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_xlabel("distance (norm in weight space)")
-        axis.set_ylabel(label)
-        axis.legend(fontsize=8)
+        finish(axis, "distance (norm in weight space)", label, scale="log")
     return figure
 
 
