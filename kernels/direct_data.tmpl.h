@@ -880,10 +880,13 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
 {
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
     const struct pass *s = &d.pass;
+    const float *input = NULL;
     for (int64_t i = first; i < last; i++) {
         struct place at = place_of(&d, i), after = place_of(&d, min_i64(i + 1, last - 1));
         struct lines next = lines_after(&d, &at, &after);
-        const float *input = read_unit(&d, &at);
+        /* Shares of a unit follow each other and read the same copy. */
+        if (i == first || at.split == 0)
+            input = read_unit(&d, &at);
         int64_t before = 0;
         for (int64_t py = 0; py < s->phases_y; py++) {
             for (int64_t px = 0; px < s->phases_x; px++) {
