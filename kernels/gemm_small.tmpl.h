@@ -5,7 +5,8 @@
  *   outer    a tile of C in registers; a step of k broadcasts one element of A a row against vectors of a row of B. NN and
  *            TN. The last vector of a row is moved left until it ends with the row, so that no step needs a mask: what
  *            two vectors compute has the same bits.
- *   packed   the same for NT where many rows share a panel of B: the thread that uses it transposes it first.
+ *   packed   the same for NT where many rows share a panel of B: the thread that uses it transposes it first, a cut of k at
+ *            a time.
  *   swapped  TN with few columns: outer with A and B exchanged, so that vectors lie along m; C is stored transposed.
  *   dots     a tile of sums over vectors of k, both operands contiguous, added up across lanes at the end (vsum_each).
  *            NT; and NN with so few columns that B is transposed in no time.

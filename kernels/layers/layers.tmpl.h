@@ -1,9 +1,9 @@
 /* The layers over vec.h, once for all instruction sets: pooling, activations, optimizers, sums of columns, pixels. A file of
  * instances names its table and includes this (layers.h says what each function does).
  *
- * Limited by bandwidth; optimizers by one root and one division a weight in L2, beyond it by the 28 bytes that Adam reads and
- * writes a weight. Threads take whole planes or whole cache lines of
- * a static partition, and only where each has a few microseconds of work. */
+ * Limited by bandwidth; optimizers in L2 by one root and one division a weight, beyond it by bytes (Adam moves 28 a weight).
+ * Threads take whole planes or whole cache lines of a static partition, and only where each has a few microseconds of
+ * work. */
 #include "lanes.h"
 #include "layers.h"
 #include "team.h"
@@ -572,8 +572,8 @@ static __attribute__((noinline)) void update_range(enum optimizer_kind kind,
     }
 }
 
-/* The caller's share of each part. Moments of a weight whose gradient stays 0, as at the border of digits, decay to denormal
- * numbers and stay there: each costs x86 a trap into microcode, and counts nothing. */
+/* The caller's share of each part. Moments of a weight whose gradient stays 0, as at the border of digits, decay to
+ * denormal numbers and stay there: each costs x86 a trap into microcode, and counts nothing. */
 static void update_share(enum optimizer_kind kind, struct update_scalars s, int parts,
                          const int64_t *ends, float *weights, const float *gradients, float *m,
                          float *v)
