@@ -1043,6 +1043,8 @@ const float *net_output(const struct net *n, int layer)
 void net_update(struct net *n, const struct optimizer *optimizer)
 {
     double then = now();
+    if (!n->part_count)
+        return;
     n->layers->update(optimizer, n->part_count, n->parts, n->weights, n->gradients, n->m, n->v,
                       n->options.hints.threads);
     n->update_seconds += now() - then;

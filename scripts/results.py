@@ -199,8 +199,10 @@ def to_row(name, entries):
 
 def check_event(event):
     """Raises where a figure of a training log is none."""
-    figures = ("step", "loss", "train_loss", "test_accuracy", "seconds", "images_per_second")
-    for name in (*figures, *(key for key in event if key.startswith("share_"))):
+    figures = ("step", "train_loss", "test_accuracy", "seconds", "images_per_second")
+    # The loss of a summary is its name.
+    loss = () if event["event"] == "summary" else ("loss",)
+    for name in (*figures, *loss, *(key for key in event if key.startswith("share_"))):
         if not isinstance(event.get(name), (int, float, type(None))):
             raise TypeError(f"{name} is no number")
 

@@ -38,7 +38,7 @@ def planted(tmp_path):
     entries.append(entry("direct_avx512_omp", PROBLEMS[0], 1, 60, 5.7))
     (tmp_path / "bench.json").write_text(json.dumps({"context": {"machine": {"cpu": "Planted"}}, "benchmarks": entries}))
     epochs = [{"event": "epoch", "epoch": n, "test_accuracy": 0.2 * n, "seconds": 2.0} for n in (1, 2, 3)]
-    summary = {"event": "summary", "preset": "lenet-bn", "images_per_second": 1e4}
+    summary = {"event": "summary", "preset": "lenet-bn", "loss": "cross-entropy", "images_per_second": 1e4}
     summary.update(share_conv=0.5, share_bn=0.1, share_dense=0.2, share_input=0.1)
     (tmp_path / "train-lenet-bn.jsonl").write_text("\n".join(map(json.dumps, [*epochs, summary])))
     return tmp_path
