@@ -13,11 +13,13 @@
 
 static const char help[] =
     "usage: batchmark plan NETWORK [OPTIONS]\n\n"
-    "Finds the layout of every tensor of a network and the variant of every call that make a\n"
-    "training step shortest: measures the variants of each layer in each layout and the reorders\n"
-    "between layouts, every one verified first on a few images, and takes the shortest path. The\n"
-    "plan goes to results/<machine>/plans/ and is what 'batchmark train NETWORK --kernels auto'\n"
-    "uses, until the machine or this program changes. NETWORK is as for train.\n\n"
+    "Finds the layout of every tensor of a network, the variant of every call and the operations to\n"
+    "fuse that make a training step shortest: measures the variants of each layer in each layout,\n"
+    "apart and fused, and the reorders between layouts, every one verified first on a few images,\n"
+    "and takes the shortest path. Fused can be a conv with the statistics of the bn after it, and a\n"
+    "bn with its relu and a maxpool 2. The plan goes to results/<machine>/plans/ and is what\n"
+    "'batchmark train NETWORK --kernels auto' uses, until the machine or this program changes.\n"
+    "NETWORK is as for train.\n\n"
     "  --image CxHxW      what a text is given (default: CIFAR's 3x32x32; a preset has its own)\n"
     "  --batch B          images a step (default: the preset's, else 10)\n"
     "  --threads T        team size (default: one per usable core)\n"
@@ -93,7 +95,9 @@ static void print_plan(const struct net_text *text, const struct net_plan *plan,
         for (int phase = 0; phase < PHASES; phase++)
             if (plan->layers[i].kernels[phase])
                 printf(" %s=%s", phase_names[phase], plan->layers[i].kernels[phase]->name);
-        putchar('\n');
+        const struct entry *fwd = plan->layers[i].kernels[FWD];
+        printf("%s%s\n", fwd && !strcmp(fwd->op, "conv_stats") ? " with bn's statistics" : "",
+               plan->layers[i].pools ? " with relu and maxpool" : "");
     }
 }
 
@@ -122,12 +126,14 @@ static int make_plan(const struct request *r, const struct net_plan_key *key,
     if (!net_times_pools(times, key, error))
         return wrong_use("plan: %s", error);
 
-    static struct net_plan plan, plain;
+    static struct net_plan plan, other;
+    const struct plan_limits any = {0}, in_nchw = {.only = NCHW}, unfused = {.apart = true};
     double seconds[MAX_LAYERS];
-    double total = net_plan_solve(times->text, LAYOUT_NONE, net_times_cost, times, &plan, seconds);
-    double nchw = net_plan_solve(times->text, NCHW, net_times_cost, times, &plain, NULL);
+    double total = net_plan_solve(times->text, any, net_times_cost, times, &plan, seconds);
+    double nchw = net_plan_solve(times->text, in_nchw, net_times_cost, times, &other, NULL);
+    double apart = net_plan_solve(times->text, unfused, net_times_cost, times, &other, NULL);
     if (isfinite(total) && total > worth_leaving * nchw)
-        total = net_plan_solve(times->text, NCHW, net_times_cost, times, &plan, seconds);
+        total = net_plan_solve(times->text, in_nchw, net_times_cost, times, &plan, seconds);
     if (!isfinite(total)) {
         printf("no plan: some layer has no variant that passed and was timed; raise --limit\n");
         return EXIT_CHECK_FAILED;
@@ -140,6 +146,8 @@ static int make_plan(const struct request *r, const struct net_plan_key *key,
            1e6 * total, (long long)key->batch);
     if (isfinite(nchw))
         printf("; %.0f with every tensor in nchw", 1e6 * nchw);
+    if (isfinite(apart))
+        printf("; %.0f with nothing fused but bn and relu", 1e6 * apart);
     printf("\nplan: %s\n", path);
     return EXIT_GOOD;
 }

@@ -55,6 +55,9 @@ void report_kernels(const struct run *run)
             printf("  %-3d %s/%s/%s/%s\n", c->layer, c->entry->op, c->entry->name,
                    problem_print(&c->problem, problem), formats_print(c->args.formats, formats));
     }
+    for (int i = 0; i < run->layers.count; i++)
+        if (net_pools(run->net, i))
+            printf("  %-3d bn, relu and maxpool as one\n", i);
 }
 
 json_t *number_json(double x)

@@ -147,21 +147,40 @@ static bool reordered(const struct net *n, int i)
     return n->state[i].layout != (i ? n->state[i - 1].layout : NCHW);
 }
 
-/* Are the bn at i and the relu and maxpool after it one operation in training? Left open, only where rows are wide enough
- * for vectors and no choice says what the bn runs on. */
+bool net_can_gather(const struct net_text *text, int conv)
+{
+    const struct layer *l = &text->layers[conv];
+    return l->kind == LAYER_CONV && conv + 1 < text->count && l[1].kind == LAYER_BN && !l[1].frozen;
+}
+
+bool net_can_rectify(const struct net_text *text, int bn)
+{
+    const struct layer *l = &text->layers[bn];
+    return l->kind == LAYER_BN && !l->frozen && bn + 1 < text->count && l[1].kind == LAYER_RELU;
+}
+
+bool net_can_pool(const struct net_text *text, int bn)
+{
+    if (!net_can_rectify(text, bn) || bn + 2 >= text->count)
+        return false;
+    const struct layer *pool = &text->layers[bn + 2];
+    return pool->kind == LAYER_MAXPOOL && pool->kh == 2 && pool->kw == 2 && pool->stride == 2;
+}
+
+/* Are the bn at i and the relu and maxpool after it one operation in training? Left open, as planned; without a plan only
+ * where rows are wide enough for vectors and no choice says what the bn runs on. */
 static bool pools(const struct net *n, int i)
 {
     enum { WIDE = 8 };
     const struct layer *l = &n->text.layers[i];
     const struct layer_state *s = &n->state[i];
-    if (n->options.fuse == FUSE_OFF || i < 0 || i + 2 >= n->text.count || l->kind != LAYER_BN ||
-        l->frozen || l[1].kind != LAYER_RELU || l[2].kind != LAYER_MAXPOOL || l[2].kh != 2 ||
-        l[2].kw != 2 || l[2].stride != 2)
+    if (n->options.fuse == FUSE_OFF || i < 0 || !net_can_pool(&n->text, i) || s->layout != NCHW ||
+        s[1].layout != NCHW || s[2].layout != NCHW)
         return false;
-    if (s->layout != NCHW || s[1].layout != NCHW || s[2].layout != NCHW)
-        return false;
-    return n->options.fuse != FUSE_AUTO ||
-           (l[2].dst.w >= WIDE && !kernel_choice_names_bn(n->options.kernels));
+    if (n->options.fuse != FUSE_AUTO)
+        return true;
+    return n->has_plan ? n->plan.layers[i].pools
+                       : l[2].dst.w >= WIDE && !kernel_choice_names_bn(n->options.kernels);
 }
 
 /* Is layer i done by the bn before it? */
@@ -446,10 +465,21 @@ static struct net_op dense_op(const struct layer *l, enum phase phase, int64_t m
     }
 }
 
-struct net_op net_op(const struct net_text *text, int layer, enum phase phase, int64_t mb,
-                     bool training, bool fused, enum layout before, enum layout layout)
+static const char *bn_fwd_op(const struct layer *l, bool training, struct joined joined)
 {
-    static const char *const conv[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
+    if (!layer_by_batch(l, training))
+        return "bn_fwd_infer";
+    /* What is gathered has only to be applied. */
+    if (joined.gathered)
+        return joined.relu ? "bn_relu_fwd_infer" : "bn_fwd_infer";
+    return joined.relu ? "bn_relu_fwd_train" : "bn_fwd_train";
+}
+
+struct net_op net_op(const struct net_text *text, int layer, enum phase phase, int64_t mb,
+                     bool training, struct joined joined, enum layout before, enum layout layout)
+{
+    const char *const conv[] = {joined.gathers ? "conv_stats" : "conv_fwd", "conv_bwd_data",
+                                "conv_bwd_weights"};
     const struct layer *l = &text->layers[layer];
     int first = first_trained(text);
     struct net_op none = {0};
@@ -470,12 +500,11 @@ struct net_op net_op(const struct net_text *text, int layer, enum phase phase, i
     case LAYER_DENSE: return phase == BWD_DATA && layer == first ? none : dense_op(l, phase, mb);
     case LAYER_BN:
         /* The way back through a frozen one is no operation of the registry. */
-        if (phase == BWD_WEIGHTS || (backward && l->frozen))
+        if (phase == BWD_WEIGHTS || (backward && l->frozen) || joined.pools)
             return none;
-        return (struct net_op){backward                       ? fused ? "bn_relu_bwd" : "bn_bwd"
-                               : !layer_by_batch(l, training) ? "bn_fwd_infer"
-                               : fused                        ? "bn_relu_fwd_train"
-                                                              : "bn_fwd_train",
+        return (struct net_op){!backward     ? bn_fwd_op(l, training, joined)
+                               : joined.relu ? "bn_relu_bwd"
+                                             : "bn_bwd",
                                bn_problem(l, mb), alike(layout)};
     default: return none;
     }
@@ -501,21 +530,11 @@ static const struct entry *planned(const struct net *n, int layer, enum phase ph
                                    const struct net_op *is)
 {
     const struct entry *e = n->has_plan ? n->plan.layers[layer].kernels[phase] : NULL;
-    bool usable = e && !strcmp(e->op, is->op) && !registry_why_not(e, n->options.isa) &&
+    if (e && strcmp(e->op, is->op))
+        e = registry_find(is->op, e->name);
+    bool usable = e && !registry_why_not(e, n->options.isa) &&
                   !registry_why_not_problem(e, &is->problem, is->formats);
     return usable ? e : NULL;
-}
-
-/* Where a conv gathers the statistics of the bn after it, the bn has only to apply them. */
-static const char *op_of(const struct pass *p, int layer, enum phase phase, const char *op)
-{
-    if (!op || phase != FWD)
-        return op;
-    if (p->gathers[layer])
-        return "conv_stats";
-    if (layer && p->gathers[layer - 1])
-        return p->fused[layer] ? "bn_relu_fwd_infer" : "bn_fwd_infer";
-    return op;
 }
 
 /* Chooses the variant of one call, if the layer has it. */
@@ -524,10 +543,13 @@ static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase
 {
     const struct net_options *o = &n->options;
     struct call *c = &pass->calls[layer][phase];
-    struct net_op is = net_op(&n->text, layer, phase, pass->mb, pass->training, pass->fused[layer],
+    const struct joined joined = {.gathers = pass->gathers[layer],
+                                  .gathered = layer && pass->gathers[layer - 1],
+                                  .relu = pass->fused[layer],
+                                  .pools = pass->training && pools(n, layer)};
+    struct net_op is = net_op(&n->text, layer, phase, pass->mb, pass->training, joined,
                               layer ? n->state[layer - 1].layout : NCHW, n->state[layer].layout);
-    is.op = op_of(pass, layer, phase, is.op);
-    if (!is.op || (pass->training && pools(n, layer) && (phase == FWD || phase == BWD_DATA)))
+    if (!is.op)
         return true;
     const struct op *op = op_find(is.op);
     const char *refusal = op->refuse ? op->refuse(&is.problem) : NULL;
@@ -609,8 +631,8 @@ static void bind_reorders(struct net *n, int i, struct call *c)
 /* Can bn and the relu after it be one operation? False with `error` untouched where they simply are not. */
 static bool fusible(const struct net *n, const struct pass *p, int i)
 {
-    if (!p->training || n->options.fuse == FUSE_OFF || n->text.layers[i].frozen ||
-        i + 1 == n->text.count || n->text.layers[i + 1].kind != LAYER_RELU || reordered(n, i + 1))
+    if (!p->training || n->options.fuse == FUSE_OFF || !net_can_rectify(&n->text, i) ||
+        reordered(n, i + 1))
         return false;
     struct problem problem = bn_problem(&n->text.layers[i], p->mb);
     struct formats f = alike(n->state[i].layout);
@@ -618,14 +640,13 @@ static bool fusible(const struct net *n, const struct pass *p, int i)
            (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
 }
 
-/* Does the conv at i gather the statistics of the bn after it? Where that is not asked for, only if the variant that
- * gathers is the one that would convolve anyway: then it costs nothing. */
+/* Does the conv at i gather the statistics of the bn after it? Left open, as planned; without a plan only if the variant
+ * that gathers is the one that would convolve anyway: then it costs nothing. */
 static bool gathers(const struct net *n, const struct pass *p, int i)
 {
     const struct layer *l = &n->text.layers[i];
     const struct net_options *o = &n->options;
-    if (!p->training || o->fuse == FUSE_OFF || o->fuse == FUSE_ON || l->kind != LAYER_CONV ||
-        i + 1 == n->text.count || l[1].kind != LAYER_BN || l[1].frozen)
+    if (!p->training || o->fuse == FUSE_OFF || o->fuse == FUSE_ON || !net_can_gather(&n->text, i))
         return false;
     if (o->fuse == FUSE_STATS)
         return true;
@@ -646,7 +667,7 @@ static bool lower(struct net *n, struct pass *p, int i, char error[ERROR_TEXT])
     struct call *c = p->calls[i];
     enum layer_kind kind = n->text.layers[i].kind;
     p->gathers[i] = gathers(n, p, i);
-    p->fused[i] = kind == LAYER_BN && fusible(n, p, i);
+    p->fused[i] = fusible(n, p, i);
     for (int phase = 0; phase < PHASES; phase++)
         if (!choose(n, p, i, (enum phase)phase, error))
             return false;
@@ -1111,6 +1132,11 @@ const struct call *net_call(const struct net *n, int i)
     for (int place = 0;; place++)
         if (call_place(n, place)->entry && i-- == 0)
             return call_place(n, place);
+}
+
+bool net_pools(const struct net *n, int layer)
+{
+    return pools(n, layer);
 }
 
 int64_t net_parameters(const struct net *n)

@@ -14,19 +14,24 @@
 enum phase { FWD, BWD_DATA, BWD_WEIGHTS, REORDER_FWD, REORDER_BWD, PHASES };
 extern const char *const phase_names[PHASES];
 
-/* Decisions taken elsewhere (plan.h): the layout a layer works in, and the variants it uses in a training pass. A
- * variant NULL, or one that cannot do the problem of a shorter batch: the order of kernel_choice.h in that layout. */
+/* Decisions taken elsewhere (net_plan.h): the layout a layer works in, the variants it uses in a training pass, and whether
+ * a bn is one with the relu and the maxpool after it. A conv whose variant forward is one of conv_stats gathers the
+ * statistics of the bn after it. A variant NULL, or one that cannot do the problem of a shorter batch: the order of
+ * kernel_choice.h in that layout. */
 struct net_plan {
     int count;
     struct {
         enum layout layout;
+        bool pools;
         const struct entry *kernels[PHASES];
     } layers[MAX_LAYERS];
 };
 
 /* bn; relu as one operation: where variants exist, never, always; always, and the statistics of a bn are gathered by the
  * conv before it as it writes its results. A maxpool of 2x2 after them in nchw joins them, unless never. Where it is left
- * open, statistics are gathered by convs whose variant does that too, and choices that name operations of bn are kept. */
+ * open, a plan decides; without one statistics are gathered by convs whose variant does that too, and choices that name
+ * operations of bn are kept. Where it is not, a plan's variant gives way to that of the same name in the operation asked
+ * for, if there is one. */
 enum fuse { FUSE_AUTO, FUSE_OFF, FUSE_ON, FUSE_STATS };
 
 /* Weights at first. PYTORCH: its default for conv and dense, weights and biases uniform in +-1 / sqrt(fan in). GLOROT:
@@ -129,10 +134,21 @@ struct net_op {
     struct formats formats;
 };
 
+/* What a layer has in common with its neighbours in a training pass: a conv gathers the statistics of the bn after it; a
+ * bn's are gathered; it does the relu after it; it does the maxpool after that too, and is no operation of the registry. */
+struct joined {
+    bool gathers, gathered, relu, pools;
+};
+/* Can the conv gather the statistics of a bn; does a relu follow a bn that could do it; and a maxpool that can be one
+ * with them, all in nchw? */
+bool net_can_gather(const struct net_text *text, int conv);
+bool net_can_rectify(const struct net_text *text, int bn);
+bool net_can_pool(const struct net_text *text, int bn);
+
 /* The call of a layer that works in `layout` on what comes in `before`, at a batch size; reorders only where the two
- * differ. fused: bn and the relu after it are one operation. The first layers pass no gradient down. */
+ * differ. The first layers pass no gradient down. */
 struct net_op net_op(const struct net_text *text, int layer, enum phase phase, int64_t mb,
-                     bool training, bool fused, enum layout before, enum layout layout);
+                     bool training, struct joined joined, enum layout before, enum layout layout);
 /* Can the layer work in that layout? Plain vectors, and what works on them, are nchw. */
 bool net_layer_takes(const struct layer *l, enum layout layout);
 /* The pooling a layer does. */
@@ -142,6 +158,8 @@ struct avgpool net_avgpool(const struct layer *l, int64_t mb, enum layout layout
 /* The calls of all passes, for reports and verification. */
 int net_call_count(const struct net *n);
 const struct call *net_call(const struct net *n, int i);
+/* Is the layer a bn that does the relu and the maxpool after it in training, without a call? */
+bool net_pools(const struct net *n, int layer);
 
 int64_t net_parameters(const struct net *n);
 /* Bytes the network allocated: all it ever will. Of a layer: its weights with gradients and the optimizer's memory, and

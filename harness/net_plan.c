@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCHEMA = 1 };
+/* 2: fused operations are chosen by measured times too. */
+enum { SCHEMA = 2 };
 
 /* Layouts an activation can have, in the order in which ties are decided. */
 static const enum layout layouts[] = {NCHW, NHWC, NCHW16C};
@@ -32,43 +33,66 @@ enum { FIRST_RUNG = 30 };
 
 /* The path */
 
-/* A layer in a layout: all its calls of a step. */
-static double layer_cost(const struct net_text *text, int i, enum layout before, enum layout layout,
-                         plan_cost_fn *cost, void *user, const struct entry *kernels[PHASES])
+/* Is there such a node after that one? */
+static bool possible(const struct net_text *text, int i, struct plan_node before,
+                     struct plan_node here)
+{
+    const struct layer *l = &text->layers[i];
+    const bool inside = before.join == POOLS; /* of a bn that does this layer */
+    if (!net_layer_takes(l, here.layout) || (inside && here.layout != NCHW))
+        return false;
+    if (i && net_can_rectify(text, i - 1) && here.layout != before.layout)
+        return false;
+    switch (here.join) {
+    case GATHERS: return net_can_gather(text, i);
+    case POOLS:
+        return inside ? l->kind == LAYER_RELU : here.layout == NCHW && net_can_pool(text, i);
+    default: return !inside || l->kind != LAYER_RELU;
+    }
+}
+
+/* A layer at a node: all its calls of a step. */
+static double layer_cost(int i, struct plan_node before, struct plan_node here, plan_cost_fn *cost,
+                         void *user, const struct entry *kernels[PHASES])
 {
     double sum = 0;
-    if (!net_layer_takes(&text->layers[i], layout))
-        return INFINITY;
     for (int phase = 0; phase < PHASES; phase++) {
-        struct plan_cost c = cost(user, i, (enum phase)phase, before, layout);
+        struct plan_cost c = cost(user, i, (enum phase)phase, before, here);
         kernels[phase] = c.entry;
         sum += c.seconds;
     }
     return sum;
 }
 
-double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_fn *cost, void *user,
-                      struct net_plan *plan, double *seconds)
+enum { NODES = LAYOUTS * JOINS };
+
+static struct plan_node node(int k)
 {
-    /* best[k]: the fastest way to leave layer i in layouts[k]; from[i][k]: the layout before on that way. */
-    double best[LAYOUTS];
-    int from[MAX_LAYERS][LAYOUTS], before_first = 0;
+    return (struct plan_node){layouts[k / JOINS], (enum join)(k % JOINS)};
+}
+
+double net_plan_solve(const struct net_text *text, struct plan_limits limits, plan_cost_fn *cost,
+                      void *user, struct net_plan *plan, double *seconds)
+{
+    /* best[k]: the fastest way to leave layer i at node k; from[i][k]: the node before on that way. */
+    double best[NODES];
+    int from[MAX_LAYERS][NODES], before_first = 0;
     const struct entry *kernels[PHASES];
-    for (int k = 0; k < LAYOUTS; k++)
+    for (int k = 0; k < NODES; k++)
         best[k] = k == before_first ? 0 : INFINITY; /* images come in nchw */
     for (int i = 0; i < text->count; i++) {
-        double next[LAYOUTS];
-        bool can = only != LAYOUT_NONE && net_layer_takes(&text->layers[i], only);
-        for (int k = 0; k < LAYOUTS; k++) {
+        double next[NODES];
+        bool can = limits.only != LAYOUT_NONE && net_layer_takes(&text->layers[i], limits.only);
+        for (int k = 0; k < NODES; k++) {
+            const struct plan_node here = node(k);
             next[k] = INFINITY;
             from[i][k] = before_first;
-            if (can && layouts[k] != only)
+            if ((can && here.layout != limits.only) || (limits.apart && here.join != APART))
                 continue;
-            for (int b = 0; b < LAYOUTS; b++) {
-                if (isinf(best[b]))
+            for (int b = 0; b < NODES; b++) {
+                if (isinf(best[b]) || !possible(text, i, node(b), here))
                     continue;
-                double way =
-                    best[b] + layer_cost(text, i, layouts[b], layouts[k], cost, user, kernels);
+                double way = best[b] + layer_cost(i, node(b), here, cost, user, kernels);
                 if (way < next[k]) {
                     next[k] = way;
                     from[i][k] = b;
@@ -78,15 +102,15 @@ double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_f
         memcpy(best, next, sizeof best);
     }
     int at = 0;
-    for (int k = 1; k < LAYOUTS; k++)
+    for (int k = 1; k < NODES; k++)
         at = best[k] < best[at] ? k : at;
     double total = best[at];
     plan->count = text->count;
     for (int i = text->count - 1; i >= 0; i--) {
         int b = from[i][at];
-        plan->layers[i].layout = layouts[at];
-        double share =
-            layer_cost(text, i, layouts[b], layouts[at], cost, user, plan->layers[i].kernels);
+        plan->layers[i].layout = node(at).layout;
+        plan->layers[i].pools = text->layers[i].kind == LAYER_BN && node(at).join == POOLS;
+        double share = layer_cost(i, node(b), node(at), cost, user, plan->layers[i].kernels);
         if (seconds)
             seconds[i] = share;
         at = b;
@@ -95,13 +119,6 @@ double net_plan_solve(const struct net_text *text, enum layout only, plan_cost_f
 }
 
 /* Measuring */
-
-/* Is a bn followed by a relu, which it can take into its own passes? */
-static bool fuses(const struct net_text *text, int layer)
-{
-    return text->layers[layer].kind == LAYER_BN && !text->layers[layer].frozen &&
-           layer + 1 < text->count && text->layers[layer + 1].kind == LAYER_RELU;
-}
 
 static bool same_formats(struct formats a, struct formats b)
 {
@@ -119,26 +136,39 @@ static bool pools(const struct layer *l)
     return l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL;
 }
 
-struct plan_cost net_times_cost(void *user, int layer, enum phase phase, enum layout before,
-                                enum layout layout)
+/* What is no operation of the registry. */
+static double layer_seconds(const struct net_times *t, int layer, enum phase phase,
+                            struct plan_node before, struct plan_node here)
+{
+    const bool there = phase == FWD, back = phase == BWD_DATA;
+    if (here.join == POOLS && t->text->layers[layer].kind == LAYER_BN)
+        return there && before.join == GATHERS ? t->bn_pools[layer].gathered
+               : there                         ? t->bn_pools[layer].fwd
+               : back                          ? t->bn_pools[layer].bwd
+                                               : 0;
+    if (!pools(&t->text->layers[layer]) || before.join == POOLS)
+        return 0;
+    return there ? t->pools[layer][here.layout].fwd : back ? t->pools[layer][here.layout].bwd : 0;
+}
+
+struct plan_cost net_times_cost(void *user, int layer, enum phase phase, struct plan_node before,
+                                struct plan_node here)
 {
     const struct net_times *t = user;
+    const struct joined joined = {.gathers = here.join == GATHERS,
+                                  .gathered = before.join == GATHERS,
+                                  .relu = net_can_rectify(t->text, layer),
+                                  .pools = here.join == POOLS};
     struct net_op is =
-        net_op(t->text, layer, phase, t->batch, true, fuses(t->text, layer), before, layout);
-    if (!is.op) {
-        bool pool = pools(&t->text->layers[layer]);
-        double seconds = !pool               ? 0
-                         : phase == FWD      ? t->pools[layer][layout].fwd
-                         : phase == BWD_DATA ? t->pools[layer][layout].bwd
-                                             : 0;
-        return (struct plan_cost){seconds, NULL};
-    }
+        net_op(t->text, layer, phase, t->batch, true, joined, before.layout, here.layout);
+    if (!is.op)
+        return (struct plan_cost){layer_seconds(t, layer, phase, before, here), NULL};
     struct plan_cost best = {INFINITY, NULL};
     for (int i = 0; i < t->rows.count; i++) {
         const struct bench_row *r = &t->rows.items[i];
         if ((r->state != ROW_TIMED && r->state != ROW_GIVEN_UP) || !row_does(r, &is))
             continue;
-        double seconds = r->state == ROW_TIMED ? r->median : t->trial[i];
+        double seconds = r->state == ROW_TIMED ? r->best : t->trial[i];
         if (seconds < best.seconds)
             best = (struct plan_cost){seconds, r->entry};
     }
@@ -199,23 +229,36 @@ static bool add_candidates(struct bench_rows *rows, const struct net_op *is,
     return true;
 }
 
-/* Every call the network could make, in the order of layers, phases and layouts. */
+/* The calls a layer could make in a phase, in any layout, with statistics gathered by a conv or not. */
+static bool layer_candidates(const struct net_text *text, int i, enum phase phase,
+                             const struct net_plan_key *key, struct bench_rows *rows)
+{
+    const bool conv = net_can_gather(text, i), bn = i && net_can_gather(text, i - 1);
+    /* Only reorders depend on what was before. */
+    const int befores = phase == REORDER_FWD || phase == REORDER_BWD ? LAYOUTS : 1;
+    for (int k = 0; k < LAYOUTS; k++)
+        for (int b = 0; b < befores; b++)
+            for (int stats = 0; stats <= (phase == FWD && (conv || bn)); stats++) {
+                const struct joined joined = {.gathers = stats && conv,
+                                              .gathered = stats && bn,
+                                              .relu = net_can_rectify(text, i)};
+                struct net_op is =
+                    net_op(text, i, phase, key->batch, true, joined, layouts[b], layouts[k]);
+                if (is.op && net_layer_takes(&text->layers[i], layouts[k]) &&
+                    !add_candidates(rows, &is, key))
+                    return false;
+            }
+    return true;
+}
+
+/* Every call the network could make, in the order of layers and phases. */
 static bool all_candidates(const struct net_text *text, const struct net_plan_key *key,
                            struct bench_rows *rows)
 {
     for (int i = 0; i < text->count; i++)
         for (int phase = 0; phase < PHASES; phase++)
-            for (int k = 0; k < LAYOUTS; k++)
-                for (int b = 0; b < LAYOUTS; b++) {
-                    /* Only reorders depend on what was before. */
-                    bool reorder = phase == REORDER_FWD || phase == REORDER_BWD;
-                    if ((!reorder && b) || !net_layer_takes(&text->layers[i], layouts[k]))
-                        continue;
-                    struct net_op is = net_op(text, i, (enum phase)phase, key->batch, true,
-                                              fuses(text, i), layouts[b], layouts[k]);
-                    if (is.op && !add_candidates(rows, &is, key))
-                        return false;
-                }
+            if (!layer_candidates(text, i, (enum phase)phase, key, rows))
+                return false;
     return true;
 }
 
@@ -273,47 +316,115 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
     return good;
 }
 
+enum { RUNS = 9 };
+
+/* The buffers a layer is timed on. */
+struct pool_buffers {
+    float *src, *dst, *diff_src, *channels;
+    uint8_t *chosen;
+};
+
+static bool make_buffers(struct pool_buffers *b, const struct maxpool *pool, int64_t channels)
+{
+    size_t before = (size_t)(pool->planes * pool->lanes * pool->ih * pool->iw),
+           after = (size_t)(pool->planes * pool->lanes * pool->oh * pool->ow);
+    *b = (struct pool_buffers){calloc(before, sizeof(float)), calloc(after, sizeof(float)),
+                               calloc(before, sizeof(float)),
+                               calloc(6 * (size_t)channels, sizeof(float)), calloc(after, 1)};
+    if (!b->src || !b->dst || !b->diff_src || !b->channels || !b->chosen)
+        return false;
+    for (size_t j = 0; j < before; j++)
+        b->src[j] = (float)(j * 2654435761u % 1024);
+    return true;
+}
+
+static void free_buffers(struct pool_buffers *b)
+{
+    free(b->src);
+    free(b->dst);
+    free(b->diff_src);
+    free(b->channels);
+    free(b->chosen);
+}
+
+static void time_pool(struct net_times *t, int i, enum layout layout, struct pool_buffers *b,
+                      const struct net_plan_key *key)
+{
+    const struct layer *l = &t->text->layers[i];
+    const struct layers *layers = layers_for(key->isa);
+    struct maxpool pool = net_pool(l, t->batch, layout);
+    struct avgpool mean = net_avgpool(l, t->batch, layout);
+    double fwd[RUNS], bwd[RUNS];
+    for (int r = 0; r < RUNS; r++) {
+        double start = now(), middle;
+        if (l->kind == LAYER_MAXPOOL) {
+            layers->maxpool_fwd(&pool, b->src, b->dst, b->chosen, key->threads);
+            middle = now();
+            layers->maxpool_bwd(&pool, b->dst, b->chosen, b->diff_src, key->threads);
+        } else {
+            layers->avgpool_fwd(&mean, b->src, b->dst, key->threads);
+            middle = now();
+            layers->avgpool_bwd(&mean, b->dst, b->diff_src, key->threads);
+        }
+        fwd[r] = middle - start;
+        bwd[r] = now() - middle;
+    }
+    t->pools[i][layout].fwd = stat_min(fwd, RUNS);
+    t->pools[i][layout].bwd = stat_min(bwd, RUNS);
+}
+
+/* The bn at i with the relu and the maxpool after it. */
+static void time_bn_pool(struct net_times *t, int i, struct pool_buffers *b,
+                         const struct net_plan_key *key)
+{
+    const struct layer *l = &t->text->layers[i];
+    const struct layers *layers = layers_for(key->isa);
+    const int64_t channels = l->src.c;
+    struct bn_pool pool = {
+        .pool = net_pool(l + 2, t->batch, NCHW), .channels = channels, .eps = l->eps};
+    pool.pool.relu = true;
+    for (int64_t c = 0; c < channels; c++)
+        b->channels[c] = 1;
+    const struct bn_pool_tensors tensors = {.src = b->src,
+                                            .gamma = b->channels,
+                                            .beta = b->channels + channels,
+                                            .mean = b->channels + 2 * channels,
+                                            .variance = b->channels + 3 * channels,
+                                            .dst = b->dst,
+                                            .chosen = b->chosen,
+                                            .diff_dst = b->dst,
+                                            .diff_src = b->diff_src,
+                                            .diff_gamma = b->channels + 4 * channels,
+                                            .diff_beta = b->channels + 5 * channels};
+    double seconds[3][RUNS];
+    for (int r = 0; r < RUNS; r++)
+        for (int way = 0; way < 3; way++) {
+            const double start = now();
+            pool.gathered = way == 1;
+            (way == 2 ? layers->bn_pool_bwd : layers->bn_pool_fwd)(&pool, &tensors, key->threads);
+            seconds[way][r] = now() - start;
+        }
+    t->bn_pools[i].fwd = stat_min(seconds[0], RUNS);
+    t->bn_pools[i].gathered = stat_min(seconds[1], RUNS);
+    t->bn_pools[i].bwd = stat_min(seconds[2], RUNS);
+}
+
 bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT])
 {
-    const struct layers *layers = layers_for(key->isa);
-    enum { RUNS = 9 };
     for (int i = 0; i < t->text->count; i++) {
         const struct layer *l = &t->text->layers[i];
         for (int k = 0; pools(l) && k < LAYOUTS; k++) {
             struct maxpool pool = net_pool(l, t->batch, layouts[k]);
-            size_t before = (size_t)(pool.planes * pool.lanes * pool.ih * pool.iw),
-                   after = (size_t)(pool.planes * pool.lanes * pool.oh * pool.ow);
-            float *src = calloc(before, sizeof *src), *dst = calloc(after, sizeof *dst);
-            uint8_t *chosen = calloc(after, 1);
-            double fwd[RUNS], bwd[RUNS];
-            bool good = src && dst && chosen;
-            for (size_t j = 0; good && j < before; j++)
-                src[j] = (float)(j * 2654435761u % 1024);
-            for (int r = 0; good && r < RUNS; r++) {
-                double start = now(), middle;
-                if (l->kind == LAYER_MAXPOOL) {
-                    layers->maxpool_fwd(&pool, src, dst, chosen, key->threads);
-                    middle = now();
-                    layers->maxpool_bwd(&pool, dst, chosen, src, key->threads);
-                } else {
-                    struct avgpool mean = net_avgpool(l, t->batch, layouts[k]);
-                    layers->avgpool_fwd(&mean, src, dst, key->threads);
-                    middle = now();
-                    layers->avgpool_bwd(&mean, dst, src, key->threads);
-                }
-                fwd[r] = middle - start;
-                bwd[r] = now() - middle;
-            }
-            free(src);
-            free(dst);
-            free(chosen);
-            if (!good) {
-                snprintf(error, ERROR_TEXT, "out of memory to time %s of layer %d",
-                         layer_names[l->kind], i);
-                return false;
-            }
-            t->pools[i][layouts[k]].fwd = stat_median(fwd, RUNS);
-            t->pools[i][layouts[k]].bwd = stat_median(bwd, RUNS);
+            struct pool_buffers b;
+            bool good = make_buffers(&b, &pool, l->src.c);
+            if (good)
+                time_pool(t, i, layouts[k], &b, key);
+            if (good && layouts[k] == NCHW && i >= 2 && net_can_pool(t->text, i - 2))
+                time_bn_pool(t, i - 2, &b, key);
+            free_buffers(&b);
+            if (!good)
+                return explain(error, "out of memory to time %s of layer %d", layer_names[l->kind],
+                               i);
         }
     }
     return true;
@@ -378,9 +489,11 @@ json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan
                                     json_pack("{s:s, s:s}", "op",
                                               plan->layers[i].kernels[phase]->op, "variant",
                                               plan->layers[i].kernels[phase]->name));
-        json_array_append_new(
-            layers, json_pack("{s:s, s:s, s:o}", "layer", layer_print(&text->layers[i], line),
-                              "layout", layout_names[plan->layers[i].layout], "calls", calls));
+        json_t *layer = json_pack("{s:s, s:s, s:o}", "layer", layer_print(&text->layers[i], line),
+                                  "layout", layout_names[plan->layers[i].layout], "calls", calls);
+        if (plan->layers[i].pools)
+            json_object_set_new(layer, "pools", json_true());
+        json_array_append_new(layers, layer);
     }
     return layers;
 }
@@ -391,7 +504,7 @@ static json_t *rows_json(const struct bench_rows *rows)
     for (int i = 0; i < rows->count; i++)
         if (rows->items[i].state == ROW_TIMED)
             json_array_append_new(out, json_pack("{s:s, s:f, s:f}", "name", rows->items[i].name,
-                                                 "seconds", rows->items[i].median, "cv",
+                                                 "seconds", rows->items[i].best, "cv",
                                                  rows->items[i].cv));
     return out;
 }
@@ -425,13 +538,15 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
     return good;
 }
 
-/* What in the document is not what it must be, or NULL. */
+/* What was not what it is now when the document was written, or NULL. */
 static const char *differs(const json_t *document, const struct machine *m,
                            const struct net_plan_key *key)
 {
     char build[17], image[IMAGE_TEXT];
     build_key(build);
     image_print(key->image, image);
+    if (json_integer_value(json_object_get(document, "schema")) != SCHEMA)
+        return "version of the planner";
     const struct {
         const char *name, *value;
     } texts[] = {{"network", key->text},       {"image", image},
@@ -446,7 +561,7 @@ static const char *differs(const json_t *document, const struct machine *m,
         return "batch";
     if (json_integer_value(json_object_get(document, "threads")) != key->threads)
         return "number of threads";
-    return json_integer_value(json_object_get(document, "schema")) == SCHEMA ? NULL : "schema";
+    return NULL;
 }
 
 static bool read_layer(const json_t *from, const struct layer *l, struct net_plan *plan, int i)
@@ -457,6 +572,7 @@ static bool read_layer(const json_t *from, const struct layer *l, struct net_pla
             plan->layers[i].layout = layouts[k];
     if (plan->layers[i].layout == LAYOUT_NONE || !net_layer_takes(l, plan->layers[i].layout))
         return false;
+    plan->layers[i].pools = json_is_true(json_object_get(from, "pools"));
     for (int phase = 0; phase < PHASES; phase++) {
         const json_t *call = json_object_get(json_object_get(from, "calls"), phase_names[phase]);
         const char *op = json_string_value(json_object_get(call, "op")),
@@ -475,6 +591,10 @@ bool net_plan_read(const json_t *layers, const struct net_text *text, struct net
     bool good = json_array_size(layers) == (size_t)text->count;
     for (int i = 0; good && i < text->count; i++)
         good = read_layer(json_array_get(layers, (size_t)i), &text->layers[i], plan, i);
+    for (int i = 0; good && i < text->count; i++)
+        good = !plan->layers[i].pools ||
+               (net_can_pool(text, i) && plan->layers[i].layout == NCHW &&
+                plan->layers[i + 1].layout == NCHW && plan->layers[i + 2].layout == NCHW);
     return good;
 }
 

@@ -14,9 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *json = json_loadb((const char *)data, size, 0, NULL);
     if (net_plan_read(json, &text, &plan)) {
         must(plan.count == text.count, "a plan for each layer");
-        for (int i = 0; i < plan.count; i++)
+        for (int i = 0; i < plan.count; i++) {
             must(net_layer_takes(&text.layers[i], plan.layers[i].layout),
                  "a layout the layer can work in");
+            must(!plan.layers[i].pools || net_can_pool(&text, i), "a bn that can pool");
+        }
         json_t *again = net_plan_layers(&text, &plan);
         must(again && net_plan_read(again, &text, &plan), "what was written can be read");
         json_decref(again);

@@ -1330,6 +1330,83 @@ static void fused_and_unfused_agree(void **state)
         net_free(nets[i]);
 }
 
+/* What a network picked for its training pass, as a plan. */
+static void plan_of(const struct net *n, bool pools, struct net_plan *plan)
+{
+    static struct net_text layers;
+    char error[ERROR_TEXT];
+    assert_true(net_text_parse(small_text, small_input, &layers, error));
+    *plan = (struct net_plan){.count = layers.count};
+    for (int i = 0; i < layers.count; i++) {
+        plan->layers[i].layout = NCHW;
+        plan->layers[i].pools = pools && net_can_pool(&layers, i);
+    }
+    for (int i = net_call_count(n) - 1; i >= 0; i--) {
+        const struct call *c = net_call(n, i);
+        plan->layers[c->layer].kernels[c->phase] = c->entry;
+    }
+}
+
+static void assert_same_gradients(struct net *a, struct net *b)
+{
+    const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
+    for (int64_t j = 0; j < SMALL_BATCH * small_input.c * small_input.h * small_input.w; j++)
+        net_input(a)[j] = net_input(b)[j] = noise(j);
+    const double loss[] = {net_gradients(a, SMALL_BATCH, labels).loss,
+                           net_gradients(b, SMALL_BATCH, labels).loss};
+    assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);
+    for (int t = 0; t < net_tensor_count(a); t++) {
+        const struct net_tensor *shape = net_tensor(a, t);
+        size_t bytes = sizeof(float);
+        for (int d = 0; d < shape->ndim; d++)
+            bytes *= (size_t)shape->dims[d];
+        if (net_gradient(a, t))
+            assert_memory_equal(net_gradient(a, t), net_gradient(b, t), bytes);
+    }
+}
+
+/* What is fused by a plan has the bits of what is fused by hand, and goes by hand where both speak. */
+static void plans_fuse_as_hands_do(void **state)
+{
+    (void)state;
+    static struct net_plan apart, joined;
+    struct net *by_hand[] = {make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_OFF),
+                             make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_ON),
+                             make_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_STATS)};
+    plan_of(by_hand[1], false, &apart);
+    for (int i = 1; i < 3; i++) {
+        plan_of(by_hand[i], true, &joined);
+        struct net *planned =
+            make_planned_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_AUTO, &joined);
+        assert_string_equal(forward_op(planned, 0), i == 2 ? "conv_stats" : "conv_fwd");
+        assert_true(net_pools(planned, 1) && !net_pools(planned, 5));
+        assert_same_gradients(by_hand[i], planned);
+        net_free(planned);
+        planned = make_planned_net(small_text, small_input, SMALL_BATCH, NULL, (enum fuse)(i + 1),
+                                   &apart);
+        assert_string_equal(forward_op(planned, 0), i == 2 ? "conv_stats" : "conv_fwd");
+        assert_true(net_pools(planned, 1));
+        net_free(planned);
+    }
+    /* joined: all that can be. */
+    struct net *off =
+        make_planned_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_OFF, &joined);
+    assert_string_equal(forward_op(off, 0), "conv_fwd");
+    assert_string_equal(forward_op(off, 1), "bn_fwd_train");
+    assert_false(net_pools(off, 1));
+    for (int i = 0; i < net_call_count(off); i++)
+        if (net_call(off, i)->layer == 0 && net_call(off, i)->phase == FWD)
+            assert_string_equal(net_call(off, i)->entry->name, joined.layers[0].kernels[FWD]->name);
+    net_free(off);
+    struct net *plain =
+        make_planned_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_AUTO, &apart);
+    assert_false(net_pools(plain, 1));
+    assert_string_equal(forward_op(plain, 0), "conv_fwd");
+    net_free(plain);
+    for (int i = 0; i < 3; i++)
+        net_free(by_hand[i]);
+}
+
 /* Loss and gradients in nchw, and with layers in other layouts and reorders between them. */
 static void layouts_agree(void **state)
 {
@@ -1808,6 +1885,7 @@ int main(void)
         cmocka_unit_test(centered_pixels_have_no_mean),
         cmocka_unit_test(presets_can_be_read),
         cmocka_unit_test(fused_and_unfused_agree),
+        cmocka_unit_test(plans_fuse_as_hands_do),
         cmocka_unit_test(layouts_agree),
         cmocka_unit_test(text_errors_point_at_the_word),
         cmocka_unit_test(text_shapes),
