@@ -39,7 +39,7 @@ from plot_style import (
 )
 from plots_rows import draw_error, draw_heatmap, draw_machines, draw_scaling
 from plots_training import draw_split, draw_training
-from results import PEER_RUNG, best, by_problem, ladder, load, ours, telling_problem
+from results import PEER_RUNG, best, by_problem, load, ours, told_ladder
 
 # An operation of fewer rungs than this shares a panel with its like.
 LEAST_RUNGS = 5
@@ -135,9 +135,7 @@ def draw_ladder(run, folder):
     """One panel an operation, one bar a rung; log scale, since the rungs span orders of magnitude."""
     panels, short = [], []
     for op in run.ops:
-        rows = run.of(op)
-        problem = telling_problem(rows)
-        steps = ladder([r for r in rows if r.problem == problem])
+        problem, steps = told_ladder(run.of(op))
         steps = [(rung, row) for rung, row in steps if row.rate]
         if len(steps) >= LEAST_RUNGS:
             panels.append((op, problem, steps))

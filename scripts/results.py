@@ -292,6 +292,12 @@ def ladder(rows):
     return [(rung, best(rungs[rung])) for rung in sorted(rungs) if best(rungs[rung])]
 
 
+def told_ladder(rows):
+    """(problem, steps): the one ladder of an operation that its picture, its table and the verdict are about."""
+    problem = telling_problem(rows)
+    return problem, ladder([r for r in rows if r.problem == problem])
+
+
 if __name__ == "__main__":
     try:
         print(os.path.relpath(newest()))

@@ -10,7 +10,7 @@ the most variants. A row marked * varied by more than 5 % between repetitions: d
 import sys
 
 from command import ended
-from results import CEILINGS, best, by_problem, ladder, load, ours, telling_problem
+from results import CEILINGS, best, by_problem, load, ours, told_ladder
 
 
 def duration(seconds):
@@ -65,8 +65,7 @@ def op_block(run, op):
         ["problem", "fastest variant", "layout", *FIGURES],
         [[r.problem, r.variant, f"{r.layout} {r.cache}", *figures(r)] for r in winners if r],
     )
-    problem = telling_problem(rows)
-    steps = ladder(by_problem(rows)[problem]) if problem else []
+    problem, steps = told_ladder(rows)
     if len(steps) > 1:
         lines += ["", f"  the ladder on {problem}, the fastest variant of each rung:"]
         lines += table(
@@ -113,24 +112,39 @@ def training_block(run):
     return ["training", *lines, ""] if lines else []
 
 
+def achieved(row):
+    """What a row reaches, in words: its rate, and what that is of the ceiling and of the naive loops."""
+    text = f"{number(row.rate)} {row.rate_unit}"
+    share = row.get("pct_peak" if row.is_compute else "pct_copy")
+    if share is not None:
+        text += f", {number(share)} % of the measured "
+        text += "FMA peak" if row.is_compute else "copy bandwidth at that size"
+        if row.is_compute and (row.get("gflops_actual") or row.rate) < FEWER * row.rate:
+            text += " by the fewer operations it does"
+    if row.get("speedup_naive"):
+        text += f", {number(row.get('speedup_naive'))} times the naive loops on one thread"
+    return text
+
+
 def sentence(run, op, what):
-    """One sentence about the best row of an operation, by what it is judged by."""
-    rows = [best(ours(group)) for group in by_problem(run.of(op)).values()]
-    rows = [r for r in rows if r]
-    key = "pct_peak" if rows and rows[0].is_compute else "pct_copy"
-    judged = [r for r in rows if r.get(key) is not None] or [r for r in rows if r.rate]
+    """The highest rate of an operation and where, and the fastest on the problem its ladder is drawn on."""
+    rows = run.of(op)
+    judged = [r for group in by_problem(rows).values() if (r := best(ours(group))) and r.rate]
     if not judged:
         return ""
-    top = max(judged, key=lambda r: r.get(key) or r.rate)
-    text = f"{what} is fastest with {top.variant}: {number(top.rate)} {top.rate_unit} on {top.problem}"
-    if top.get(key) is not None:
-        text += f", {number(top.get(key))} % of the measured "
-        text += "FMA peak" if top.is_compute else "copy bandwidth at that size"
-    if top.get("speedup_naive"):
-        text += f", {number(top.get('speedup_naive'))} times the naive loops on one thread"
+    top = max(judged, key=lambda r: r.rate)
+    problem, _ = told_ladder(rows)
+    told = next((r for r in judged if r.problem == problem), top)
+    if number(told.rate) == number(top.rate):
+        top = told
+    text = f"{what} is fastest with {top.variant} on {top.problem}: {achieved(top)}"
+    if told is not top:
+        text += f"; on {problem}, the problem of its ladder, with {told.variant}: {achieved(told)}"
     return text + "."
 
 
+# Below this share of its useful rate a variant saves operations, as Winograd's does.
+FEWER = 0.95
 # Above 100 by more than this, a share of a ceiling is an error and not noise; as in harness/cmd_bench.c.
 OVER = 103
 

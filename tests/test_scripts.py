@@ -14,6 +14,7 @@ FIXTURE = ROOT / "tests" / "fixtures" / "run"
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import peers  # noqa: E402
+import plots  # noqa: E402
 import results  # noqa: E402
 import scaling  # noqa: E402
 import summary  # noqa: E402
@@ -86,9 +87,62 @@ def test_impossible_percentages_are_called_out(run):
 
 def test_verdict_names_the_winner_and_its_share_of_the_peak(run):
     text = summary.verdict(run)
-    assert "direct_avx512_omp: 190 GFLOP/s" in text
+    assert "direct_avx512_omp on mb80ic60ih32oc60kh3ph1: 190 GFLOP/s" in text
     assert "59.2 % of the measured FMA peak" in text
     assert "Training lenet-bn takes 18000 images a second" in text
+
+
+def conv_entry(variant, problem, threads, rung, **counters):
+    """A row of a forward convolution of a hundredth of a gigaflop."""
+    name = f"conv_fwd/{variant}/{problem}/nchw/warm/t{threads}"
+    return {"name": name, "real_time": 10 / counters["gflops"], "time_unit": "ms", "rung": rung, **counters}
+
+
+SMALL, LARGE = "mb20ic60ih4oc60kh3ph1", "mb4ic60ih16oc60kh3ph1"
+TOLD = [
+    conv_entry("naive", LARGE, 1, 10, gflops=0.5, pct_peak=0.2),
+    conv_entry("direct_omp", LARGE, 2, 60, gflops=160, gflops_actual=160, pct_peak=64),
+    conv_entry("winograd_omp", LARGE, 2, 62, gflops=190, gflops_actual=58, pct_peak=23),
+    conv_entry("naive", SMALL, 1, 10, gflops=0.5, pct_peak=0.2),
+    # The largest share of the peak, and not the fastest.
+    conv_entry("direct_omp", SMALL, 2, 60, gflops=175, gflops_actual=175, pct_peak=70),
+]
+
+
+def told(tmp_path, entries):
+    """The sentence of the verdict, and the problem and variants of the ladder as summary and picture have it."""
+    (tmp_path / "bench.json").write_text(json.dumps({"context": {}, "benchmarks": entries}))
+    run = results.load(tmp_path)
+    problem, steps = results.told_ladder(run.of("conv_fwd"))
+    assert f"the ladder on {problem}," in "\n".join(summary.op_block(run, "conv_fwd"))
+    return summary.sentence(run, "conv_fwd", "It"), problem, [row.variant for _, row in steps]
+
+
+def test_the_verdict_names_what_the_ladder_shows(tmp_path):
+    said, problem, variants = told(tmp_path, TOLD)
+    assert (problem, variants) == (LARGE, ["naive", "direct_omp", "winograd_omp"])
+    assert said == (
+        f"It is fastest with winograd_omp on {LARGE}: 190 GFLOP/s, 23.0 % of the measured FMA peak "
+        "by the fewer operations it does."
+    )
+
+
+def test_where_another_problem_is_faster_the_verdict_says_both(tmp_path):
+    faster = conv_entry("direct_omp", SMALL, 2, 60, gflops=230, gflops_actual=230, pct_peak=92)
+    said, problem, _ = told(tmp_path, [*TOLD[:-1], faster])
+    assert problem == LARGE
+    assert said.startswith(f"It is fastest with direct_omp on {SMALL}: 230 GFLOP/s, 92.0 % of the measured FMA peak;")
+    assert f"; on {LARGE}, the problem of its ladder, with winograd_omp: 190 GFLOP/s" in said
+
+
+def test_the_picture_is_of_the_ladder_that_is_told(tmp_path, monkeypatch):
+    told(tmp_path, TOLD)
+    drawn = []
+    monkeypatch.setattr(plots, "LEAST_RUNGS", 2)
+    monkeypatch.setattr(plots, "draw_op_ladder", lambda _axis, *panel: drawn.append(panel))
+    plots.draw_ladder(results.load(tmp_path), tmp_path)
+    ((op, problem, steps),) = drawn
+    assert (op, problem, [row.variant for _, row in steps]) == ("conv_fwd", LARGE, ["naive", "direct_omp", "winograd_omp"])
 
 
 @pytest.mark.parametrize(
