@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jsonschema
 
+from command import Parser, ended
 from results import ROOT, ResultsError, load_rows, read_document
 
 SCHEMA = ROOT / "results" / "schema.json"
@@ -123,8 +124,15 @@ def runs():
 
 
 def main():
-    """Prints what is wrong."""
-    folders = [Path(f).absolute() for f in sys.argv[1:]] or runs()
+    """Checks what the command line names."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("folders", nargs="*", metavar="FOLDER", type=Path)
+    named = parser.parse_args().folders
+    return ended("check_results.py", lambda: check([f.absolute() for f in named] or runs()))
+
+
+def check(folders):
+    """Prints what is wrong in those folders; 1 where anything is."""
     count = 0
     for folder in folders:
         try:

@@ -9,12 +9,13 @@ or stored to the stack: that is a spill, and it costs the load and store ports t
 and AArch64 objects. Exit status 1 on a spill, 2 where objects cannot be read or none has a hot function.
 """
 
-import argparse
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from command import Mistake, Parser, ended
 
 FUNCTION = re.compile(r"^[0-9a-f]+ <(?P<name>[^>]+)>:$")
 INSTRUCTION = re.compile(r"^\s*(?P<address>[0-9a-f]+):\s+(?P<text>\S.*)$")
@@ -40,9 +41,12 @@ def disassemble(path):
     if machine == 183 and shutil.which("aarch64-linux-gnu-objdump"):
         tool = "aarch64-linux-gnu-objdump"
     command = [tool, "-d", "--no-show-raw-insn", str(path)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no word"]
+        raise Mistake(f"{path}: {tool} ended with status {done.returncode}: {said[-1]}; name objects or folders of them")
     name, body = None, []
-    for line in output.splitlines():
+    for line in done.stdout.splitlines():
         start = FUNCTION.match(line)
         if start:
             if name:
@@ -104,27 +108,27 @@ def objects_of(paths):
 
 def main():
     """Checks what the command line names and returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__)
     parser.add_argument("paths", nargs="+", help="objects, or build folders with kernels/ in them")
-    arguments = parser.parse_args()
+    paths = parser.parse_args().paths
+    return ended("check_spills.py", lambda: check(paths), "make build makes the objects")
+
+
+def check(paths):
+    """Prints the spills of those objects; 1 where there is any."""
     functions = loops = bad = 0
-    for path in objects_of(arguments.paths):
-        try:
-            for name, body in disassemble(path):
-                if not is_hot(name):
-                    continue
-                functions += 1
-                loops += len(innermost_loops(body))
-                for address, text in spills(body):
-                    bad += 1
-                    print(f"{path}: {name}+{address - body[0][0]:#x}: {text}")
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"check_spills.py: {path}: {error}", file=sys.stderr)
-            return 2
+    for path in objects_of(paths):
+        for name, body in disassemble(path):
+            if not is_hot(name):
+                continue
+            functions += 1
+            loops += len(innermost_loops(body))
+            for address, text in spills(body):
+                bad += 1
+                print(f"{path}: {name}+{address - body[0][0]:#x}: {text}")
     print(f"{functions} hot functions, {loops} innermost loops, {bad} spills")
     if not functions:
-        print("check_spills.py: no function named hot_*: nothing was checked", file=sys.stderr)
-        return 2
+        raise Mistake(f"{', '.join(paths)}: no function named hot_*: nothing was checked; name a folder that make build filled")
     return 1 if bad else 0
 
 

@@ -26,6 +26,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help says what there is\n")
 
 
+def positive(text):
+    """A whole number of at least one, as the type of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number above zero")
+    return int(text)
+
+
 def ended(program, work, advice="name another place by --out", stopped="stopped"):
     """The exit status of work(); `advice` where a file cannot be read or written, `stopped` after control-C."""
     try:

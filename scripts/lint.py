@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from command import Parser, ended
+
 TOP_LEVEL = {"Makefile", "README.md", "LICENSE", "CONTRIBUTING.md"}
 TOP_LEVEL |= {"kernels", "harness", "results", "scripts", "tests"}
 C_FILES = (".c", ".h", ".cc")
@@ -213,4 +215,7 @@ def lint(root):
 
 
 if __name__ == "__main__":
-    sys.exit(1 if lint(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()) else 0)
+    parser = Parser(description=__doc__)
+    parser.add_argument("root", nargs="?", default=".", metavar="ROOT", type=Path)
+    root = parser.parse_args().root.resolve()
+    sys.exit(ended("lint.py", lambda: int(lint(root) > 0), "name the root of the tree"))

@@ -18,10 +18,8 @@ because Adam or RMSprop made steps of rounding, PyTorch's update by our gradient
 a check and, at the end, 'N passed, N failed'; exit status 1 if any failed.
 """
 
-import argparse
 import copy
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +28,7 @@ import close_calls
 import numpy as np
 import torch
 import torch_networks as networks
+from command import Mistake, Parser, ended, positive
 from tensor_files import load, save
 
 POINTS = (0, 10, 100)  # steps of PyTorch before a single step is compared
@@ -102,10 +101,7 @@ class Run:
 def batchmark_train(*arguments):
     """Runs batchmark train and returns the losses of its steps."""
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as log:
-        command = [networks.BATCHMARK, "train", *map(str, arguments), "--json", log.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"parity.py: {' '.join(map(str, command))}: {done.stderr.strip()}")
+        networks.answer("train", *arguments, "--json", log.name)
         events = map(json.loads, Path(log.name).read_text().splitlines())
         return [event["loss"] for event in events if event["event"] == "step"]
 
@@ -155,7 +151,7 @@ def our_step(name, preset, run, data, folder, options):
     tensors, slopes = load(after)[0], load(gradients)[0]
     names = {key for key, _ in run.model.named_parameters()}
     if set(slopes) != names:
-        raise SystemExit(f"parity.py: {name}: gradients {sorted(slopes)}, PyTorch has {sorted(names)}")
+        raise Mistake(f"{name}: gradients {sorted(slopes)}, PyTorch has {sorted(names)}")
     return losses[0], slopes, tensors
 
 
@@ -267,24 +263,28 @@ def write_golden(folder):
 
 
 def main():
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    """Does what the command line asks for."""
+    parser = Parser(description=__doc__)
     parser.add_argument("presets", nargs="*", help="names of presets (default: all)")
     parser.add_argument("--data", help="folder with CIFAR-10, CIFAR-100 and MNIST (default: images made at random)")
     parser.add_argument("--optimizers", default="own,adam,sgd,rmsprop", help="own: that of the preset")
-    parser.add_argument("--free-steps", type=int, default=FREE_STEPS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--free-steps", type=positive, default=FREE_STEPS)
+    parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--kernels", help="passed on to batchmark train")
     parser.add_argument("--golden", metavar="FOLDER", help="write the files that tests/test_parity.py reads, and no more")
     arguments = parser.parse_args()
     if arguments.golden:
-        write_golden(arguments.golden)
-        return
+        return ended("parity.py", lambda: write_golden(arguments.golden), "name another place by --golden")
+    for word in arguments.optimizers.split(","):
+        if word not in ("own", *OPTIMIZERS):
+            parser.error(f"--optimizers: '{word}' is none of own, {', '.join(OPTIMIZERS)}")
+    return ended("parity.py", lambda: hold(arguments), "make build makes the program; name a folder of images by --data")
+
+
+def hold(arguments):
+    """Compares as the command line says; 1 where a check fails."""
     torch.set_num_threads(arguments.threads)
-    known = networks.presets()
-    for name in arguments.presets:
-        if name not in known:
-            sys.exit(f"parity.py: no preset '{name}'; there are {', '.join(known)}")
+    presets = networks.chosen(arguments.presets)
     options = ["--threads", arguments.threads]
     if arguments.kernels:
         options += ["--kernels", arguments.kernels]
@@ -292,8 +292,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.data or folder
         images = {}
-        for name in arguments.presets or known:
-            preset = known[name]
+        for name, preset in presets.items():
             kind = preset["data_set"]
             if kind not in images:
                 if not arguments.data:
@@ -311,8 +310,8 @@ def main():
                         report, name, preset, optimizer, images[kind], data, folder, arguments.free_steps, options
                     )
     print(f"{report.passed} passed, {report.failed} failed")
-    sys.exit(report.failed > 0)
+    return int(report.failed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

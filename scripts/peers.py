@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from command import ended
+from command import Parser, ended
 from results import CEILINGS, PEER_RUNG, ResultsError, load
 from summary import duration
 
@@ -245,12 +245,12 @@ def write(run):
 
 def main():
     """Compares in the runs the command line names."""
-    if any(a.startswith("-") for a in sys.argv[1:]):
-        print(__doc__.strip())
-        return 0 if sys.argv[1] in ("-h", "--help") else 2
+    parser = Parser(description=__doc__)
+    parser.add_argument("folders", nargs="*", metavar="FOLDER")
+    folders = parser.parse_args().folders
 
     def work():
-        for folder in sys.argv[1:] or [None]:
+        for folder in folders or [None]:
             run = load(folder)
             print("\n".join(report(run)))
             print(f"\n{write(run)}\n")

@@ -6,11 +6,9 @@ augmentation on either side. The two alternate, round by round; the figures are 
 the rounds' ratios. Writes train_peers.json into the folder of this machine below results/.
 """
 
-import argparse
 import datetime
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import torch
 import torch_networks as networks
+from command import Parser, ended, positive
 from torch.utils.data import DataLoader, TensorDataset
 
 FLAT_OUT = 50  # steps before the clock starts
@@ -26,11 +25,8 @@ FLAT_OUT = 50  # steps before the clock starts
 def ours(name, data, steps, threads):
     """The summary of a run of so many steps."""
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as log:
-        command = [networks.BATCHMARK, "train", name, "--data", data, "--steps", steps, "--threads", threads,
-                   "--augment", "none", "--log", 1000000, "--json", log.name]  # fmt: skip
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"peers_train.py: {name}: {done.stderr.strip()}")
+        networks.answer("train", name, "--data", data, "--steps", steps, "--threads", threads,
+                        "--augment", "none", "--log", 1000000, "--json", log.name)  # fmt: skip
         return json.loads(Path(log.name).read_text().splitlines()[-1])
 
 
@@ -94,19 +90,21 @@ def compare(name, preset, data, images, arguments, loader=False):
 
 
 def main():
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    """Does what the command line asks for."""
+    parser = Parser(description=__doc__)
     parser.add_argument("presets", nargs="*", help="names of presets (default: all whose network differs)")
     parser.add_argument("--data", help="folder with CIFAR-10, CIFAR-100 and MNIST (default: images made at random)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=positive, default=2)
+    parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="of each side in a round")
     arguments = parser.parse_args()
+    return ended("peers_train.py", lambda: measure(arguments), "make build makes the program; name a folder of images by --data")
+
+
+def measure(arguments):
+    """Measures both sides, and writes the file."""
     torch.set_num_threads(arguments.threads)
-    known = networks.presets()
-    for name in arguments.presets:
-        if name not in known:
-            sys.exit(f"peers_train.py: no preset '{name}'; there are {', '.join(known)}")
+    known = networks.chosen(arguments.presets)
     seen = {}
     for name, preset in known.items():
         seen.setdefault(preset["network"], name)
@@ -138,4 +136,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,7 @@ and stand apart. A mark * says that the repetitions varied by more than 5 %; one
 
 import sys
 
-from command import ended
+from command import Parser, ended
 from peers import context_lines, geometric_mean, text_table
 from results import CEILINGS, ResultsError, load
 from summary import duration
@@ -95,12 +95,12 @@ def report(run):
 
 def main():
     """Reports on the runs the command line names."""
-    if any(a.startswith("-") for a in sys.argv[1:]):
-        print(__doc__.strip())
-        return 0 if sys.argv[1] in ("-h", "--help") else 2
+    parser = Parser(description=__doc__)
+    parser.add_argument("folders", nargs="*", metavar="FOLDER")
+    folders = parser.parse_args().folders
 
     def work():
-        for folder in sys.argv[1:] or [None]:
+        for folder in folders or [None]:
             print("\n".join(report(load(folder))))
 
     return ended("scaling.py", work)

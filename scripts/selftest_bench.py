@@ -12,7 +12,6 @@ out by 5 % (bench --plant-slowdown). Compared as make compare does:
 Exit status: 0 both hold, 1 one does not, with the reason: rows judged wrongly, or a machine too noisy to judge by.
 """
 
-import argparse
 import random
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import Parser, ended, positive
 from comparison import MIN_RUNS, compare_rows, load_side
 from results import ROOT, ResultsError
 
@@ -113,20 +113,22 @@ def run(folder, processes, pattern):
 
 
 def main():
-    """Measures and judges."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, default=5)
+    """Does what the command line asks for."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("--processes", type=positive, default=5)
     parser.add_argument("--pattern", default=PATTERN)
     parser.add_argument("--keep", type=Path)
     wanted = parser.parse_args()
     if wanted.processes < MIN_RUNS:
         parser.error(f"--processes: at least {MIN_RUNS}, so that processes can be told from chance")
+    return ended("selftest_bench.py", lambda: carry_out(wanted), "make build makes the program; name a folder by --keep")
+
+
+def carry_out(wanted):
+    """Measures and judges; 1 where the benchmark is not shown to be equal to itself and to see 5 %."""
     folder = wanted.keep or Path(tempfile.mkdtemp(prefix="selftest-"))
     try:
         found = assess(*run(folder, wanted.processes, wanted.pattern))
-    except ResultsError as error:
-        print(f"selftest_bench.py: {error}", file=sys.stderr)
-        return 2
     finally:
         if not wanted.keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ the most variants. A row marked * varied by more than 5 % between repetitions: d
 
 import sys
 
-from command import ended
+from command import Parser, ended
 from results import CEILINGS, best, by_problem, load, ours, told_ladder
 
 
@@ -210,10 +210,10 @@ def report(run):
 
 def main():
     """Prints the run the command line names."""
-    if len(sys.argv) > 2 or (len(sys.argv) == 2 and sys.argv[1].startswith("-")):
-        print(__doc__.strip())
-        return 0 if sys.argv[1] in ("-h", "--help") else 2
-    return ended("summary.py", lambda: print("\n".join(report(load(*sys.argv[1:])))))
+    parser = Parser(description=__doc__)
+    parser.add_argument("folder", nargs="?", metavar="FOLDER")
+    folder = parser.parse_args().folder
+    return ended("summary.py", lambda: print("\n".join(report(load(folder)))))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from command import Mistake
+
 from tensor_files import save
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,11 +36,28 @@ ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "flatten
 
 def presets():
     """The presets as batchmark train --list --json has them, but for those whose data are no files as they are."""
-    lines = subprocess.run(
-        [BATCHMARK, "train", "--list", "--json", "/dev/stdout"], check=True, capture_output=True, text=True
-    ).stdout
+    lines = answer("train", "--list", "--json", "/dev/stdout")
     known = {preset["name"]: preset for preset in map(json.loads, lines.splitlines())}
     return {name: preset for name, preset in known.items() if preset["data_set"] in IMAGES}
+
+
+def chosen(names):
+    """{name: preset} of those names, of all where there are none."""
+    known = presets()
+    for name in names:
+        if name not in known:
+            raise Mistake(f"no preset '{name}'; there are {', '.join(known)}")
+    return {name: known[name] for name in names or known}
+
+
+def answer(*arguments):
+    """What batchmark prints, called so."""
+    command = [BATCHMARK, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
+        raise Mistake(f"{' '.join(map(str, command[:3]))}: {said[-1]}")
+    return done.stdout
 
 
 def without_dropout(text):

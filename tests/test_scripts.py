@@ -215,11 +215,32 @@ NO_EVENTS = [b'{"event"', b"\xff\xfe{", b"7"]
 NO_EVENTS += [b'{"event": "epoch", "test_accuracy": "good"}', b'{"event": "summary", "share_bn": []}']
 
 
-@pytest.mark.parametrize("script", ["plots.py", "compare.py", "report.py", "fetch_data.py", "experiments.py"])
+WITH_OPTIONS = ["plots.py", "compare.py", "report.py", "fetch_data.py", "experiments.py", "summary.py", "peers.py"]
+WITH_OPTIONS += ["scaling.py", "lint.py", "selftest_bench.py", "check_spills.py", "check_results.py"]
+
+
+@pytest.mark.parametrize("script", WITH_OPTIONS)
 def test_an_option_that_is_none_is_one_line(script):
-    done = call(script, "--no-such")
+    done = call(script, "--no-such", "x")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and "--no-such" in done.stderr and "--help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "script, words, said",
+    [
+        ("selftest_bench.py", ["--processes", "none"], "'none' is no whole number"),
+        ("selftest_bench.py", ["--processes", "2"], "at least"),
+        ("check_spills.py", ["/no/such.o"], "/no/such.o: No such file"),
+        ("check_spills.py", [__file__], "name objects or folders"),
+        ("check_spills.py", [ROOT / "scripts"], "name a folder that make build filled"),
+        ("summary.py", ["one", "two"], "two"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(script, words, said):
+    done = call(script, *words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and said in done.stderr
 
 
 @pytest.mark.parametrize("script, place", [("plots.py", "x"), ("compare.py", "x"), ("report.py", "x/page.html")])

@@ -1,0 +1,173 @@
+"""What parity.py excuses, on networks so small that one call decides: a value at a kink, two level in a window of a maximum,
+and weights of an optimizer that makes whole steps of rounding. And that it excuses nothing else.
+
+Needs torch beside pytest: build/venv/bin/pip install pytest, then build/venv/bin/python -m pytest tests/test_close_calls.py.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+torch = pytest.importorskip("torch")
+import close_calls  # noqa: E402
+import parity  # noqa: E402
+
+BATCH = 2
+# Of a value: apart by rounding, and so the other way.
+CLOSE = 1e-6
+
+
+def run_of(network, x, optimizer="sgd"):
+    """That network about to take its first step, on those images."""
+    preset = {"network": network, "data_set": "cifar-10", "batch": BATCH, "pixels": "unit"}
+    images = SimpleNamespace(tensor=lambda _: x, labels=torch.arange(BATCH))
+    return parity.Run(preset, parity.OPTIMIZERS[optimizer], images)
+
+
+def images_at_random():
+    """A batch of images."""
+    return torch.rand(BATCH, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+
+
+def at_a_kink(side):
+    """The run in which the largest value of one window lies so close to zero, on that side."""
+    run = run_of("conv 2 5x5 stride 2; relu; maxpool 7; dense 10", images_at_random())
+    conv = run.model[0].double()
+    with torch.no_grad():
+        largest = torch.nn.functional.max_pool2d(conv(run.x.double()), 7)[:, 0]
+        conv.bias[0] += side * CLOSE * largest.std() - largest.min()
+    run.model.float()
+    return run
+
+
+def level(side):
+    """The run with two values in one window so nearly level, one of them ahead, from pixels that differ."""
+    run = run_of("conv 2 1x1; relu; maxpool 8; dense 10", images_at_random())
+    weights = run.model[0].weight.detach()[0].flatten()
+    across = torch.linalg.cross(weights, torch.tensor([1.0, -2.0, 0.5]))
+    run.x[0, :, 2, 2] = 5 * weights / weights.norm()
+    run.x[0, :, 5, 6] = run.x[0, :, 2, 2] + across / across.norm() + side * CLOSE * weights / weights.norm()
+    return run
+
+
+def step_of(run):
+    """What parity.our_step returns, of a step that PyTorch takes from there."""
+    twin = run.twin()
+    loss = twin.step()
+    slopes = {name: weights.grad.numpy().copy() for name, weights in twin.model.named_parameters()}
+    return loss, slopes, {name: tensor.numpy().copy() for name, tensor in twin.model.state_dict().items()}
+
+
+class Kept(parity.Report):
+    """Remembers the checks."""
+
+    def __init__(self):
+        super().__init__()
+        self.failures, self.checked = set(), set()
+
+    def check(self, what, worst, limit, where=""):
+        """Under the last word of what is checked."""
+        failed = self.failed
+        super().check(what, worst, limit, where)
+        part = what.rsplit(": ", 1)[1]
+        self.checked.add(part)
+        if self.failed > failed:
+            self.failures.add(part)
+
+
+def failures(monkeypatch, run, ours):
+    """What parity finds wrong with one step, where that is ours."""
+    monkeypatch.setattr(parity, "our_step", lambda *_: ours)
+    report = Kept()
+    parity.single_step(report, "tiny", {}, run, None, None, None)
+    assert {"loss", "gradients", "weights"} <= report.checked
+    return report.failures
+
+
+@pytest.mark.parametrize("plant", [at_a_kink, level])
+def test_a_call_within_rounding_is_decided_as_ours_was(plant, monkeypatch):
+    start, ours = plant(1), step_of(plant(-1))
+    # Decided otherwise than PyTorch does from there, and by more than any limit allows.
+    assert parity.compare(ours, start, {})["gradients"][0] > parity.LOOSEST
+    decisions, margins = close_calls.decide(start, ours[1])
+    assert len(margins) == 1 and 0 < margins[0] < close_calls.CLOSE
+    found = parity.compare(ours, start, decisions)
+    assert all(worst <= limit for worst, limit, _ in found.values()), found
+    assert failures(monkeypatch, plant(1), ours) == set()
+
+
+@pytest.mark.parametrize("plant", [at_a_kink, level])
+def test_without_such_decisions_the_step_fails(plant, monkeypatch):
+    monkeypatch.setattr(close_calls, "decide", lambda *_: ({}, []))
+    assert "gradients" in failures(monkeypatch, plant(1), step_of(plant(-1)))
+
+
+@pytest.mark.parametrize("plant", [at_a_kink, level])
+def test_a_gradient_that_no_decision_gives_fails(plant, monkeypatch):
+    """An error as small as a close call's effect is not taken for one."""
+    start = plant(1)
+    loss, slopes, tensors = step_of(plant(1))
+    slopes["0.weight"][0] *= 1.05
+    assert failures(monkeypatch, start, (loss, slopes, tensors)) == {"gradients"}
+
+
+def test_a_call_that_is_not_close_stays_as_it_is(monkeypatch):
+    """The other way by a hundred times as much as rounding may be is another step and not another rounding."""
+    monkeypatch.setattr(sys.modules[__name__], "CLOSE", 1e-4)
+    start, ours = level(1), step_of(level(-1))
+    assert close_calls.decide(start, ours[1])[1] == []
+    assert "gradients" in failures(monkeypatch, start, ours)
+
+
+def steps_of_rounding():
+    """A run with Adam, half of whose pixels are so dark that their gradients are rounding, and our step with these turned
+    about: Adam makes whole steps of them."""
+    x = images_at_random()
+    x[:, :, :16] *= 1e-6
+    run = run_of("dense 10", x, "adam")
+    ours = run.twin()
+    slopes = step_of(run)[1]
+    slopes["1.weight"].reshape(10, 3, 32, 32)[:, :, :16] *= -1
+    loss = ours.step(slopes)
+    return run, loss, slopes, {name: tensor.numpy().copy() for name, tensor in ours.model.state_dict().items()}
+
+
+def test_weights_that_miss_are_held_to_the_update_by_our_gradients(monkeypatch):
+    run, *ours = steps_of_rounding()
+    found = parity.compare(ours, run, {})
+    assert not parity.missed(found, "gradients") and parity.missed(found, "weights")
+    assert failures(monkeypatch, run, ours) == set()
+
+
+def test_weights_that_no_update_gives_fail(monkeypatch):
+    run, loss, slopes, tensors = steps_of_rounding()
+    tensors["1.weight"][0, -1] += 0.05 * np.linalg.norm(tensors["1.weight"])
+    assert failures(monkeypatch, run, (loss, slopes, tensors)) == {"weights"}
+
+
+def test_weights_are_not_excused_where_gradients_miss(monkeypatch):
+    run, loss, slopes, tensors = steps_of_rounding()
+    slopes = {name: slope * np.float32(1.01) for name, slope in slopes.items()}
+    assert failures(monkeypatch, run, (loss, slopes, tensors)) == {"gradients", "weights"}
+
+
+@pytest.mark.parametrize(
+    "script, words, said",
+    [
+        ("parity.py", ["--optimizers", "own,nadam"], "'nadam'"),
+        ("parity.py", ["--threads", "0"], "above zero"),
+        ("peers_train.py", ["--no-such"], "--help"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(script, words, said):
+    command = [sys.executable, "-B", SCRIPTS / script, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and said in done.stderr
