@@ -502,6 +502,14 @@ struct group {
     int first, end, turn;
 };
 
+/* A group of more rows is a ladder, of fewer what was fastest in the trial. */
+#define FEW_ROWS 4
+
+static bool is_ladder(const struct group *g)
+{
+    return g->end - g->first > FEW_ROWS;
+}
+
 static int by_turn(const void *x, const void *y)
 {
     const struct group *a = x, *b = y;
@@ -509,23 +517,26 @@ static int by_turn(const void *x, const void *y)
                               : (a->first > b->first) - (a->first < b->first);
 }
 
-/* The groups in the order they are timed, how many into *count: the ceilings, then the first group of every operation,
- * the second of every one, and so on, so that a machine too slow for the limit leaves no operation out. NULL: no memory. */
+/* The groups in the order they are timed, how many into *count: the ceilings, then the fastest variants, then the ladders,
+ * of these the first of every operation, the second of every one, and so on, so that a machine too slow for the limit
+ * leaves no operation out. NULL: no memory. */
 static struct group *take_turns(const struct machine *m, const struct bench_rows *rows, int *count)
 {
     struct group *groups = calloc((size_t)rows->count + 1, sizeof *groups);
+    const struct bench_row *items = rows->items;
     int n = 0;
     for (int i = 0; groups && i < rows->count; n++) {
-        const struct bench_row *items = rows->items;
         const bool apart = !fits_memory(m, rows, i);
         int end = i;
         while (end < rows->count && rows_share(&items[i], &items[end]) &&
                !(apart && !same_formats(items[i].formats, items[end].formats)))
             end++;
-        int turn = row_is_ceiling(&items[i]) ? -1 : 0;
-        for (int k = 0; k < n && turn >= 0; k++)
-            turn += items[groups[k].first].op == items[i].op;
-        groups[n] = (struct group){i, end, turn};
+        groups[n] = (struct group){i, end, row_is_ceiling(&items[i]) ? -1 : 0};
+        if (is_ladder(&groups[n]) && groups[n].turn == 0) {
+            groups[n].turn = 1;
+            for (int k = 0; k < n; k++)
+                groups[n].turn += items[groups[k].first].op == items[i].op && is_ladder(&groups[k]);
+        }
         i = end;
     }
     if (groups)

@@ -267,10 +267,11 @@ static bool contender(const struct entry *e, const struct problem *p, const stru
            (e->variant->parallel == many || (!e->variant->parallel && small));
 }
 
-/* Adds, for every problem not yet planned, the fastest variant of each op on plain tensors and the
- * fastest of all, on the largest team. */
+/* Adds, for every problem not yet planned, the fastest variant of each op that matches `among` on plain tensors and
+ * the fastest of all, on the largest team. Of ONE_ROW only each variant's first layout is tried. */
 static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
-                        const struct machine *m, const struct problem_set *set)
+                        const struct machine *m, const struct problem_set *set, const char *among,
+                        enum breadth breadth)
 {
     struct bench_rows tried = {0};
     struct bench_options most = *o;
@@ -287,9 +288,9 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
             const struct entry *e = &registry[k];
             const struct op *op = op_find(e->op);
             if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
-                !registry_why_not(e, o->cap) && contender(e, p, o) && strcmp(e->op, "copy") &&
-                strcmp(e->op, "triad"))
-                add_variant(&tried, &most, e, p, ALL_ROWS);
+                registry_match(e, among) && !registry_why_not(e, o->cap) && contender(e, p, o) &&
+                strcmp(e->op, "copy") && strcmp(e->op, "triad"))
+                add_variant(&tried, &most, e, p, breadth);
         }
     }
     double *seconds = malloc(((size_t)tried.count + 1) * sizeof *seconds);
@@ -324,7 +325,7 @@ static int by_group(const void *x, const void *y);
 static void add_scaling(struct bench_rows *rows, const struct bench_options *o,
                         const struct machine *m, const struct problem_set *set)
 {
-    add_fastest(rows, o, m, set);
+    add_fastest(rows, o, m, set, NULL, ALL_ROWS);
     int count = rows->count; /* rows_add moves the array */
     for (int i = 0; i < count; i++) {
         struct bench_row row = rows->items[i];
@@ -453,18 +454,27 @@ static bool beyond_cache(const struct machine *m, struct problem *p)
     return bytes < (double)m->memory / 4;
 }
 
-static void add_beyond_cache(struct bench_rows *rows, const struct bench_options *o,
-                             const struct machine *m)
+/* Batch normalization over the size of the working set: from what an L1 nearly holds, four times larger each time,
+ * to beyond the last-level cache. Only the fastest plain variant of each pass, which is what the curve shows. */
+static void add_curve(struct bench_rows *rows, const struct bench_options *o,
+                      const struct machine *m)
 {
-    struct problem p;
-    struct problem_set one = {&(struct named_problem){.multiplicity = 1}, 1};
-    if (!beyond_cache(m, &p))
-        return;
-    one.items[0].problem = p;
-    if (o->plan == PLAN_FULL)
-        add_ladder(rows, o, &p, ALL_ROWS, false);
-    else
-        add_fastest(rows, o, m, &one);
+    enum { SIZES = 16 };
+    struct named_problem sizes[SIZES];
+    struct problem_set set = {sizes, 0};
+    struct problem last;
+    bool fits = beyond_cache(m, &last);
+    struct problem p = last;
+    p.bn.ih = p.bn.iw = 16; /* vgg bn 2 with smaller batches and with larger */
+    const double image = 2 * (double)(p.bn.ic * p.bn.ih * p.bn.iw) * sizeof(float);
+    for (p.bn.mb = 1; (double)p.bn.mb * image < (double)m->llc && set.count < SIZES - 1;
+         p.bn.mb *= 4)
+        sizes[set.count++] = (struct named_problem){.problem = p, .multiplicity = 1};
+    if (fits)
+        sizes[set.count++] = (struct named_problem){.problem = last, .multiplicity = 1};
+    add_fastest(rows, o, m, &set, "bn_*,!bn_relu_*", ONE_ROW);
+    if (fits && o->plan == PLAN_FULL)
+        add_ladder(rows, o, &last, ALL_ROWS, false);
 }
 
 /* Ceilings */
@@ -609,13 +619,13 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
     }
     bool whole = o->plan == PLAN_QUICK || o->plan == PLAN_FULL;
     if (!o->problem && !o->set && whole) {
+        add_curve(rows, o, m);
         if (o->plan == PLAN_QUICK) {
             if (!problem_set_load("seeds", &set, error))
                 return false;
-            add_fastest(rows, o, m, &set);
+            add_fastest(rows, o, m, &set, NULL, ALL_ROWS);
             problem_set_free(&set);
         }
-        add_beyond_cache(rows, o, m);
         if (!o->pattern)
             add_levels(rows, o, m);
     }

@@ -2,11 +2,11 @@
  *
  * Where the user names problems, every variant that matches is timed on every one of them.
  * Otherwise plan `quick` takes the whole ladder on the set `ladder`, each variant in its first layout on the
- * largest team, batch normalization beyond the last-level cache, and the fastest variants, found by a short
- * unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of `seeds`; plan `peers` the
- * peers of rung 9x and our fastest variants, found likewise, on a set (`seeds`) or problem; plan `scaling` our fastest
- * variants on teams of every size asked for, on the same. The ceilings the counters need are added to any plan: the
- * FMA peak of each ISA and thread count, and copies at each footprint and cache state. */
+ * largest team, the fastest batch normalization at sizes from an L1's to beyond the last-level cache, and the fastest
+ * variants, found by a short unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of
+ * `seeds`; plan `peers` the peers of rung 9x and our fastest variants, found likewise, on a set (`seeds`) or problem;
+ * plan `scaling` our fastest variants on teams of every size asked for, on the same. The ceilings the counters need are
+ * added to any plan: the FMA peak of each ISA and thread count, and copies at each footprint and cache state. */
 #ifndef BATCHMARK_BENCH_PLAN_H
 #define BATCHMARK_BENCH_PLAN_H
 
