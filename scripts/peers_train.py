@@ -98,7 +98,8 @@ def main():
     parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="of each side in a round")
     arguments = parser.parse_args()
-    return ended("peers_train.py", lambda: measure(arguments), "make build makes the program; name a folder of images by --data")
+    advice = "make build makes the program; name a folder of images by --data"
+    return ended("peers_train.py", lambda: measure(arguments), advice)
 
 
 def measure(arguments):

@@ -500,6 +500,20 @@ def test_run_read_only(folder):
 # bench
 
 
+def test_the_quick_plan_has_a_curve_of_bn():
+    """One row a size, each four times the one before."""
+    done = batchmark("bench", "bn_fwd_infer/apply_*,!*sse2*", "--list-rows", "--cache", "warm")
+    assert done.returncode == 0, done.stderr
+    names = [line.split("/") for line in done.stdout.splitlines() if line.startswith("bn_fwd_infer/")]
+    batches = sorted({int(found[1]) for name in names if (found := re.fullmatch(r"mb(\d+)ic60ih16", name[2]))})
+    batches = [batch for batch in batches if batch != 80]  # of the seeds
+    assert batches[:2] == [1, 4]
+    assert all(larger == 4 * smaller for smaller, larger in zip(batches, batches[1:]))
+    for batch in batches:
+        (row,) = [name for name in names if name[2] == f"mb{batch}ic60ih16"]
+        assert row[3] == "nchw"
+
+
 @pytest.mark.parametrize("path", ["/proc/results", "/dev/null", "/dev/null/results"])
 def test_bench_results_folder_that_cannot_be(path, folder):
     """Found out before an hour is spent measuring."""
