@@ -183,6 +183,41 @@ bool gradients_save(struct net *n, const char *path, char error[ERROR_TEXT])
     return save(n, NULL, true, path, metadata, 1, error);
 }
 
+bool decisions_save(const struct net *n, const struct net_text *text, int64_t mb, const char *path,
+                    char error[ERROR_TEXT])
+{
+    enum { NAME = 32 };
+    const size_t most = (size_t)text->count;
+    struct named_tensor *tensors = calloc(most, sizeof *tensors);
+    char(*names)[NAME] = calloc(most, sizeof *names);
+    float **values = calloc(most, sizeof *values);
+    bool good = tensors && names && values;
+    int count = 0;
+    for (int i = 0; good && i < text->count; i++) {
+        const struct layer *l = &text->layers[i];
+        if (l->kind != LAYER_RELU && l->kind != LAYER_MAXPOOL)
+            continue;
+        values[i] = malloc((size_t)(mb * l->dst.c * l->dst.h * l->dst.w) * sizeof **values);
+        good = values[i] != NULL;
+        if (!good || !net_decisions(n, i, mb, values[i]))
+            continue;
+        snprintf(names[i], NAME, "%d.%s", i, l->kind == LAYER_RELU ? "keep" : "chosen");
+        tensors[count++] = (struct named_tensor){.name = names[i],
+                                                 .ndim = 4,
+                                                 .dims = {mb, l->dst.c, l->dst.h, l->dst.w},
+                                                 .data = values[i]};
+    }
+    const struct metadata metadata[] = {{"format", "pt"}};
+    good = good ? safetensors_write(path, tensors, count, metadata, 1, error)
+                : explain(error, "%.300s: out of memory", path);
+    for (size_t i = 0; values && i < most; i++)
+        free(values[i]);
+    free(values);
+    free(names);
+    free(tensors);
+    return good;
+}
+
 bool checkpoint_write(struct net *n, const struct optimizer *o, const char *path, const char *text,
                       const json_t *run, char error[ERROR_TEXT])
 {

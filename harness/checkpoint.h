@@ -19,6 +19,10 @@ bool weights_load(struct net *n, const char *path, char error[ERROR_TEXT]);
 bool weights_save(struct net *n, const char *path, const char *text, char error[ERROR_TEXT]);
 /* Writes the gradients of the last step under the names of the weights. */
 bool gradients_save(struct net *n, const char *path, char error[ERROR_TEXT]);
+/* Writes how each relu and maxpool decided in the last step, of mb images: LAYER.keep and LAYER.chosen as net_decisions has
+ * them, of those layers of the network's text that it tells of. */
+bool decisions_save(const struct net *n, const struct net_text *text, int64_t mb, const char *path,
+                    char error[ERROR_TEXT]);
 
 /* A checkpoint in memory; free with checkpoint_free. */
 struct checkpoint {

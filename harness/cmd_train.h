@@ -24,7 +24,7 @@ enum { MAX_SHIFTS = 17 };
 /* What the command line asks for; numbers below 0, and NULL, are the preset's, or the checkpoint's, until
  * request_resolve. */
 struct request {
-    const char *network, *data, *init, *save, *gradients, *checkpoint, *resume, *json;
+    const char *network, *data, *init, *save, *gradients, *decisions, *checkpoint, *resume, *json;
     int64_t epochs, steps, batch, seed, threads, log;
     double lr, momentum, rho, decay, target;
     int optimizer, initial, pixels, bn, bias, shuffle, isa, fuse; /* of their enumerations */

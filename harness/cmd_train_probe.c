@@ -137,6 +137,12 @@ bool take_step(struct run *run, int64_t *images, struct outcome *out)
         return false;
     }
     run->done = step;
+    char error[ERROR_TEXT];
+    if (r->decisions && step == run->steps &&
+        !decisions_save(run->net, &run->layers, *images, r->decisions, error)) {
+        wrong_use("%s", error);
+        return false;
+    }
     return (!direction || report_direction(run, &along)) &&
            (!due(r->statistics, step) || report_layer_statistics(run, *images));
 }

@@ -72,6 +72,9 @@ static const char help[] =
     "                      nn.Sequential: LAYER.weight, LAYER.bias, LAYER.running_mean,\n"
     "                      LAYER.running_var, layers counted from 0 as --describe prints them\n"
     "  --gradients FILE    write the gradients of the last step under the same names\n"
+    "  --decisions FILE    write how relus and maxpools decided in the last step, to compare with another\n"
+    "                      library's: LAYER.keep is 1 where a value passed, else 0; LAYER.chosen the place\n"
+    "                      in its window, row by row, or -1 where a relu before it let nothing pass\n"
     "  --checkpoint FOLDER after each epoch write FOLDER/last.safetensors: weights, the optimizer's\n"
     "                      memory and where the run stands; best.safetensors is the epoch with the\n"
     "                      best test accuracy. Interrupted (control-C), a run writes a last one\n"
@@ -258,6 +261,7 @@ int request_read(int argc, char **argv, struct request *r)
         INIT,
         SAVE,
         GRADIENTS,
+        DECISIONS,
         CHECKPOINT,
         RESUME,
         TARGET,
@@ -301,6 +305,7 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"init", required_argument, NULL, INIT},
                                      {"save", required_argument, NULL, SAVE},
                                      {"gradients", required_argument, NULL, GRADIENTS},
+                                     {"decisions", required_argument, NULL, DECISIONS},
                                      {"checkpoint", required_argument, NULL, CHECKPOINT},
                                      {"resume", required_argument, NULL, RESUME},
                                      {"target-accuracy", required_argument, NULL, TARGET},
@@ -366,6 +371,7 @@ int request_read(int argc, char **argv, struct request *r)
         case INIT: r->init = optarg; break;
         case SAVE: r->save = optarg; break;
         case GRADIENTS: r->gradients = optarg; break;
+        case DECISIONS: r->decisions = optarg; break;
         case CHECKPOINT: r->checkpoint = optarg; break;
         case RESUME: r->resume = optarg; break;
         case TARGET: good = read_share("--target-accuracy", optarg, &r->target); break;
@@ -540,7 +546,7 @@ int request_resolve(struct run *run)
     r->fuse = r->fuse >= 0 ? r->fuse : r->statistics ? FUSE_OFF : FUSE_AUTO;
     if (!r->augmented)
         r->augment = p->augment;
-    const char *const files[] = {r->save, r->gradients};
+    const char *const files[] = {r->save, r->gradients, r->decisions};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (files[i] && !whole_file_possible(files[i], error))
             return wrong_use("%s", error);

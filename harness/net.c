@@ -1061,6 +1061,27 @@ const float *net_output(const struct net *n, int layer)
     return n->state[layer].dst;
 }
 
+bool net_decisions(const struct net *n, int layer, int64_t mb, float *out)
+{
+    const struct layer *l = &n->text.layers[layer];
+    const struct layer_state *s = &n->state[layer];
+    const bool chosen = l->kind == LAYER_MAXPOOL;
+    if (!chosen && (l->kind != LAYER_RELU || pooled(n, layer)))
+        return false;
+    const int64_t lanes = lanes_of(l, s->layout), pixels = l->dst.h * l->dst.w,
+                  planes = div_up(l->dst.c, lanes);
+    for (int64_t image = 0; image < mb; image++)
+        for (int64_t c = 0; c < l->dst.c; c++)
+            for (int64_t i = 0; i < pixels; i++, out++) {
+                const int64_t at = ((image * planes + c / lanes) * pixels + i) * lanes + c % lanes;
+                if (chosen)
+                    *out = s->chosen[at] == MAXPOOL_NONE ? -1 : s->chosen[at];
+                else
+                    *out = s->dst[at] > 0;
+            }
+    return true;
+}
+
 void net_update(struct net *n, const struct optimizer *optimizer)
 {
     double then = now();

@@ -113,6 +113,11 @@ struct outcome net_gradients_again(struct net *n, int64_t mb, const uint8_t *lab
  * place. */
 const float *net_output(const struct net *n, int layer);
 
+/* How the relu or maxpool `layer` decided in the last call of net_gradients, over mb images: of a relu 1 where a value passed
+ * and 0 where not, [mb][C][H][W] of its output; of a maxpool the place in its window that was taken, row by row, or -1 where a
+ * relu before it let nothing pass. False: another layer, or a relu that the maxpool after it decided for. */
+bool net_decisions(const struct net *n, int layer, int64_t mb, float *out);
+
 /* net_evaluate without the loss: the logits[mb][classes of the last layer] of the images in net_input. They are the network's,
  * until its next call; mb as for net_evaluate. */
 const float *net_forward(struct net *n, int64_t mb);

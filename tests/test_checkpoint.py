@@ -186,6 +186,34 @@ def test_gradients_are_those_of_the_last_step(folder):
         np.testing.assert_allclose(two[name] - np.float32(0.5) * slope, three[name], rtol=1e-6, atol=1e-7)
 
 
+def windows(x):
+    """The values of each window of 2x2, row by row: (n, c, h, w, 4)."""
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // 2, 2, w // 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2, w // 2, 4)
+
+
+def test_decisions_are_those_of_the_last_step(folder):
+    """Fused or not: a maximum passes where its ReLU keeps it, and is none where the ReLU keeps nothing of its window."""
+    at = Path(folder)
+    network = "conv 4 3x3 same; bn; relu; maxpool 2; conv 6 3x3 same; relu; maxpool 2; dense 12; relu; dense 10"
+    settings = [network, "--data", "synthetic:50:10", "--batch", 10, "--steps", 3]
+    good(*settings, "--fuse", "off", "--decisions", at / "apart")
+    good(*settings, "--decisions", at / "fused")
+    apart, fused = load(at / "apart")[0], load(at / "fused")[0]
+    assert {name: x.shape for name, x in apart.items()} == {
+        "2.keep": (10, 4, 32, 32), "3.chosen": (10, 4, 16, 16), "5.keep": (10, 6, 16, 16), "6.chosen": (10, 6, 8, 8),
+        "9.keep": (10, 12, 1, 1)}  # fmt: skip
+    assert set(apart) - set(fused) <= {"2.keep"}
+    for relu, pool in (("2.keep", "3.chosen"), ("5.keep", "6.chosen")):
+        kept, places = windows(apart[relu]), apart[pool].astype(int)
+        assert 0.1 < kept.mean() < 0.9 and set(np.unique(places)) == {0, 1, 2, 3}
+        passes = kept.max(-1) > 0
+        np.testing.assert_array_equal(np.take_along_axis(kept, places[..., None], -1)[..., 0], passes)
+        np.testing.assert_array_equal(fused[pool], np.where(passes, places, -1))
+    np.testing.assert_array_equal(fused["9.keep"], apart["9.keep"])
+    bad("cannot", *settings, "--decisions", at / "none" / "file")
+
+
 @pytest.fixture
 def checkpoint(folder):
     good(NETWORK, "--data", "synthetic:50:10", "--epochs", 1, "--checkpoint", folder)

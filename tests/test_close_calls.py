@@ -57,12 +57,29 @@ def level(side):
     return run
 
 
+def decided(run):
+    """What batchmark train --decisions writes, of the next step: a ReLU before a maximum is told of by that."""
+    x, decisions = run.x[:BATCH], {}
+    layers = list(run.model.named_children())
+    for (name, layer), (_, after) in zip(layers, [*layers[1:], (None, None)]):
+        if isinstance(layer, torch.nn.MaxPool2d):
+            y, at = torch.nn.functional.max_pool2d(x, layer.kernel_size, layer.stride, return_indices=True)
+            size, width = layer.kernel_size, x.shape[3]
+            place = at // width % size * size + at % width % size
+            decisions[f"{name}.chosen"] = torch.where(y > 0, place, -1).float().numpy()
+        elif isinstance(layer, torch.nn.ReLU) and not isinstance(after, torch.nn.MaxPool2d):
+            decisions[f"{name}.keep"] = (x > 0).float().numpy()
+        x = layer(x).detach()
+    return decisions
+
+
 def step_of(run):
     """What parity.our_step returns, of a step that PyTorch takes from there."""
     twin = run.twin()
     loss = twin.step()
     slopes = {name: weights.grad.numpy().copy() for name, weights in twin.model.named_parameters()}
-    return loss, slopes, {name: tensor.numpy().copy() for name, tensor in twin.model.state_dict().items()}
+    tensors = {name: tensor.numpy().copy() for name, tensor in twin.model.state_dict().items()}
+    return loss, slopes, tensors, decided(run)
 
 
 class Kept(parity.Report):
@@ -96,7 +113,7 @@ def test_a_call_within_rounding_is_decided_as_ours_was(plant, monkeypatch):
     start, ours = plant(1), step_of(plant(-1))
     # Decided otherwise than PyTorch does from there, and by more than any limit allows.
     assert parity.compare(ours, start, {})["gradients"][0] > parity.LOOSEST
-    decisions, margins = close_calls.decide(start, ours[1])
+    decisions, margins = close_calls.follow(start, ours[3])
     assert len(margins) == 1 and 0 < margins[0] < close_calls.CLOSE
     found = parity.compare(ours, start, decisions)
     assert all(worst <= limit for worst, limit, _ in found.values()), found
@@ -105,7 +122,7 @@ def test_a_call_within_rounding_is_decided_as_ours_was(plant, monkeypatch):
 
 @pytest.mark.parametrize("plant", [at_a_kink, level])
 def test_without_such_decisions_the_step_fails(plant, monkeypatch):
-    monkeypatch.setattr(close_calls, "decide", lambda *_: ({}, []))
+    monkeypatch.setattr(close_calls, "follow", lambda *_: ({}, []))
     assert "gradients" in failures(monkeypatch, plant(1), step_of(plant(-1)))
 
 
@@ -113,17 +130,28 @@ def test_without_such_decisions_the_step_fails(plant, monkeypatch):
 def test_a_gradient_that_no_decision_gives_fails(plant, monkeypatch):
     """An error as small as a close call's effect is not taken for one."""
     start = plant(1)
-    loss, slopes, tensors = step_of(plant(1))
-    slopes["0.weight"][0] *= 1.05
-    assert failures(monkeypatch, start, (loss, slopes, tensors)) == {"gradients"}
+    ours = step_of(plant(1))
+    ours[1]["0.weight"][0] *= 1.05
+    assert failures(monkeypatch, start, ours) == {"gradients"}
 
 
-def test_a_call_that_is_not_close_stays_as_it_is(monkeypatch):
+@pytest.mark.parametrize("plant", [at_a_kink, level])
+def test_a_call_that_is_not_close_fails(plant, monkeypatch):
     """The other way by a hundred times as much as rounding may be is another step and not another rounding."""
     monkeypatch.setattr(sys.modules[__name__], "CLOSE", 1e-4)
-    start, ours = level(1), step_of(level(-1))
-    assert close_calls.decide(start, ours[1])[1] == []
-    assert "gradients" in failures(monkeypatch, start, ours)
+    start, ours = plant(1), step_of(plant(-1))
+    assert close_calls.follow(start, ours[3])[1][0] > close_calls.CLOSE
+    assert "close calls" in failures(monkeypatch, start, ours)
+
+
+def test_a_relu_told_of_apart_is_followed(monkeypatch):
+    """A ReLU that no maximum decides for, with one value taken for another."""
+    start = run_of("conv 2 5x5 stride 2; relu; conv 3 3x3; dense 10", images_at_random())
+    ours = step_of(start)
+    ours[3]["1.keep"][0, 1, 2, 3] = 1 - ours[3]["1.keep"][0, 1, 2, 3]
+    decisions, margins = close_calls.follow(start, ours[3])
+    assert len(margins) == 1 and decisions["1"].keep[0, 1, 2, 3] == bool(ours[3]["1.keep"][0, 1, 2, 3])
+    assert "gradients" not in failures(monkeypatch, start, ours)  # they hold as they are
 
 
 def steps_of_rounding():
@@ -136,7 +164,7 @@ def steps_of_rounding():
     slopes = step_of(run)[1]
     slopes["1.weight"].reshape(10, 3, 32, 32)[:, :, :16] *= -1
     loss = ours.step(slopes)
-    return run, loss, slopes, {name: tensor.numpy().copy() for name, tensor in ours.model.state_dict().items()}
+    return run, loss, slopes, {name: tensor.numpy().copy() for name, tensor in ours.model.state_dict().items()}, {}
 
 
 def test_weights_that_miss_are_held_to_the_update_by_our_gradients(monkeypatch):
@@ -147,15 +175,15 @@ def test_weights_that_miss_are_held_to_the_update_by_our_gradients(monkeypatch):
 
 
 def test_weights_that_no_update_gives_fail(monkeypatch):
-    run, loss, slopes, tensors = steps_of_rounding()
+    run, loss, slopes, tensors, none = steps_of_rounding()
     tensors["1.weight"][0, -1] += 0.05 * np.linalg.norm(tensors["1.weight"])
-    assert failures(monkeypatch, run, (loss, slopes, tensors)) == {"weights"}
+    assert failures(monkeypatch, run, (loss, slopes, tensors, none)) == {"weights"}
 
 
 def test_weights_are_not_excused_where_gradients_miss(monkeypatch):
-    run, loss, slopes, tensors = steps_of_rounding()
+    run, loss, slopes, tensors, none = steps_of_rounding()
     slopes = {name: slope * np.float32(1.01) for name, slope in slopes.items()}
-    assert failures(monkeypatch, run, (loss, slopes, tensors)) == {"gradients", "weights"}
+    assert failures(monkeypatch, run, (loss, slopes, tensors, none)) == {"gradients", "weights"}
 
 
 @pytest.mark.parametrize(
