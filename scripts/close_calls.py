@@ -76,7 +76,9 @@ class DecidedMaxPool(nn.Module):
         taken = places.gather(2, chosen.clamp_min(0).unsqueeze(2)).squeeze(2)
         first = torch.where(passes, taken, largest)
         values = self.values.gather(2, chosen.clamp_min(0).unsqueeze(2)).squeeze(2)
-        gaps = (self.values.amax(2) - values) / self.scale
+        # Behind a ReLU all that it drops is level.
+        floor = 0 if self.relu else -torch.inf
+        gaps = (self.values.amax(2).clamp_min(floor) - values.clamp_min(floor)) / self.scale
         margins = gaps[passes & (first != largest) & (gaps > 0)].tolist()
         self.first = first.view(self.first.shape)
         if self.relu and not told:

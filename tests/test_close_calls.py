@@ -154,6 +154,21 @@ def test_a_relu_told_of_apart_is_followed(monkeypatch):
     assert "gradients" not in failures(monkeypatch, start, ours)  # they hold as they are
 
 
+def test_where_nothing_passes_any_place_will_do(monkeypatch):
+    """A maximum behind a ReLU done apart, which tells what it keeps: windows of zeros alone are decided by their order."""
+    start = run_of("conv 2 5x5 stride 2; relu; maxpool 2; dense 10", images_at_random())
+    with torch.no_grad():
+        start.model[0].bias -= start.model[0](start.x[:BATCH]).mean((0, 2, 3))
+    ours = step_of(start)
+    nothing = ours[3]["2.chosen"] < 0
+    assert 0 < nothing.mean() < 1
+    ours[3]["2.chosen"] = np.where(nothing, 3, ours[3]["2.chosen"])
+    x = start.model[0](start.x[:BATCH])
+    ours[3]["1.keep"] = (x > 0).float().numpy()
+    assert close_calls.follow(start, ours[3])[1] == []
+    assert failures(monkeypatch, start, ours) == set()
+
+
 def steps_of_rounding():
     """A run with Adam, half of whose pixels are so dark that their gradients are rounding, and our step with these turned
     about: Adam makes whole steps of them."""
