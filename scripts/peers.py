@@ -81,7 +81,7 @@ def duels(run):
         if row.op in CEILINGS or not row.rung or "bf16" in row.variant:
             continue
         # A conversion is another task in the other direction, a product with an operand transposed.
-        own = ":" in row.layout or row.op == "gemm"
+        own = row.op in ("reorder", "gemm")
         layer = f"{row.problem} {row.layout}" if own else row.problem
         group = groups.setdefault((row.op, layer + ("" if row.cache == "warm" else f" {row.cache}")), {})
         known = group.get((row.variant, row.layout))

@@ -325,6 +325,15 @@ def test_duels_are_fought_on_equal_terms(tmp_path):
     assert [d.layer for d in duels["reorder"]] == ["mb1ic16ih8 nchw:nchw16c"]
 
 
+def test_a_variant_that_changes_the_layout_fights_for_its_layer(tmp_path):
+    """A first layer from nchw into nchw16c is as much a convolution as one in one layout."""
+    pair = ("conv_fwd/direct_image_avx512_omp/mb1ic3ih8oc16kh5/nchw:nchw16c/warm/t2", 62, 20, "pass")
+    _, second = peers.duels(peer_run(tmp_path, [*PEER_ROWS, pair]))["conv_fwd"]
+    assert second.best.variant == "direct_image_avx512_omp"
+    assert second.plain.variant == "rows_avx512_omp"
+    assert peers.ratio(second.peer(), second.best) == pytest.approx(2)
+
+
 def test_means_and_rows_behind(tmp_path):
     duels = peers.duels(peer_run(tmp_path, PEER_ROWS))
     means = {what: (count, mean) for what, count, mean in peers.means(duels["conv_fwd"])}
