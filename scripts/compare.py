@@ -22,7 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 from command import Parser, ended
-from comparison import compare_best, compare_rows, differences, load_side, means, unshared
+from comparison import compare_best, compare_rows, differences, load_sides, means, unshared
 from results import ResultsError
 from summary import duration, number
 
@@ -151,6 +151,12 @@ def report_best(page, sides, matches, found):
     rows = [[m.op, f"{m.problems} rows", *(f"{r:.3f}" for r in m.ratios)] for m in found]
     page.table("Geometric means of the time over A's (below 1: faster than A)", ["", "", *letters], rows)
     page.line("")
+    for i, side in enumerate(sides[1:], 1):
+        speeds = sorted(1 / mean.ratios[i] for mean in found)
+        if speeds:
+            spread = " to ".join(dict.fromkeys(f"{number(speed)}" for speed in (speeds[0], speeds[-1])))
+            count = f"{len(speeds)} operations" if len(speeds) > 1 else "one operation"
+            page.line(f"{side.label}: {spread} times as fast as {sides[0].label} over {count}, by geometric means.")
     page.line("* varied by more than 5 %. Sides of different machines or builds: ratios without a test of significance.")
 
 
@@ -230,7 +236,7 @@ def carry_out(wanted):
         raise ResultsError("one run cannot be compared; name two: make compare A=FOLDER B=FOLDER")
     if len(wanted.sides) > len(LETTERS):
         raise ResultsError(f"{len(wanted.sides)} runs are more than {len(LETTERS)}; compare fewer at once")
-    sides = [load_side([f for f in side.split(",") if f]) for side in wanted.sides]
+    sides = load_sides(wanted.sides)
     page, table, slower = compare(sides, wanted.across, wanted.anyway, wanted.all)
     print(page.text())
     if wanted.out:

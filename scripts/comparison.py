@@ -19,6 +19,7 @@ Sides that differ in CPU, ISA level, compiler, flags or thread counts are matche
 instead: the fastest variant of each side, ratios and geometric means, no p-values.
 
     load_side(folders)         a Side; raises ResultsError with one line
+    load_sides(names)          the sides of a command line
     differences(sides)         [Difference]: what differs, and whether rows can still be compared one by one
     compare_rows(a, b)         [RowVerdict]
     unshared(side, other)      names of the rows it leaves out
@@ -27,6 +28,7 @@ instead: the fastest variant of each side, ratios and geometric means, no p-valu
 """
 
 import math
+import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +167,19 @@ def name_of(folders):
     """A short name: the run's folder; machine/run is too long for a table's head."""
     name = folders[0].resolve().name
     return name if len(folders) == 1 else f"{name} and {len(folders) - 1} more"
+
+
+def load_sides(names):
+    """A side each of names like "FOLDER" or "FOLDER,FOLDER", told apart by what their names do not share."""
+    sides = [load_side([f for f in name.split(",") if f]) for name in names]
+    labels = [side.label for side in sides]
+    # As bench_axis.sh names them: ..._levels-base, ..._levels-avx2.
+    shared = os.path.commonprefix(labels)
+    shared = shared[: max(shared.rfind("-"), shared.rfind("_")) + 1]
+    if "_" in shared and len(set(labels)) == len(labels) and shared not in labels:
+        for side in sides:
+            side.label = side.label[len(shared) :]
+    return sides
 
 
 def settings(side):

@@ -353,9 +353,9 @@ def draw(run, folder):
 def draw_comparison(names, folder):
     """The picture of two runs and more."""
     # It stands on SciPy, which a picture of one run does without.
-    from comparison import compare_best, load_side, means
+    from comparison import compare_best, load_sides, means
 
-    sides = [load_side([f for f in name.split(",") if f]) for name in names]
+    sides = load_sides(names)
     found = means(compare_best(sides), sides)
     style()
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from matplotlib import pyplot
 from matplotlib.colors import LinearSegmentedColormap
 
 from peers import geometric_mean
-from plot_style import BLANK, BLUE, CYCLE, GREY, MARKERS, ORANGE, TITLES, WIDTH, plain, save
+from plot_style import BLUE, CYCLE, GREY, MARKERS, ORANGE, TITLES, WIDTH, plain, save
 from results import best, by_problem, ours, telling_problem
 from scaling import efficiency, pairs, speedup, waits_for_memory
 
@@ -199,7 +199,7 @@ def draw_machines(sides, found, folder):
         axis.barh(places, [s - 1 for s in speeds], left=1, height=width * 0.9, color=CYCLE[i % len(CYCLE)], label=side.label)
         for place, speed in zip(places, speeds):
             side_of = "left" if speed >= 1 else "right"
-            axis.text(speed, place, f" {plain(speed)} ", va="center", ha=side_of, fontsize=8, bbox=BLANK)
+            axis.text(speed, place, f" {plain(speed)} ", va="center", ha=side_of, fontsize=8)
     axis.axvline(1, color="black", linewidth=1)
     axis.set_xscale("log")
     axis.margins(x=0.15)
@@ -208,9 +208,12 @@ def draw_machines(sides, found, folder):
     axis.set_yticks(range(len(found)), [f"{title_of(m.op)} ({m.problems})" for m in found], fontsize=8)
     axis.set_ylim(len(found) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
-    axis.set_xlabel(f"times as fast as {sides[0].label} (geometric mean of the best variants; in brackets: problems)")
+    axis.set_xlabel(
+        f"times as fast as {sides[0].label}, by the best variants\n(geometric mean over the problems; in brackets: how many)"
+    )
     who = others[0].label if len(others) == 1 else "a side"
-    axis.set_title(f"Right of the line {who} is faster than {sides[0].label}", loc="left")
+    title = f"Right of the line {who} is faster than {sides[0].label}"
+    axis.set_title(title if len(title) < 90 else title.replace(" than ", "\nthan "), loc="left")
     if len(others) > 1:
         axis.legend(fontsize=8)
     return save(figure, folder, "machines")

@@ -26,7 +26,7 @@ import jinja2
 import compare
 import plot_style
 from command import Parser, ended
-from comparison import compare_best, doubts, load_side, means
+from comparison import compare_best, doubts, load_sides, means
 from plots_rows import draw_machines
 from results import ResultsError, load
 from summary import verdict
@@ -212,9 +212,20 @@ def run_page(folder=None):
     }
 
 
+def cards(sides):
+    """A name, facts and drawing of each side; a machine that is drawn already is not drawn again."""
+    found, drawn = [], []
+    for letter, side in zip(compare.LETTERS, sides):
+        boxes = topology(side.folders[0])
+        facts = flat(system_of(side.folders[0], side.context))
+        found.append((f"{letter}: {side.label}", facts, [] if boxes in drawn else boxes))
+        drawn.append(boxes)
+    return found
+
+
 def comparison_page(names, across, anyway):
     """What the template needs to tell of a comparison."""
-    sides = [load_side([f for f in name.split(",") if f]) for name in names]
+    sides = load_sides(names)
     plot_style.style()
     with tempfile.TemporaryDirectory() as folder:
         draw_machines(sides, means(compare_best(sides), sides), Path(folder))
@@ -224,18 +235,14 @@ def comparison_page(names, across, anyway):
     prose = [header for title, header, _ in page.parts if title == "line" and header]
     warnings = [line.removeprefix("warning: ") for line in prose if line.startswith("warning: ")]
     said = [line for line in prose if not line.startswith("warning: ")]
-    letters = compare.LETTERS
-    command = "make compare " + " ".join(f"{letter}={name}" for letter, name in zip("AB", names))
+    command = "make compare " + " ".join(f"{letter}={name}" for letter, name in zip(compare.LETTERS, names[:2]))
     command += f' MORE="{" ".join(names[2:])}"' if names[2:] else ""
     return {
         "title": " against ".join(side.label for side in sides),
         "when": "",
         "summary": " ".join(said[len(sides) :]),
         "warnings": warnings,
-        "machines": [
-            (f"{letter}: {side.label}", flat(system_of(side.folders[0], side.context)), topology(side.folders[0]))
-            for letter, side in zip(letters, sides)
-        ],
+        "machines": cards(sides),
         "pictures": drawn,
         "tables": [(title, header, rows) for title, header, rows in page.parts if title != "line"],
         "columns": columns,

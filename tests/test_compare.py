@@ -183,6 +183,22 @@ def test_machines_are_compared_by_their_best_variants(tmp_path):
     assert compare(a, b, "--anyway").returncode == 2
 
 
+def test_sides_of_one_series_are_told_apart_by_what_their_names_do_not_share(tmp_path):
+    names = [f"2026-01-02-030405_levels-{level}" for level in ("base", "avx2")]
+    a = plant(tmp_path / names[0])
+    b = plant(tmp_path / names[1], seed=2, factors={i: 0.5 for i in range(40)}, isa="avx2")
+    assert [side.label for side in comparison.load_sides([str(a), str(b)])] == ["base", "avx2"]
+    assert [side.label for side in comparison.load_sides([str(a), str(a)])] == [names[0]] * 2
+    c = plant(tmp_path / "2026-01-02-040000_0123456789")
+    assert [side.label for side in comparison.load_sides([str(a), str(c)])] == [a.name, c.name]
+    said = compare(a, b, "--across").stdout
+    (line,) = [line for line in said.splitlines() if line.startswith("avx2: ")]
+    # Of the one operation.
+    speed = float(line.split()[1])
+    assert speed == pytest.approx(2, rel=0.02)
+    assert line.endswith("times as fast as base over one operation, by geometric means.")
+
+
 def test_the_best_variant_is_ours_verified_and_float32(tmp_path):
     def row(variant, time, rung=60, label="pass"):
         name = f"conv_fwd/{variant}/mb1ic60ih32oc60kh3ph1/nchw/warm/t2"
