@@ -1,5 +1,6 @@
 /* Verifies rows in children, then times them group by group. */
 #include "bench.h"
+#include "calm.h"
 #include "clock.h"
 #include "operands.h"
 
@@ -22,6 +23,11 @@
 #define REPETITION_FULL 0.05
 
 #define REPETITION_LEAST 0.002
+
+/* Share of the time that may be spent waiting for the cores to run at their speed. */
+#define WAITS 0.33
+/* Times that rows are timed again of which no round was calm. */
+#define SECOND_CHANCES 2
 
 /* A row whose one call takes longer is slow. */
 #define SLOW_CALL 0.04
@@ -178,6 +184,8 @@ struct runner {
     double drawn_out; /* share of each call that is waited after it: bench_options.slowdown */
     double spent;
     bool warm_up, ready;
+    struct calm *calm;
+    bool slowed; /* the cores were, before this repetition */
 };
 
 static void run_once(void *context)
@@ -201,10 +209,17 @@ static bool begin(void *context)
     struct runner *r = context;
     if (!machine_pin_team(r->machine, r->row->threads, r->row->why, sizeof r->row->why))
         return false;
+    r->slowed = !calm_wait(r->calm, r->row->threads);
     /* The row before had other data or another variant's scratch in the caches. */
     if (r->warm_up && r->sets == 1)
         run_once(r);
     return true;
+}
+
+static bool end(void *context)
+{
+    struct runner *r = context;
+    return !r->slowed && calm_now(r->calm, r->row->threads);
 }
 
 /* Touches the pages of a buffer by the pinned team, each thread its contiguous share, as kernels
@@ -368,13 +383,13 @@ static bool another_round(const struct runner *runners, int count, double budget
         double round = r->row->rounds ? r->spent / r->row->rounds : 0;
         if (r->spent + round > budget)
             return false;
-        unsteady |= r->row->cv >= CV_GOOD;
+        unsteady |= !r->row->calm || r->row->cv >= CV_GOOD;
     }
     return unsteady;
 }
 
 /* Times one group. `budget` is what each of its rows may use. */
-static void time_group(const struct bench_options *o, const struct machine *m,
+static void time_group(const struct bench_options *o, const struct machine *m, struct calm *calm,
                        struct bench_row *rows, int count, double budget)
 {
     char error[ERROR_TEXT];
@@ -398,6 +413,7 @@ static void time_group(const struct bench_options *o, const struct machine *m,
         if (!made)
             break;
         runners[open].drawn_out = o->slowdown / 100;
+        runners[open].calm = calm;
     }
     give_up(rows + open, count - open, error);
 
@@ -423,7 +439,8 @@ static void time_group(const struct bench_options *o, const struct machine *m,
                                                      : REPETITIONS_QUICK;
             double iterations = fmax(1, ceil(repetition / fmax(r->call, 1e-9)));
             double cost = repetitions * (iterations + r->warm_up) * r->call;
-            if (in_turn ? !again : round > 0 && (rows[i].cv < CV_GOOD || r->spent + cost > budget))
+            bool good = rows[i].calm && rows[i].cv < CV_GOOD;
+            if (in_turn ? !again : round > 0 && (good || r->spent + cost > budget))
                 continue;
             r->spent += cost;
             of[todo] = r;
@@ -431,6 +448,7 @@ static void time_group(const struct bench_options *o, const struct machine *m,
                 .name = rows[i].name,
                 .begin = begin,
                 .run = run_once,
+                .end = end,
                 .context = r,
                 .iterations = (int64_t)iterations,
                 .repetitions = repetitions,
@@ -468,16 +486,27 @@ static bool to_time(const struct bench_row *row)
 }
 
 /* Which rows one pass over the plan times. */
-enum pass { PASS_ALL, PASS_CEILINGS };
+enum pass { PASS_ALL, PASS_DISTURBED, PASS_CEILINGS };
 
 static bool in_pass(const struct bench_row *row, enum pass pass)
 {
-    return pass == PASS_ALL ? to_time(row) : row->state == ROW_TIMED && row_is_ceiling(row);
+    if (pass == PASS_ALL)
+        return to_time(row);
+    return row->state == ROW_TIMED && (pass == PASS_CEILINGS ? row_is_ceiling(row) : !row->calm);
+}
+
+static int count_pass(const struct bench_rows *rows, enum pass pass)
+{
+    int n = 0;
+    for (int i = 0; i < rows->count; i++)
+        n += in_pass(&rows->items[i], pass);
+    return n;
 }
 
 struct timing {
     const struct bench_options *options;
     const struct machine *machine;
+    struct calm *calm;
     bench_progress_fn *progress;
     void *user;
     double start, end;
@@ -563,7 +592,7 @@ static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
             continue;
         double share = fmax(0, t->end - now()) / fmax(1, t->total - t->done);
         if (now() < t->end || row_is_ceiling(&group[0]))
-            time_group(t->options, t->machine, group, n, fmin(t->options->budget, share));
+            time_group(t->options, t->machine, t->calm, group, n, fmin(t->options->budget, share));
         else if (pass == PASS_ALL)
             give_up(group, n, "the time of --limit was spent before its turn came");
         for (int k = 0; k < n; k++)
@@ -584,21 +613,29 @@ static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
 void bench_time(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
                 bench_progress_fn *progress, void *user)
 {
-    int all = 0, ceilings = 0;
-    for (int i = 0; i < rows->count; i++) {
-        all += to_time(&rows->items[i]);
-        ceilings += to_time(&rows->items[i]) && row_is_ceiling(&rows->items[i]);
-    }
+    int most = 1;
+    for (int i = 0; i < rows->count; i++)
+        most = rows->items[i].threads > most ? rows->items[i].threads : most;
+    struct calm *calm = calm_open(m, most, WAITS);
     double start = now();
     struct timing t = {.options = o,
                        .machine = m,
+                       .calm = calm,
                        .progress = progress,
                        .user = user,
                        .start = start,
                        .end = o->limit > 0 ? start + o->limit : INFINITY,
-                       .total = all + ceilings};
+                       .total = count_pass(rows, PASS_ALL)};
+    for (int i = 0; i < rows->count; i++)
+        t.total += row_is_ceiling(&rows->items[i]) && in_pass(&rows->items[i], PASS_ALL);
     time_pass(&t, rows, PASS_ALL);
+    /* What the machine disturbed throughout, it may not disturb now. */
+    for (int i = 0; i < SECOND_CHANCES; i++) {
+        t.total += count_pass(rows, PASS_DISTURBED);
+        time_pass(&t, rows, PASS_DISTURBED);
+    }
     /* The ceilings once more: the first pass may have fallen into a slow spell of the machine. */
     time_pass(&t, rows, PASS_CEILINGS);
     rows_count(rows->items, rows->count);
+    calm_close(calm);
 }

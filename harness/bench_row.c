@@ -92,58 +92,73 @@ double stat_cv(const double *values, int n)
     return mean > 0 ? sqrt(squares / (n - 1)) / mean : 0;
 }
 
-void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count)
+bool row_unstable(const struct bench_row *row)
 {
-    double *seconds = malloc((size_t)count * sizeof *seconds);
-    struct gbench_sample *copy = malloc((size_t)count * sizeof *copy);
-    if (count < 1 || !seconds || !copy) {
+    return row->cv > CV_UNSTABLE || !row->calm;
+}
+
+int samples_that_count(struct gbench_sample *samples, int count, bool *calm)
+{
+    int undisturbed = 0, kept = 0;
+    for (int i = 0; i < count; i++)
+        undisturbed += !samples[i].disturbed;
+    *calm = undisturbed >= min_i64(count, 3) && 2 * undisturbed >= count;
+    if (!*calm)
+        return count;
+    for (int i = 0; i < count; i++)
+        if (!samples[i].disturbed)
+            samples[kept++] = samples[i];
+    return kept;
+}
+
+/* A round, added to the samples the row has or, where it is better, taken in their place. */
+static void new_round(struct bench_row *row, const struct gbench_sample *samples, int count,
+                      bool add)
+{
+    const int room = row->sample_count + count;
+    struct gbench_sample *all = calloc((size_t)room + 1, sizeof *all);
+    double *seconds = calloc((size_t)room + 1, sizeof *seconds);
+    if (count < 1 || !all || !seconds) {
+        free(all);
         free(seconds);
-        free(copy);
         return;
     }
-    for (int i = 0; i < count; i++)
-        seconds[i] = samples[i].seconds / (double)samples[i].iterations;
-    double cv = stat_cv(seconds, count);
-    row->best = row->rounds ? fmin(row->best, stat_min(seconds, count)) : stat_min(seconds, count);
-    row->rounds++;
-    if (row->sample_count == 0 || cv < row->cv) {
-        memcpy(copy, samples, (size_t)count * sizeof *copy);
-        free(row->samples);
-        row->samples = copy;
-        row->sample_count = count;
-        row->cv = cv;
-        row->median = stat_median(seconds, count);
-        row->min = stat_min(seconds, count);
-        row->state = ROW_TIMED;
-    } else {
-        free(copy);
+    bool first = row->rounds++ == 0, calm;
+    memcpy(all, samples, (size_t)count * sizeof *all);
+    int n = samples_that_count(all, count, &calm);
+    row->disturbed += count - n;
+    if (add && !first && calm == row->calm) {
+        memmove(all + row->sample_count, all, (size_t)n * sizeof *all);
+        memcpy(all, row->samples, (size_t)row->sample_count * sizeof *all);
+        n += row->sample_count;
     }
+    for (int i = 0; i < n; i++)
+        seconds[i] = all[i].seconds / (double)all[i].iterations;
+    double cv = stat_cv(seconds, n), min = stat_min(seconds, n);
+    row->best = first ? min : fmin(row->best, min);
+    if (first || (calm && !row->calm) || (calm == row->calm && (add || cv < row->cv))) {
+        free(row->samples);
+        row->samples = all;
+        all = NULL;
+        row->sample_count = n;
+        row->calm = calm;
+        row->cv = cv;
+        row->median = stat_median(seconds, n);
+        row->min = min;
+        row->state = ROW_TIMED;
+    }
+    free(all);
     free(seconds);
+}
+
+void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count)
+{
+    new_round(row, samples, count, false);
 }
 
 void row_add_round(struct bench_row *row, const struct gbench_sample *samples, int count)
 {
-    int total = row->sample_count + count;
-    double *seconds = malloc((size_t)total * sizeof *seconds);
-    struct gbench_sample *all = malloc((size_t)total * sizeof *all);
-    if (count >= 1 && seconds && all) {
-        if (row->sample_count)
-            memcpy(all, row->samples, (size_t)row->sample_count * sizeof *all);
-        memcpy(all + row->sample_count, samples, (size_t)count * sizeof *all);
-        for (int i = 0; i < total; i++)
-            seconds[i] = all[i].seconds / (double)all[i].iterations;
-        free(row->samples);
-        row->samples = all;
-        all = NULL;
-        row->sample_count = total;
-        row->rounds++;
-        row->cv = stat_cv(seconds, total);
-        row->median = stat_median(seconds, total);
-        row->best = row->min = stat_min(seconds, total);
-        row->state = ROW_TIMED;
-    }
-    free(seconds);
-    free(all);
+    new_round(row, samples, count, true);
 }
 
 /* Footprints */

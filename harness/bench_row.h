@@ -55,6 +55,8 @@ struct bench_row {
     /* The quietest round, in seconds a call. samples is owned. */
     struct gbench_sample *samples;
     int sample_count, rounds;
+    int disturbed; /* repetitions left out: a probe beside them found the cores slowed (calm.h) */
+    bool calm;     /* the samples are none of those */
     double median, min, cv;
     double best; /* seconds of the fastest repetition of all rounds: what ceilings are judged by */
     struct counters counters;
@@ -77,10 +79,17 @@ double stat_median(const double *values, int n);
 double stat_min(const double *values, int n);
 double stat_cv(const double *values, int n);
 
-/* Takes a round's samples over if it is the first or quieter than the one the row has. */
+/* Not to be trusted: it varies, or the cores were slowed in every round. */
+bool row_unstable(const struct bench_row *row);
+
+/* Moves those samples that count to the front; returns how many. Disturbed ones are left out where at least three and half
+ * of all were not; else all count, and *calm is false. */
+int samples_that_count(struct gbench_sample *samples, int count, bool *calm);
+
+/* Takes a round's samples over if it is the first, the first calm one, or a quieter one than the row has. */
 void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count);
 
-/* Adds a round's samples to those the row has: all of them count. */
+/* Adds a round's samples to those the row has: all that count in their round do. */
 void row_add_round(struct bench_row *row, const struct gbench_sample *samples, int count);
 
 /* Copy bandwidth is measured at footprints half an octave apart: the step nearest to `bytes`, and

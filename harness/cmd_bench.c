@@ -63,7 +63,7 @@ static void print_table(const struct bench_rows *rows)
         print_number(r->counters.gbps, " %*.2f", 8);
         print_number(r->counters.pct_copy, " %*.1f", 6);
         print_number(r->counters.speedup_naive, " %*.2f", 8);
-        printf(" %6.3f%s\n", r->verdict.err_over_limit, r->cv > CV_UNSTABLE ? "  unstable" : "");
+        printf(" %6.3f%s\n", r->verdict.err_over_limit, row_unstable(r) ? "  unstable" : "");
     }
 }
 
@@ -98,7 +98,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct notes *n, const ch
 
 static void find_notes(const struct bench_rows *rows, struct notes *n)
 {
-    int unstable = 0, given_up = 0, timed = 0;
+    int unstable = 0, slowed = 0, given_up = 0, timed = 0, disturbed = 0, counted = 0;
     const struct bench_row *worst = NULL;
     for (int i = 0; i < rows->count; i++) {
         const struct bench_row *r = &rows->items[i];
@@ -107,6 +107,9 @@ static void find_notes(const struct bench_rows *rows, struct notes *n)
         if (r->state != ROW_TIMED)
             continue;
         timed++;
+        slowed += !r->calm;
+        disturbed += r->disturbed;
+        counted += r->sample_count;
         if (r->cv > CV_UNSTABLE) {
             unstable++;
             worst = worst && worst->cv > r->cv ? worst : r;
@@ -128,6 +131,15 @@ static void find_notes(const struct bench_rows *rows, struct notes *n)
              "%%); stop other "
              "programs, fix the clock, or raise --budget",
              unstable, timed, 100 * CV_UNSTABLE, worst->name, 100 * worst->cv);
+    if (slowed)
+        note(
+            n,
+            "%d of %d rows never had their cores to themselves and are marked unstable: probes beside "
+            "them ran slower than before; stop other programs, or measure again later",
+            slowed, timed);
+    if (disturbed)
+        note(n, "%d repetitions during which the cores were slowed were left out, %d counted",
+             disturbed, counted);
 }
 
 /* Reports failed rows, each with what repeats it; returns how many of ours there are. */

@@ -11,6 +11,9 @@
 namespace
 {
 
+/* The counter of a repetition that was. */
+const char disturbed[] = "disturbed";
+
 /* Keeps what the library's own reporters would print. Its aggregates are left out: results.c has
  * its own, over whole rounds. */
 class Collector : public benchmark::BenchmarkReporter
@@ -36,7 +39,8 @@ class Collector : public benchmark::BenchmarkReporter
                 continue;
             gbench_case *c = found->second;
             c->samples[c->sample_count++] = {run.iterations, run.real_accumulated_time,
-                                             run.cpu_accumulated_time};
+                                             run.cpu_accumulated_time,
+                                             run.counters.count(disturbed) > 0};
         }
     }
 
@@ -52,6 +56,8 @@ void time_case(benchmark::State &state, const gbench_case *c)
     }
     for (auto _ : state)
         c->run(c->context);
+    if (!c->end(c->context))
+        state.counters[disturbed] = 1;
 }
 
 } // namespace

@@ -14,6 +14,7 @@ extern "C" {
 struct gbench_sample {
     int64_t iterations;
     double seconds, cpu_seconds;
+    bool disturbed; /* end() said so */
 };
 
 /* One row to time. The callbacks get `context`. */
@@ -21,6 +22,7 @@ struct gbench_case {
     const char *name;             /* unique within a call of gbench_run */
     bool (*begin)(void *context); /* untimed, before each repetition; false: the row is given up */
     void (*run)(void *context);   /* one call of what is timed */
+    bool (*end)(void *context);   /* untimed, after each repetition; false: it was disturbed */
     void *context;
     int64_t iterations; /* calls a repetition */
     int repetitions;

@@ -314,7 +314,7 @@ static json_t *row_json(const struct bench_row *r, int family, int repetition)
     json_t *o = json_object();
     char label[64], problem[PROBLEM_TEXT], formats[FORMATS_TEXT];
     snprintf(label, sizeof label, "%s%s", verdict_names[r->verdict.kind],
-             r->cv > CV_UNSTABLE ? " unstable" : "");
+             row_unstable(r) ? " unstable" : "");
     set_text(o, "name", r->name);
     set_whole(o, "family_index", family);
     set_whole(o, "per_family_instance_index", 0);
@@ -340,6 +340,8 @@ static json_t *row_json(const struct bench_row *r, int family, int repetition)
     set_number(o, "median_time", 1e9 * r->median);
     set_number(o, "min_time", 1e9 * r->min);
     set_whole(o, "rounds", r->rounds);
+    set_whole(o, "disturbed", r->disturbed);
+    json_object_set_new(o, "calm", json_boolean(r->calm));
     set_whole(o, "rung", r->entry->rung);
     set_text(o, "op", r->entry->op);
     set_text(o, "variant", r->entry->name);

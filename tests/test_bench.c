@@ -1,6 +1,8 @@
 /* What the figures of a run mean: costs, names, counters, statistics, the JSON, the folder. Nothing here asserts
  * how long anything takes. */
 #include "bench.h"
+#include "calm.h"
+#include "clock.h"
 #include "results.h"
 #include "system.h"
 
@@ -85,8 +87,8 @@ static struct bench_row make(const struct entry *e, const char *problem, double 
     assert_non_null(e);
     row_init(&row, e, &p, e->variant->formats[0], false, 1);
     if (seconds > 0) {
-        const struct gbench_sample samples[] = {{10, 10 * seconds, 10 * seconds},
-                                                {20, 20 * seconds, 20 * seconds}};
+        const struct gbench_sample samples[] = {{10, 10 * seconds, 10 * seconds, false},
+                                                {20, 20 * seconds, 20 * seconds, false}};
         row_take_round(&row, samples, 2);
     }
     return row;
@@ -119,12 +121,70 @@ static void statistics(void **state)
     assert_true(odd[0] == 9 && even[0] == 4);
 }
 
+/* Repetitions beside which a probe found the cores slowed count only where there are no others. */
+static void calm_rounds_count(void **state)
+{
+    (void)state;
+    const struct gbench_sample mixed[] = {
+        {1, 1, 1, false}, {1, 9, 9, true}, {1, 1.2, 1.2, false}, {1, 1.1, 1.1, false}};
+    const struct gbench_sample slowed[] = {{1, 5, 5, true}, {1, 5, 5, true}, {1, 5, 5, false}};
+    for (int add = 0; add < 2; add++) {
+        void (*take)(struct bench_row *, const struct gbench_sample *, int) =
+            add ? row_add_round : row_take_round;
+        struct bench_row row = make(registry_find("gemm", "naive"), "2x3:3x4", 0);
+        take(&row, slowed, 3);
+        near(row.median, 5);
+        assert_false(row.calm);
+        assert_true(row_unstable(&row));
+        assert_int_equal(row.sample_count, 3);
+        take(&row, mixed, 4); /* though it varies more */
+        near(row.median, 1.1);
+        assert_true(row.calm);
+        assert_int_equal(row.disturbed, 1);
+        assert_int_equal(row.sample_count, 3);
+        take(&row, slowed, 3);
+        near(row.median, 1.1);
+        assert_true(row.calm);
+        assert_int_equal(row.sample_count, 3);
+        take(&row, mixed, 4);
+        near(row.median, 1.1);
+        assert_int_equal(row.sample_count, add ? 6 : 3);
+        assert_int_equal(row.disturbed, 2);
+        assert_int_equal(row.rounds, 4);
+        row_free(&row);
+    }
+}
+
+/* A probe is quick, finds an idle moment calm, and gives up waiting when its share is spent. */
+static void probes(void **state)
+{
+    (void)state;
+    struct machine m;
+    char error[ERROR_TEXT];
+    assert_true(machine_detect(&m, error, sizeof error));
+    struct calm *c = calm_open(&m, m.cpu_count, 0);
+    assert_non_null(c);
+    int calm = 0;
+    for (int threads = 1; threads <= m.cpu_count; threads += m.cpu_count > 1 ? m.cpu_count - 1 : 1)
+        for (int i = 0; i < 200; i++)
+            calm += calm_now(c, threads);
+    assert_true(calm > 0);
+    double start = now();
+    while (calm_waited(c) == 0 && now() < start + 0.2)
+        calm_wait(c, 1);
+    assert_true(calm_waited(c) < 1.5);
+    assert_true(calm_now(c, m.cpu_count + 1)); /* nobody asked for such teams */
+    calm_close(c);
+    assert_true(calm_now(NULL, 1) && calm_wait(NULL, 1) && calm_waited(NULL) == 0);
+    calm_close(NULL);
+}
+
 static void the_quietest_round_counts(void **state)
 {
     (void)state;
     struct bench_row row = make(registry_find("gemm", "naive"), "2x3:3x4", 0);
-    const struct gbench_sample noisy[] = {{1, 1, 1}, {1, 3, 3}, {1, 2, 2}};
-    const struct gbench_sample quiet[] = {{2, 4, 4}, {2, 4.2, 4}, {2, 4.1, 4}};
+    const struct gbench_sample noisy[] = {{1, 1, 1, false}, {1, 3, 3, false}, {1, 2, 2, false}};
+    const struct gbench_sample quiet[] = {{2, 4, 4, false}, {2, 4.2, 4, false}, {2, 4.1, 4, false}};
     row_take_round(&row, noisy, 3);
     near(row.median, 2);
     assert_true(row.cv > CV_UNSTABLE);
@@ -449,7 +509,8 @@ static void end_to_end(void **state)
     here.llc = 1 << 16;
     assert_true(threads_parse("1", &here, &o, error));
     assert_true(plan_rows(&o, &here, &rows, error));
-    assert_true(bench_verify(&o, &here, &rows, NULL, NULL, error));
+    if (!bench_verify(&o, &here, &rows, NULL, NULL, error))
+        fail_msg("%s", error);
     int failed = -1;
     for (int i = 0; i < rows.count; i++) {
         assert_int_equal(rows.items[i].state, ROW_VERIFIED);
@@ -483,6 +544,7 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(statistics),
         cmocka_unit_test(the_quietest_round_counts),
+        cmocka_unit_test(calm_rounds_count),
         cmocka_unit_test(counters),
         cmocka_unit_test(footprints),
         cmocka_unit_test(thread_lists),
@@ -491,6 +553,7 @@ int main(void)
         cmocka_unit_test(nothing_private_is_written),
         cmocka_unit_test(results_folder),
         cmocka_unit_test(end_to_end),
+        cmocka_unit_test(probes), /* starts threads, which verification must come before */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
