@@ -1674,7 +1674,9 @@ static void default_kernels_follow_the_shape(void **state)
         {"mb80ic64ih56oc256kh1", {"direct_avx", "direct_avx", "direct_avx"}},
         {"mb80ic256ih56oc512kh1sh2", {"pointwise_", "pointwise_", "pointwise_"}},
         {"mb16ic128ih56oc128kh3sh2ph1", {"direct_avx", "direct_avx", "direct_avx"}},
-        {"mb16g64ic64ih56oc64kh3sh2ph1", {"rows_", "rows_", "planes_"}},
+        {"mb16g64ic64ih56oc64kh3ph1", {"rows_", "rows_", "depthwise_"}},
+        {"mb16g64ic64ih56oc64kh3sh2ph1", {"depthwise_", "depthwise_", "depthwise_"}},
+        {"mb16g64ic64ih14oc64kh3ph1", {"direct_planes_", "depthwise_", "depthwise_"}},
     };
     static const char *const passes[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
