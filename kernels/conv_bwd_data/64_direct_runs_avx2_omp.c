@@ -1,5 +1,5 @@
-/* conv_bwd_data/direct_runs_avx2_omp: direct_runs_avx512_omp at 8 lanes. Limited by the FMA ports and, with one load for fewer FMAs,
- * by loads. */
+/* conv_bwd_data/direct_runs_avx2_omp: direct_runs_avx512_omp at 8 lanes. Limited by the FMA ports and, with one load for fewer
+ * FMAs, by loads. */
 /* 12 sums, 2 vectors of weights and 1 pixel fit 16 registers; 8 loads feed 12 FMAs. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
