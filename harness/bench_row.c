@@ -248,9 +248,9 @@ void rows_count(struct bench_row *rows, int count)
             continue;
         struct cost cost = r->op->cost(&r->problem);
         int step = footprint_step(row_footprint(r));
-        /* Which instructions a library chose is its secret: it is held to the highest peak. */
+        /* Which instructions a library chose is its secret: it is held to the highest peak in float32. */
         enum isa least = r->entry->variant->isa,
-                 most = r->entry->variant->peer ? ISA_COUNT - 1 : least;
+                 most = r->entry->variant->peer ? ISA_AVX512 : least;
         double ceiling = NAN;
         for (enum isa isa = least; isa <= most; isa++)
             ceiling = fmax(ceiling, peak(rows, count, isa, r->threads));

@@ -45,12 +45,15 @@ from results import PEER_RUNG, best, by_problem, load, ours, told_ladder
 LEAST_RUNGS = 5
 # Sizes up to this factor apart are one point of a curve.
 NEARLY_ONE_SIZE = 1.2
+# Ceilings up to this factor apart share the room for a label.
+CLOSE_LINES = 1.4
 
 
 def ceiling_of(rows):
-    """(rate, text) of the highest ceiling the rows are held to, by the percentages they carry; or None."""
+    """(rate, text) of the highest ceiling the rows are held to, by the percentages they carry; or None. Products of bfloat16
+    have one of their own, which the others must not be seen against."""
     best_known = None
-    for row in rows:
+    for row in [r for r in rows if "bf16" not in r.variant] or rows:
         percent = row.get("pct_peak" if row.is_compute else "pct_copy")
         rate = row.get("gflops_actual") if row.is_compute else row.get("gbps")
         if percent and rate:
@@ -209,7 +212,8 @@ def level_name(size, run):
 
 def draw_roofline(run, folder):
     """Dots of the fastest kernels, lines of what was measured as possible."""
-    peaks = [r for r in run.of("peak_fma") if (r.get("gflops_actual") or r.get("gflops"))]
+    peaks = [r for r in run.of("peak_fma") if r.get("gflops_actual") or r.get("gflops")]
+    peaks = [r for r in peaks if "bf16" not in r.variant]
     if not peaks:
         return None
     threads = max(r.threads for r in peaks)
@@ -219,7 +223,7 @@ def draw_roofline(run, folder):
     dots = []
     for op in run.ops:
         for group in by_problem(run.of(op)).values():
-            row = best(group)
+            row = best([r for r in group if "bf16" not in r.variant])  # under the roof of float32
             if row and row.get("gbps") and (row.get("gflops_actual") or row.get("gflops")):
                 flops = row.get("gflops_actual") or row.get("gflops")
                 dots.append((op, row, flops / row.get("gbps"), flops))
@@ -237,10 +241,20 @@ def draw_roofline(run, folder):
         name = level_name(size, run)
         if name == "memory" or gbps > lines.get(name, (0, 0))[1]:
             lines[name] = (size, gbps)
-    for name, (_, gbps) in lines.items():
+    labels = []  # of lines that lie close together, one
+    for name, (_, gbps) in sorted(lines.items(), key=lambda line: line[1][1]):
         axis.plot([low, roof / gbps], [low * gbps, roof], color=GREY, linewidth=1)
-        x = max(low, floor / gbps) * 1.15
-        axis.text(x, x * gbps, f"{name} copy, {gbps:.0f} GB/s", color="#555555", fontsize=8, bbox=BLANK)
+        if labels and gbps < CLOSE_LINES * labels[-1][1][0]:
+            labels[-1][0].append(name)
+            labels[-1][1].append(gbps)
+        else:
+            labels.append(([name], [gbps]))
+    for names, rates in labels:
+        x = max(low, floor / rates[0]) * 1.15
+        above = CLOSE_LINES if len(rates) > 1 else 1
+        rate = f"{rates[0]:.0f}" + (f" to {rates[-1]:.0f}" if len(rates) > 1 else "")
+        text = f"{', '.join(sorted(names))} copy, {rate} GB/s"
+        axis.text(x, x * rates[-1] * above, text, color="#555555", fontsize=8, bbox=BLANK)
     axis.axhline(roof, color="#000000", linewidth=1.2)
     axis.text(high, roof * 1.08, f"FMA peak ({top.variant}), {roof:.0f} GFLOP/s", ha="right", fontsize=8)
     for name in ("avx2", "sse2"):
@@ -248,7 +262,16 @@ def draw_roofline(run, folder):
         y = max((r.get("gflops_actual") or r.get("gflops") for r in level), default=0)
         if y > floor:
             axis.axhline(y, color=GREY, linewidth=0.8, linestyle=":")
-            axis.text(high, y * 1.08, f"{name}, {y:.0f}", ha="right", color="#555555", fontsize=8)
+            close = y * CLOSE_LINES > roof
+            axis.text(
+                high,
+                y / 1.08 if close else y * 1.08,
+                f"{name}, {y:.0f}",
+                ha="right",
+                va="top" if close else "baseline",
+                color="#555555",
+                fontsize=8,
+            )
     for i, op in enumerate(dict.fromkeys(op for op, *_ in dots)):
         mine = [(x, y) for o, _, x, y in dots if o == op]
         axis.scatter(

@@ -32,6 +32,7 @@ holds() { # one check of packages.txt
     what=${1#*:}
     case $1 in
     header:*) echo "#include <$what>" | "$cxx" -x c++ -E - >/dev/null 2>&1 ;;
+    clang:*) echo "#include <$what>" | clang -x c -fopenmp -E - >/dev/null 2>&1 ;;
     python:*) "$python" -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$what'))" 2>/dev/null ;;
     file:*)
         # shellcheck disable=SC2046 # patterns of paths
