@@ -68,7 +68,7 @@ static __attribute__((noinline)) void hot_stream_near_runs(const float *restrict
                 store_part(y + i + u, apply(vload(x + i + u), m, s, t), V, true);
             }
         for (; i + V <= n; i += V) {
-            __builtin_prefetch(next + i + V - 1);
+            ASK_L2(next + i + V - 1);
             store_part(y + i, apply(vload(x + i), m, s, t), V, true);
         }
         if (i < n)

@@ -34,8 +34,8 @@ sums_runs(const float *restrict x, const float *restrict dy, const struct bn_blo
         int64_t i = 0;
         for (; i + 2 * V <= n; i += 2 * V) {
             for (int64_t line = 0; line < 2 * V; line += 16) {
-                __builtin_prefetch(x + i + ahead + line);
-                __builtin_prefetch(dy + i + ahead + line);
+                ASK_L2(x + i + ahead + line);
+                ASK_L2(dy + i + ahead + line);
             }
             vf x0 = vload(x + i), x1 = vload(x + i + V), dy0 = vload(dy + i),
                dy1 = vload(dy + i + V);
@@ -302,11 +302,11 @@ static __attribute__((noinline)) void hot_stream_near_runs(const struct walk *w,
     for (int64_t o = 0; o < b->outer; o++) {
         int64_t n = b->inner, i = V > 1 ? floats_to_aligned(dx, n) : 0;
         vstore_n(dx, gradient(vload_n(x, i), vload_n(dy, i), &g), i);
-        __builtin_prefetch(next_x);
-        __builtin_prefetch(next_dy);
+        ASK_L2(next_x);
+        ASK_L2(next_dy);
         for (; i + V <= n; i += V) {
-            __builtin_prefetch(next_x + i + V - 1);
-            __builtin_prefetch(next_dy + i + V - 1);
+            ASK_L2(next_x + i + V - 1);
+            ASK_L2(next_dy + i + V - 1);
             store_part(dx + i, gradient(vload(x + i), vload(dy + i), &g), V, true);
         }
         if (i < n)

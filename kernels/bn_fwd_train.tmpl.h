@@ -21,7 +21,7 @@ sum_runs(const float *restrict x, const struct bn_block *b, const float *restric
         int64_t i = 0;
         for (; i + UNROLL * V <= n; i += UNROLL * V) {
             for (int64_t line = 0; line < UNROLL * V; line += 16)
-                __builtin_prefetch(x + i + ahead + line);
+                ASK_L2(x + i + ahead + line);
             vf x0 = vload(x + i), x1 = vload(x + i + V), x2 = vload(x + i + 2 * V),
                x3 = vload(x + i + 3 * V);
             s0 = vadd(s0, vsub(x0, kv));

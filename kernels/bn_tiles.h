@@ -44,7 +44,7 @@ enum { PAD = 16 };
  * holds it beside its copy and the lines that were asked for (see bn_driver.tmpl.h). */
 enum { MANY = 4 * 1024 * 1024, FEW = 4 * 1024 };
 /* Below this many floats a team costs more than it brings. */
-enum { TEAM_FLOATS = 32 * 1024 };
+enum { TEAM_FLOATS = 28 * 1024 };
 
 struct bn_view {
     bool runs, planes,

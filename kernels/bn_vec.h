@@ -49,18 +49,22 @@ static inline bool columns_aligned(const float *p, const struct bn_block *b)
            b->inner_stride % V == 0 && b->outer_stride % V == 0;
 }
 
-/* Asks for the lines of the vector at p, once a line. */
+/* Asks for lines that a walk comes to a run later: by L2, as L1's few buffers for misses are what such a walk waits for.
+ * 80x60x32x32 in nchw on a Zen 4: 13 GB/s a core when L1 is asked, 22 when L2 is; backward takes 0.8 of the time. */
+#define ASK_L2(p) __builtin_prefetch(p, 0, 2)
+
+/* ... for the lines of the vector at p, once a line. */
 static inline void ask(const float *p, int64_t column)
 {
     if (column % 16 == 0)
-        __builtin_prefetch(p + column);
+        ASK_L2(p + column);
 }
 
-/* ... of a plane of n floats. */
+/* ... for those of a plane of n floats. */
 static inline void ask_plane(const float *p, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16)
-        __builtin_prefetch(p + i);
+        ASK_L2(p + i);
 }
 
 /* The copy of a tile of runs: one run behind the other. */
@@ -108,7 +112,7 @@ static inline void walk_strips(const struct bn_block *b, int64_t most, strip_fn 
 
 enum { MANY_PANELS = 32 };
 
-/* How far ahead of itself a walk through memory asks for lines, in floats: two images of its channels where these are
+/* How far ahead of itself a walk through memory asks for lines, in floats: an image of its channels where these are
  * short (what follows an image in memory is not its channel's); two pages; the panel beside this one where its rows are
  * few. With few panels that is soon another thread's, who is writing it: they share the line back and forth, and two
  * threads are slower than one. */
@@ -118,7 +122,7 @@ static inline int64_t walk_ahead(const struct bn_view *v, const struct bn_block 
         return 2 * b->inner_stride;
     bool narrow = b->outer > 1 || b->outer_stride > 0;
     if (narrow && b->inner * (b->inner_stride == 1 ? 1 : b->columns) <= 4096)
-        return 2 * b->outer_stride;
+        return b->outer_stride;
     if (narrow || b->columns == b->inner_stride)
         return 2048;
     if (b->inner > NARROW)
