@@ -17,6 +17,7 @@
 #include "carve.h"
 #include "lines.h"
 #include "partition.h"
+#include "turn.h"
 #include "vec.h"
 
 #define TILE_LANES (TILE_VECTORS * V)
@@ -272,18 +273,6 @@ static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t
                           .run = (end - top) * t->w * p.pitch,
                           .image = p.all * p.size,
                           .plane = p.size};
-}
-
-/* Loads `rows` rows of n <= V floats, `pitch` apart, as a V x V block (zero beyond) and transposes
- * it. */
-static inline void load_transposed(vf a[V], const float *from, int64_t pitch, int64_t rows,
-                                   int64_t n)
-{
-    for (int64_t i = 0; i < V; i++)
-        a[i] = i >= rows ? vzero()
-               : n >= V  ? vload(from + i * pitch)
-                         : vload_n(from + i * pitch, n);
-    vtranspose(a);
 }
 
 /* How the output pixels of a convolution are dealt into units, each one image part or a few images:

@@ -20,8 +20,10 @@
  * Sums wait in scratch between blocks of inputs, in the order tiles read them: one run for hardware prefetchers, few
  * pages. The last block writes dst from registers. Small images that are no multiple of V lie side by side in the
  * planes, [y][image][x], and their sums, a channel's in a row, are moved to dst in the end; others end in a vector that
- * overlaps the one before. A sum is made in one lane, in the order of inputs and taps, whatever the tile: so a thread may
- * join the images it has to do to units. */
+ * overlaps the one before. Kernels of 1x1 at stride 1 read src where it lies instead, if few lanes of a unit's last
+ * vector are computed twice and planes are not so far apart that their lines share few sets of the L1.
+ * A sum is made in one lane, in the order of inputs and taps, whatever the tile: so a thread may join the images it has
+ * to do to units. */
 #include "rows.tmpl.h"
 
 /* Pixels of a unit, most and fewest: enough to pay for the rows that units share, */
@@ -29,12 +31,20 @@
 #define UNIT_PIXELS_MIN 128
 /* and sums of one: half of an L2 of 1 MiB. */
 #define UNIT_SUMS (128 * 1024)
-/* Outputs computed from one copy of the planes. */
+/* Outputs computed from one copy of the planes, and without copies: units have more pixels then. */
 #define SHARE_OUTPUTS 512
-/* Floats of the planes that a tile reads, which stay in L1 while all outputs pass over them. */
+#define SHARE_READING 128
+/* Floats of the planes that a tile reads, which stay in L1 while all outputs pass over them; of src, in L2: sums that need not
+ * wait are worth more than the way from there, which is hidden. */
 #define TILE_INPUT 5120
+#define TILE_READING (16 * 1024)
 /* Items of work that keep most teams busy. */
 #define ITEMS 8
+/* A copy takes about as long as so many outputs, */
+#define COPY_OUTPUTS 12
+/* and planes whose distance is a multiple of so many floats are copied: 8 lines or more leave each way of an L1 of 64 sets
+ * but 8 places to begin at. */
+#define SAME_SETS 128
 
 /* Bounds of a tile that unroll pragmas can repeat. */
 #define MAX_OUTPUTS 8
@@ -59,6 +69,7 @@ struct plan {
     float **to, **sum;
     ptrdiff_t *step;
     struct cut *cuts;
+    bool reads_src; /* planes are those of src */
     float *masks; /* [kw][period], 1 or 0: which elements of successive rows lie inside the image */
     int64_t repeat; /* floats after which masks repeat */
     int64_t *begin; /* of the blocks of outputs */
@@ -92,21 +103,47 @@ static void cut_images(struct plan *d, int64_t most)
     d->ny = div_up(p->oh, d->rows);
 }
 
+/* Shares of the outputs and items of the images; returns the most pixels of a unit. */
+static int64_t cut_work(struct plan *d)
+{
+    const struct conv *p = d->conv;
+    d->shares = div_up(d->outputs, d->reads_src ? SHARE_READING : SHARE_OUTPUTS);
+    int64_t share = min_i64(div_up(d->blocks, d->shares) * TILE_OUTPUTS, d->outputs);
+    int64_t pixels = max_i64(min_i64(UNIT_SUMS / share, UNIT_PIXELS), UNIT_PIXELS_MIN);
+    /* Few images: smaller parts of them, then fewer outputs at a time. */
+    int64_t few = div_up(p->mb * p->g * p->oh * p->ow, ITEMS);
+    cut_images(d, p->mb * p->g < ITEMS ? max_i64(min_i64(few, pixels), UNIT_PIXELS_MIN) : pixels);
+    int64_t items = p->g * p->mb * d->ny * d->nx;
+    d->shares = min_i64(max_i64(div_up(ITEMS, items), d->shares), d->blocks);
+    return pixels;
+}
+
+/* Are units runs of pixels of src, which make no fewer outputs than copies of them would? */
+static bool reads_src(const struct plan *d)
+{
+    const struct conv *p = d->conv;
+    int64_t run = d->rows * d->cols, area = p->ih * p->iw;
+    bool pointwise = d->taps == 1 && p->sh == 1 && p->sw == 1 && p->ph == 0 && p->pw == 0 &&
+                     p->oh == p->ih && p->ow == p->iw;
+    bool whole = p->ow >= V || (d->ny == 1 && run >= V);
+    return pointwise && whole && area % SAME_SETS != 0 &&
+           (row_vectors(run) * V - run) * d->outputs <= run * COPY_OUTPUTS;
+}
+
 static struct plan planes_plan(const struct problem *problem, void *scratch, int thread)
 {
     const struct conv *p = &problem->conv;
     struct plan d = {.conv = p, .inputs = p->ic / p->g, .outputs = p->oc / p->g};
     d.taps = p->kh * p->kw;
     d.blocks = div_up(d.outputs, TILE_OUTPUTS);
-    d.shares = div_up(d.outputs, SHARE_OUTPUTS);
-    int64_t share = min_i64(div_up(d.blocks, d.shares) * TILE_OUTPUTS, d.outputs);
-    int64_t pixels = max_i64(min_i64(UNIT_SUMS / share, UNIT_PIXELS), UNIT_PIXELS_MIN);
-    /* Few images: smaller parts of them, then fewer outputs at a time. */
-    int64_t few = div_up(p->mb * p->g * p->oh * p->ow, ITEMS);
-    cut_images(&d, p->mb * p->g < ITEMS ? max_i64(min_i64(few, pixels), UNIT_PIXELS_MIN) : pixels);
-    int64_t items = p->g * p->mb * d.ny * d.nx;
-    d.shares = min_i64(max_i64(div_up(ITEMS, items), d.shares), d.blocks);
-    d.images = d.ny * d.nx > 1 ? 1 : min_i64(max_i64(pixels / (p->oh * p->ow), 1), p->mb);
+    d.reads_src = true;
+    int64_t pixels = cut_work(&d);
+    if (!reads_src(&d)) {
+        d.reads_src = false;
+        pixels = cut_work(&d);
+    }
+    d.images =
+        d.ny * d.nx > 1 || d.reads_src ? 1 : min_i64(max_i64(pixels / (p->oh * p->ow), 1), p->mb);
 
     d.period = p->sh / common_divisor(p->sh, p->dh + 1);
     d.phases = min_i64(d.period, p->kh);
@@ -117,8 +154,10 @@ static struct plan planes_plan(const struct problem *problem, void *scratch, int
     int64_t groups = beside ? 1 : d.images, row = beside ? d.images * d.cols : d.cols;
     /* An odd number of cache lines: planes then spread over all sets of the cache. */
     d.plane = (div_up(groups * (d.rows + d.extra) * row, 16) | 1) * 16;
+    if (d.reads_src)
+        d.plane = p->ih * p->iw;
     int64_t reach = min_i64(p->kh * TILE_PIXELS, d.phases * TILE_PIXELS + d.extra * row);
-    d.block = max_i64(TILE_INPUT / (p->kw * reach), 1);
+    d.block = max_i64((d.reads_src ? TILE_READING : TILE_INPUT) / (p->kw * reach), 1);
     d.passes = div_up(d.inputs, d.block);
     d.block = div_up(d.inputs, d.passes);
     d.passes = div_up(d.inputs, d.block);
@@ -128,12 +167,13 @@ static struct plan planes_plan(const struct problem *problem, void *scratch, int
     struct carver c = {.base = scratch};
     d.packed = carve(&c, p->oc * d.inputs * d.taps, sizeof(float));
     size_t shared = c.used;
-    d.input = carve(&c, d.block * d.phases * p->kw * d.plane + row + 2 * V, sizeof(float));
+    d.input = carve(&c, d.reads_src ? 0 : d.block * d.phases * p->kw * d.plane + row + 2 * V,
+                    sizeof(float));
     d.sums = carve(&c, div_up(d.blocks, d.shares) * TILE_OUTPUTS * d.pitch, sizeof(float));
     d.at = carve(&c, vectors, sizeof *d.at);
     d.to = carve(&c, vectors, sizeof *d.to);
     d.sum = carve(&c, vectors, sizeof *d.sum);
-    d.step = carve(&c, d.block * d.taps, sizeof *d.step);
+    d.step = carve(&c, (d.reads_src ? d.inputs : d.block) * d.taps, sizeof *d.step);
     d.cuts = carve(&c, p->kw, sizeof *d.cuts);
     d.begin = carve(&c, d.blocks + 1, sizeof *d.begin);
     d.repeat = d.cols / common_divisor(d.cols, V) * V;
@@ -162,18 +202,20 @@ static size_t planes_scratch(const struct problem *p, struct formats f, const st
 }
 
 /* What a tile computes: some outputs of `vectors` vectors of pixels, each at[v] wide V. Sums begin with the bias or,
- * where there are earlier ones, from `sums` on, and end in to[v] + out. */
+ * where there are earlier ones, from `sums` on, and end in to[v] + out. Lines that are read later begin at `ask`, each step
+ * asks for one, unless NULL. */
 struct job {
     const float *const *at, *w, *bias, *sums;
     float *const *to;
     const ptrdiff_t *step;
     int64_t steps, vectors;
     ptrdiff_t pitch, out, out_pitch; /* pitch: floats from output to output */
+    const float *ask;
 };
 
 static inline __attribute__((always_inline)) void tile(int k, int n, const struct job *j)
 {
-    const float *pixel[MAX_VECTORS], *w = j->w;
+    const float *pixel[MAX_VECTORS], *w = j->w, *ask = j->ask;
     float *to[MAX_VECTORS];
     const ptrdiff_t *step = j->step, *end = step + j->steps;
     ptrdiff_t out_pitch = j->out_pitch;
@@ -200,6 +242,8 @@ static inline __attribute__((always_inline)) void tile(int k, int n, const struc
         for (int v = 0; v < MAX_VECTORS; v++)
             if (v < n)
                 x[v] = vload(pixel[v] + s);
+        if (ask)
+            __builtin_prefetch(ask + s, 0, 2);
 #pragma GCC unroll 8
         for (int o = 0; o < MAX_OUTPUTS; o++) {
             if (o >= k)
@@ -440,7 +484,8 @@ static void place_cuts(const struct plan *d, const struct unit *u)
 }
 
 /* Where the vectors of a unit lie in planes, sums and dst. */
-static void place_vectors(const struct plan *d, struct unit *u, int64_t outputs, float *dst)
+static void place_vectors(const struct plan *d, struct unit *u, int64_t outputs, const float *src,
+                          float *dst)
 {
     const struct conv *p = d->conv;
     u->beside = u->images > 1 && u->rows * u->cols % V > 0 ? u->images : 1;
@@ -452,6 +497,9 @@ static void place_vectors(const struct plan *d, struct unit *u, int64_t outputs,
     u->moved = u->beside > 1 || run < V; /* one run of pixels then */
     for (int64_t n = 0; n < u->images; n += u->beside) {
         const float *at = d->input + n * u->height * u->cols;
+        if (d->reads_src)
+            at = src + ((u->n0 + n) * p->ic + u->group * d->inputs) * d->plane + u->y0 * p->iw +
+                 u->x0;
         float *to = dst + ((u->n0 + n) * p->oc + u->group * d->outputs) * p->oh * p->ow +
                     u->y0 * p->ow + u->x0;
         for (int64_t i = 0; i < run; i += V, count++) {
@@ -575,6 +623,20 @@ static inline void fetch_sums(const float *from, int64_t vectors, int64_t pitch,
             __builtin_prefetch(from + o * pitch + v * V, 1, 3);
 }
 
+/* Where src is read: what comes after the inputs c .. c + n of a tile that ends with vector `after`, less the offset of those
+ * inputs: the next tile's pixels, the first ones of more inputs, or of the next unit. */
+static const float *read_next(const struct plan *d, const struct unit *u, const float *src,
+                              int64_t after, int64_t c, int64_t n, const struct unit *next)
+{
+    const struct conv *p = d->conv;
+    if (after < u->vectors)
+        return d->at[after];
+    if (c + n < d->inputs)
+        return d->at[0] + n * d->plane;
+    return src + (next->n0 * p->ic + next->group * d->inputs - c) * d->plane + next->y0 * p->iw +
+           next->x0;
+}
+
 /* Blocks first .. last of the outputs of a unit. Meanwhile the input of unit `next` is fetched. */
 static void convolve_unit(const struct plan *d, const struct args *a, struct unit *u, int64_t first,
                           int64_t last, const struct unit *next)
@@ -582,15 +644,18 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
     static const float zeros[MAX_OUTPUTS];
     const struct conv *p = d->conv;
     const int64_t *begin = d->begin;
-    place_vectors(d, u, begin[last] - begin[first], a->t[DST]);
+    place_vectors(d, u, begin[last] - begin[first], a->t[SRC], a->t[DST]);
     place_cuts(d, u);
-    place_taps(d, u, d->block);
+    place_taps(d, u, d->reads_src ? d->inputs : d->block);
     int64_t tiles = div_up(u->vectors, TILE_VECTORS);
     struct job j = {.step = d->step, .pitch = u->pitch};
     for (int64_t c = 0; c < d->inputs; c += d->block) {
         int64_t n = min_i64(d->inputs - c, d->block);
         bool end = c + n == d->inputs, in_place = end && !u->moved;
-        put_planes(d, u, a->t[SRC], c, n);
+        if (d->reads_src)
+            j.step = d->step + c;
+        else
+            put_planes(d, u, a->t[SRC], c, n);
         int64_t after = end ? 0 : c + n;
         struct lines soon =
             unit_lines(d, a->t[SRC], end ? next : u, after, min_i64(d->inputs - after, d->block));
@@ -600,7 +665,9 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
         const float *w = d->packed + (u->group * d->inputs + c) * d->outputs * d->taps;
         for (int64_t t = 0; t < tiles; t++) {
             int64_t v = part_begin(u->vectors, TILE_VECTORS, t);
-            j.vectors = part_begin(u->vectors, TILE_VECTORS, t + 1) - v;
+            int64_t end_v = part_begin(u->vectors, TILE_VECTORS, t + 1);
+            const float *then = d->reads_src ? read_next(d, u, a->t[SRC], end_v, c, n, next) : NULL;
+            j.vectors = end_v - v;
             j.at = d->at + v;
             j.to = in_place ? d->to + v : d->sum + v;
             for (int64_t b = first; b < last; b++) {
@@ -613,8 +680,11 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
                     fetch_outputs(j.to, j.vectors, j.out + k * j.out_pitch, j.out_pitch, k);
                 if (b + 1 < last && u->moved)
                     fetch_sums(d->sum[v] + (out + k) * u->pitch, j.vectors, u->pitch, k);
+                /* Each block asks for a vector of the next tile: all at once would fill the buffers for misses. */
+                j.ask = then && b - first < TILE_VECTORS ? then + (b - first) * V : NULL;
                 hot_planes[k - 1](&j);
-                lines_next(&ahead);
+                if (!d->reads_src)
+                    lines_next(&ahead);
             }
         }
     }
