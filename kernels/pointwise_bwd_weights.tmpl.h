@@ -6,13 +6,12 @@
  *     for each unit of pixels
  *       pack the rows' diff_dst                                                       waits in L2
  *       for each of the blocks of lanes
- *         pack its src as a panel, lanes side by side                                 stays in L1
+ *         pack its src as a panel, lanes side by side
  *         for each TILE_PIXELS rows: the micro-kernel; sums wait in L2 from unit to unit
  *   where there are several chunks: add them up in ascending order
  *
- * direct_bwd_weights.tmpl.h keeps the sums of a block longer, and streams the other operand's unit from L2 for every
- * tile of weights: it has tables of offsets to pay for, where here all is side by side. In nchw rows are copied plane by
- * plane and only lanes are turned; elsewhere neither is.
+ * direct_bwd_weights.tmpl.h has tables of offsets to pay for, where here all is side by side. In nchw rows are copied plane
+ * by plane and lanes are turned; in nhwc both are copied; in nchw16c rows, and without a stride lanes, are read where they lie.
  *
  * A sum is made in the order of the pixels of its chunk, and chunks follow from the problem alone: units, groups of
  * blocks and teams cut it elsewhere without changing its bits. */
@@ -27,8 +26,12 @@
 /* Tasks that keep a team busy, and fewest pixels of a chunk cut for them: its sums are written and read once more. */
 #define TASKS 16
 #define CHUNK_PIXELS 1024
-/* Pixels between two requests for lines of the next tile: a line of each of its rows. */
+/* Pixels of a unit: what sums cost that wait from unit to unit weighs more than a panel beyond the L1, which is read ahead. */
+#define UNIT_PIXELS 1024
+/* Pixels between two requests for lines of the next tile. */
 #define SEGMENT 16
+/* Tiles whose rows are in the same lines of nchw16c. */
+#define SHARE (16 / TILE_PIXELS)
 
 /* Pixels `at` to `at` + `count` of a unit: so many that lie as far apart as two neighbours, in both tensors. Offsets in a
  * tensor's first plane. */
@@ -41,7 +44,8 @@ struct plan {
     const struct conv *conv;
     struct tensor src, dst;
     struct planes src_planes, dst_planes;
-    bool turned; /* nchw: neighbours in memory are pixels, not channels */
+    bool turned;                /* nchw: neighbours in memory are pixels, not channels */
+    bool rows_stay, lanes_stay; /* read where they lie */
     int64_t pixels, unit, pitch;
     int64_t vectors, blocks; /* of lanes */
     int64_t block_rows, row_blocks, chunks, group;
@@ -51,7 +55,14 @@ struct plan {
     /* scratch, one per thread */
     float *rows, *lanes, *planes, *bias_rows;
     struct piece *piece, *next;
+    struct run *run;
     size_t bytes;
+};
+
+/* Pixels of a unit whose operands have one distance from each to the next: where they begin in rows and in the panel. */
+struct run {
+    int64_t count;
+    ptrdiff_t rows, panel;
 };
 
 static struct plan pointwise_plan(const struct problem *problem, struct formats f,
@@ -64,6 +75,8 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
         .src = {t[SRC], f.src, c->ic, c->ih, c->iw},
         .dst = {t[DIFF_DST], f.dst, c->oc, c->oh, c->ow},
         .turned = f.src == NCHW,
+        .rows_stay = f.dst == NCHW16C,
+        .lanes_stay = f.src == NCHW16C && c->sh == 1 && c->sw == 1,
         .pixels = c->mb * c->oh * c->ow,
         .vectors = div_up(c->ic, V),
     };
@@ -76,13 +89,15 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
     d.chunks = 1;
     while (d.chunks * d.row_blocks * d.blocks < TASKS && d.pixels / (2 * d.chunks) >= CHUNK_PIXELS)
         d.chunks *= 2;
-    /* A panel takes two thirds of the L1; rows and sums pass through the rest. */
-    int64_t most = max_i64((int64_t)h->l1 * 2 / 3 / (TILE_LANES * 4) / SEGMENT, 1) * SEGMENT;
+    /* In nhwc lines of a panel lie a pixel apart, in few sets of the L2: it is packed for the L1. */
+    int64_t most = f.src == NHWC
+                       ? max_i64((int64_t)h->l1 * 2 / 3 / (TILE_LANES * 4) / SEGMENT, 1) * SEGMENT
+                       : UNIT_PIXELS;
     d.unit = min_i64(most, div_up(d.pixels, SEGMENT) * SEGMENT);
     /* An odd number of cache lines: rows then spread over all sets of the cache. */
     d.pitch = (d.unit / 16 | 1) * 16;
     d.row = d.turned ? d.pitch : 1;
-    d.step = d.turned ? 1 : TILE_PIXELS;
+    d.step = d.turned ? 1 : d.rows_stay ? 16 : TILE_PIXELS;
     d.group = max_i64((int64_t)h->l2 / 2 / (d.block_rows * TILE_LANES * 4), 1);
 
     struct carver s = {.base = scratch};
@@ -90,12 +105,13 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
         carve(&s, d.chunks * d.row_blocks * d.blocks * d.block_rows * TILE_LANES, sizeof(float));
     d.bias = carve(&s, d.chunks * c->oc, sizeof(float));
     size_t shared = s.used;
-    d.rows = carve(&s, d.block_rows * d.pitch + V, sizeof(float));
-    d.lanes = carve(&s, d.unit * TILE_LANES + V, sizeof(float));
-    d.planes = carve(&s, V * d.pitch + V, sizeof(float));
+    d.rows = carve(&s, d.rows_stay ? 0 : d.block_rows * d.pitch + V, sizeof(float));
+    d.lanes = carve(&s, d.lanes_stay ? 0 : d.unit * TILE_LANES + V, sizeof(float));
+    d.planes = carve(&s, d.turned ? V * d.pitch + V : 0, sizeof(float));
     d.bias_rows = carve(&s, d.block_rows * V, sizeof(float));
     d.piece = carve(&s, d.unit, sizeof(struct piece));
     d.next = carve(&s, d.unit, sizeof(struct piece));
+    d.run = carve(&s, d.unit, sizeof(struct run));
     size_t own = s.used - shared;
     if (scratch) {
         size_t skip = (size_t)thread * own;
@@ -105,6 +121,7 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
         d.bias_rows += skip / sizeof(float);
         d.piece = (struct piece *)((char *)d.piece + skip);
         d.next = (struct piece *)((char *)d.next + skip);
+        d.run = (struct run *)((char *)d.run + skip);
     }
     d.bytes = shared + own * (size_t)(thread + 1);
     return d;
@@ -116,53 +133,68 @@ static size_t pointwise_scratch(const struct problem *p, struct formats f, const
     return pointwise_plan(p, f, none, h, NULL, h->threads - 1).bytes;
 }
 
-/* What the micro-kernel reads: pixel p of row r at rows[r * row + p * step], panel[p][k vectors]. The sums begin as `from`
- * has them, go to `to`. */
+/* What the micro-kernel reads: pixel p of a run, of row r at rows[run.rows + r * row + p * step], of vector j at
+ * lane[j][run.panel + p * pixel]. The sums begin as `from` has them, go to `to`. */
 struct job {
-    const float *rows, *panel, *from;
+    const struct run *run;
+    int64_t runs;
+    const float *rows, *lane[TILE_VECTORS], *from;
     float *to;
-    ptrdiff_t row, step, from_row, to_row;
+    ptrdiff_t row, step, pixel, from_row, to_row;
     ptrdiff_t next_rows, next_sums; /* from what this tile reads to what the next one will */
-    int64_t pixels;
+    ptrdiff_t next_row;             /* from line to line of it */
 };
 
-static inline __attribute__((always_inline)) void tile_of(int k, const struct job *job)
+/* Rows of planes lie apart, each with an address of its own, and their panel is packed; other rows lie side by side. gcc keeps
+ * addresses it has no register for in vector registers, and moves from there delay FMAs. */
+static inline __attribute__((always_inline)) void tile_of(int k, bool planes, const struct job *job)
 {
-    const float *row[TILE_PIXELS], *panel = job->panel, *ahead = job->from + job->next_sums;
+    const float *ahead = job->from + job->next_sums;
     vf sum[TILE_PIXELS][TILE_VECTORS];
     VEC_UNROLL
     for (int r = 0; r < TILE_PIXELS; r++) {
-        row[r] = job->rows + r * job->row;
         VEC_UNROLL
         for (int j = 0; j < TILE_VECTORS; j++)
             if (j < k)
                 sum[r][j] = vload(job->from + r * job->from_row + j * V);
     }
-    const ptrdiff_t step = job->step, last = job->pixels * step;
-    for (ptrdiff_t p = 0; p < last;) {
-        const ptrdiff_t end = min_i64(p + SEGMENT * step, last);
-        const float *soon = job->rows + job->next_rows;
+    const ptrdiff_t step = job->step, pixel = job->pixel;
+    int asked = 0;
+    for (const struct run *run = job->run, *end = run + job->runs; run < end; run++) {
+        const float *at = job->rows + run->rows, *row[TILE_PIXELS], *lane[TILE_VECTORS];
         VEC_UNROLL
         for (int r = 0; r < TILE_PIXELS; r++)
-            __builtin_prefetch(soon + (job->row == 1 ? p + r * 16 : r * job->row + p));
+            row[r] = at + r * job->row;
         VEC_UNROLL
         for (int j = 0; j < TILE_VECTORS; j++)
             if (j < k)
-                __builtin_prefetch(ahead + j * V, 1);
-        ahead += job->from_row;
-        for (; p < end; p += step, panel += k * V) {
-            vf x[TILE_VECTORS];
+                lane[j] = job->lane[j] + run->panel;
+        ptrdiff_t p = 0, x = 0;
+        for (int64_t left = run->count; left > 0; left -= SEGMENT) {
+            const float *soon = at + p + job->next_rows;
             VEC_UNROLL
+            for (int r = 0; r < TILE_PIXELS; r++)
+                __builtin_prefetch(soon + r * job->next_row);
+            for (int i = 0; i < 2 && asked < TILE_PIXELS; i++, asked++, ahead += job->from_row)
+                VEC_UNROLL
             for (int j = 0; j < TILE_VECTORS; j++)
                 if (j < k)
-                    x[j] = vload(panel + j * V);
-            VEC_UNROLL
-            for (int r = 0; r < TILE_PIXELS; r++) {
-                const vf dy = vset1(row[r][p]);
+                    __builtin_prefetch(ahead + j * V, 1);
+            for (const ptrdiff_t last = p + min_i64(left, SEGMENT) * step; p < last;
+                 p += step, x += pixel) {
+                vf v[TILE_VECTORS];
                 VEC_UNROLL
                 for (int j = 0; j < TILE_VECTORS; j++)
                     if (j < k)
-                        sum[r][j] = vfma(dy, x[j], sum[r][j]);
+                        v[j] = vload(planes ? lane[0] + x + j * V : lane[j] + x);
+                VEC_UNROLL
+                for (int r = 0; r < TILE_PIXELS; r++) {
+                    const vf dy = vset1(planes ? row[r][p] : at[p + r]);
+                    VEC_UNROLL
+                    for (int j = 0; j < TILE_VECTORS; j++)
+                        if (j < k)
+                            sum[r][j] = vfma(dy, v[j], sum[r][j]);
+                }
             }
         }
     }
@@ -175,22 +207,45 @@ static inline __attribute__((always_inline)) void tile_of(int k, const struct jo
     }
 }
 
-/* One function per number of vectors: they stand alone (noinline) so that their code can be checked for spills. */
+/* One function per number of vectors and kind of rows: they stand alone (noinline) so that their code can be checked for
+ * spills. */
 typedef void tile_kernel(const struct job *job);
+
+static __attribute__((noinline)) void hot_planes_1(const struct job *job)
+{
+    tile_of(1, true, job);
+}
+
+static __attribute__((noinline)) void hot_planes_2(const struct job *job)
+{
+    tile_of(2, true, job);
+}
+
+static __attribute__((noinline)) void hot_planes_3(const struct job *job)
+{
+    tile_of(TILE_VECTORS < 3 ? 1 : 3, true, job);
+}
 
 static __attribute__((noinline)) void hot_products_1(const struct job *job)
 {
-    tile_of(1, job);
+    tile_of(1, false, job);
 }
 
 static __attribute__((noinline)) void hot_products_2(const struct job *job)
 {
-    tile_of(2, job);
+    tile_of(2, false, job);
 }
 
 static __attribute__((noinline)) void hot_products_3(const struct job *job)
 {
-    tile_of(TILE_VECTORS < 3 ? 1 : 3, job);
+    tile_of(TILE_VECTORS < 3 ? 1 : 3, false, job);
+}
+
+static inline tile_kernel *kernel_of(const struct plan *d, int64_t k)
+{
+    static tile_kernel *const planes[] = {hot_planes_1, hot_planes_2, hot_planes_3},
+                              *const products[] = {hot_products_1, hot_products_2, hot_products_3};
+    return (d->turned ? planes : products)[k - 1];
 }
 
 /* Lists the pieces of n pixels from `first` on; returns how many. */
@@ -344,18 +399,33 @@ static void take_lanes(const struct plan *d, const struct unit *u, int64_t c, in
     }
 }
 
-/* Packs the rows of a unit. */
+/* Packs the rows of a unit, unless they stay where they are. */
 static void take_rows(const struct plan *d, const struct unit *u, int64_t c, int64_t n)
 {
     const struct side s = side_of(d, false);
     if (d->turned)
         take_planes(d, &s, u, c, n, d->rows);
-    else
+    else if (!d->rows_stay)
         take_tiles(&s, u, d->unit, c, n, d->rows);
 }
 
-/* Adds the packed rows to the sums of the bias: lane by lane where pixels are neighbours. A unit is a multiple of V, so a
- * pixel's lane does not depend on it. */
+/* Adds rows that stay where they are, from channel c on, to the sums of the bias. */
+static void add_bias_in_place(const struct plan *d, const struct unit *u, int64_t c, int64_t rows)
+{
+    const struct side s = side_of(d, false);
+    for (int64_t r = 0; r < rows; r += V) {
+        vf sum = vload(d->bias_rows + r);
+        for (int64_t i = 0; i < u->pieces; i++) {
+            const float *from = piece_of(&s, &u->piece[i]) + channel_at(&s, c + r);
+            for (int64_t x = 0; x < u->piece[i].count; x++, from += s.step)
+                sum = vadd(sum, vload(from));
+        }
+        vstore(d->bias_rows + r, sum);
+    }
+}
+
+/* Adds packed rows: lane by lane where pixels are neighbours. A unit is a multiple of V, so a pixel's lane does not depend
+ * on it. */
 static void add_bias(const struct plan *d, int64_t rows, int64_t pixels)
 {
     for (int64_t r = 0; r < rows; r++) {
@@ -391,9 +461,31 @@ static inline float *sums_of(const struct plan *d, int64_t chunk, int64_t row_bl
            ((chunk * d->row_blocks + row_block) * d->blocks + block) * d->block_rows * TILE_LANES;
 }
 
-static inline tile_kernel *kernel_of(int64_t k)
+/* Row r of the unit, of the block that begins with channel c. */
+static inline const float *rows_of(const struct plan *d, const struct side *dst, int64_t c,
+                                   int64_t r)
 {
-    return k == 1 ? hot_products_1 : k == 2 ? hot_products_2 : hot_products_3;
+    return d->rows_stay ? dst->t->data + channel_at(dst, c + r)
+                        : d->rows + r * (d->turned ? d->pitch : d->unit);
+}
+
+/* Lists the runs of a unit, whose pixels are `pixel` floats apart in the panel; returns how many. */
+static int64_t list_runs(const struct plan *d, const struct unit *u, int64_t pixel)
+{
+    int64_t runs = 0;
+    for (int64_t i = 0; i < u->pieces; i++) {
+        const struct piece *p = &u->piece[i];
+        const struct run run = {.count = p->count,
+                                .rows = d->rows_stay ? p->dst : p->at * d->step,
+                                .panel = d->lanes_stay ? p->src : p->at * pixel};
+        struct run *last = &d->run[runs - 1];
+        if (runs && run.rows == last->rows + last->count * d->step &&
+            run.panel == last->panel + last->count * pixel)
+            last->count += run.count;
+        else
+            d->run[runs++] = run;
+    }
+    return runs;
 }
 
 /* Asks for share i of n of the lines of a unit. */
@@ -441,7 +533,9 @@ static void multiply_group(const struct plan *plan, const struct args *a, int64_
         next.pieces = list_pieces(&d, at + u.pixels, next.pixels, d.next);
         const bool last_unit = next.pixels == 0;
         take_rows(&d, &u, c, rows);
-        if (bias)
+        if (bias && d.rows_stay)
+            add_bias_in_place(&d, &u, c, rows);
+        else if (bias)
             add_bias(&d, rows, u.pixels);
         for (int64_t b = first; b < last; b++) {
             const int64_t v = block_first(&d, b), k = block_first(&d, b + 1) - v;
@@ -450,32 +544,43 @@ static void multiply_group(const struct plan *plan, const struct args *a, int64_
             const int64_t soon_c = block_first(&d, soon) * V,
                           soon_n = min_i64(block_first(&d, soon + 1) * V, ic) - soon_c;
             float *sums = sums_of(&d, chunk, row_block, b);
-            take_lanes(&d, &u, v * V, k);
-            struct job job = {.panel = d.lanes,
+            const ptrdiff_t pixel = d.lanes_stay ? src.step : k * V;
+            struct job job = {.run = d.run,
+                              .runs = list_runs(&d, &u, pixel),
                               .row = d.row,
                               .step = d.step,
+                              .pixel = pixel,
                               .from_row = at == begin ? 0 : TILE_LANES,
-                              .next_rows = TILE_PIXELS * d.pitch,
-                              .pixels = u.pixels};
-            if (!d.turned)
-                job.next_rows = TILE_PIXELS * d.unit;
+                              .next_row = d.turned      ? d.pitch
+                                          : d.rows_stay ? SHARE * 16
+                                                        : 16};
+            if (!d.lanes_stay)
+                take_lanes(&d, &u, v * V, k);
+            for (int64_t j = 0; j < k; j++)
+                job.lane[j] =
+                    d.lanes_stay ? src.t->data + channel_at(&src, (v + j) * V) : d.lanes + j * V;
             for (int64_t t = 0; t < tiles; t++) {
                 const int64_t r = t * TILE_PIXELS;
                 float *wait = sums + r * TILE_LANES;
                 /* The last sums go straight to where they belong, but for those of rows and lanes that do not fill tiles. */
                 const bool straight =
                     last_unit && d.chunks == 1 && rows - r >= TILE_PIXELS && ic - v * V >= k * V;
-                job.rows = d.rows + (d.turned ? r * d.pitch : r * d.unit);
+                job.rows = rows_of(&d, &dst, c, r);
+                /* Where they lie, a line holds the rows of several tiles, which share asking for those after them. */
+                const int64_t then = d.rows_stay ? r / 16 * 16 + 16 : r + TILE_PIXELS;
+                job.next_rows = rows_of(&d, &dst, c, then < rows ? then : 0) - job.rows;
+                if (d.rows_stay)
+                    job.next_rows += r / TILE_PIXELS % SHARE * 16;
                 job.from = at == begin ? zeros : wait;
                 job.next_sums = at == begin ? 0 : TILE_PIXELS * TILE_LANES;
                 job.to = straight ? a->t[DIFF_WEIGHTS] + (c + r) * ic + v * V : wait;
                 job.to_row = straight ? ic : TILE_LANES;
                 if (t == tiles - 1)
-                    job.next_rows = job.next_sums = 0;
-                kernel_of(k)(&job);
-                if (soon_unit->pieces)
+                    job.next_sums = 0;
+                kernel_of(&d, k)(&job);
+                if (!d.lanes_stay && soon_unit->pieces)
                     fetch_unit(&src, soon_unit, soon_c, soon_n, t, tiles);
-                if (next.pieces)
+                if (!d.rows_stay && next.pieces)
                     fetch_unit(&dst, &next, c, rows, (b - first) * tiles + t,
                                tiles * (last - first));
                 if (!last_unit || d.chunks > 1 || straight)
@@ -493,7 +598,8 @@ static void multiply_group(const struct plan *plan, const struct args *a, int64_
         u = next;
     }
     for (int64_t r = 0; bias && r < rows; r++)
-        d.bias[chunk * d.conv->oc + c + r] = vsum(vload(d.bias_rows + r * V));
+        d.bias[chunk * d.conv->oc + c + r] =
+            d.rows_stay ? d.bias_rows[r] : vsum(vload(d.bias_rows + r * V));
 }
 
 /* Tasks: (chunk, block of rows, block of lanes). */
