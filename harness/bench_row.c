@@ -45,7 +45,7 @@ struct cost row_cost(const struct bench_row *row, double *actual)
 {
     struct cost cost = row->op->cost(&row->problem);
     const struct variant *v = row->entry->variant;
-    *actual = v->flops ? v->flops(&row->problem) : cost.flops_nominal;
+    *actual = v->flops ? v->flops(&row->problem, row->formats) : cost.flops_nominal;
     /* peak_fma: what it does is what it is for. */
     if (row->op->kind == PROBLEM_ITERATIONS)
         cost.flops = cost.flops_nominal = *actual;

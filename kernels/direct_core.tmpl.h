@@ -275,6 +275,16 @@ static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t
                           .plane = p.size};
 }
 
+/* Bytes of a panel of one operand that passes over the rows of the other while sums wait for the next panel: the more, the
+ * fewer sums are written and read again. Streamed from a quarter of the L2, products take 3 to 12 % less time on a Zen 4 than
+ * with panels of l1_bytes, which stay in L1. A Sapphire Rapids multiplies twice as fast: there each tile waits for the head of
+ * its panel whenever the prefetches of what comes next fill the miss buffers, and an L2 of its size means panels for the L1. */
+#define NEAR_L2 (2 * 1024 * 1024)
+static inline int64_t panel_bytes(const struct hints *h, int64_t l1_bytes)
+{
+    return h->l2 < NEAR_L2 ? max_i64((int64_t)h->l2 / 4, l1_bytes) : l1_bytes;
+}
+
 /* How the output pixels of a convolution are dealt into units, each one image part or a few images:
  * enough pixels to fill tiles and to pay for packing, few enough for the L2. Depends on the problem
  * alone. */

@@ -25,6 +25,7 @@
  * remainder take part in the same subset of taps, and within a phase they are an ordinary
  * convolution of stride 1. */
 #include "chan.h"
+#include "conv_flops.h"
 #include "direct_core.tmpl.h"
 
 /* One function per number of pixels and vectors. They stand alone (noinline) so that their code can be found and checked
@@ -199,10 +200,8 @@ static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phas
 /* Fewest inputs whose products with padding are left out: a run of weights should outlast the loading and storing of its
  * sums many times. */
 #define RUN_INPUTS 16
-/* Bytes of packed weights that pass over the pixels at a time. They stay in L1 from tile to tile (32 KiB on the
- * smaller machines): streamed from L2, each tile waits for its first weights whenever the prefetches of the next
- * window fill the miss buffers. Sums are reloaded once per block, one load in 90 multiply-adds at 60 channels. */
-#define WEIGHTS_BYTES (24 * 1024)
+/* Bytes of packed weights that pass over the pixels at a time, where they should stay in L1. */
+#define WEIGHTS_L1 (24 * 1024)
 
 /* How tiles read a unit: a copy with its padding in the layout of the tensor; a copy of whole images turned from planes
  * to pixels; or the tensor itself. */
@@ -216,7 +215,8 @@ struct plan {
     int64_t y_step, x_step, y_low, x_low,
         y_high; /* a padded window of output j begins at input j step + low */
     int64_t max_taps, blocks, vectors, splits;
-    int64_t run; /* so many successive inputs of a pixel lie side by side */
+    int64_t run;           /* so many successive inputs of a pixel lie side by side */
+    int64_t weights_bytes; /* that pass over the pixels at a time */
     /* scratch */
     float *packed, *input, *sums, *bias;
     float *statistics; /* [group][vector of outputs][unit][CHAN_FLOATS] */
@@ -392,6 +392,14 @@ static size_t direct_scratch(const struct problem *p, struct formats f, const st
     return direct_plan(p, f, none, NULL, h->threads - 1).bytes;
 }
 
+/* Without products with padding, but where a window is copied with it. */
+static inline double direct_flops(const struct problem *problem, struct formats f)
+{
+    static float *const none[ROLE_COUNT];
+    const struct plan d = direct_plan(problem, f, none, NULL, 0);
+    return conv_flops(d.pass.conv, d.reading == READ_PADDED);
+}
+
 /* In which phase each tap of the kernel takes part. */
 static void sort_taps(const struct plan *d)
 {
@@ -444,21 +452,23 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
     const struct pass *s = &d.pass;
     int64_t all = s->conv->kh * s->conv->kw;
-    /* Taps of successive inputs follow each other in the forward pass: one long run instead of many
-     * of kh kw. */
+    /* Taps of successive inputs follow each other in the forward pass: one long run instead of many of kh kw. In the other
+     * those of successive outputs do: the tiles of an input, one after the other, are one run. */
     bool joined = s->input == all;
     int64_t runs = joined ? 1 : s->inputs, length = joined ? s->inputs * all : all;
-    for (int64_t i = first; i < last; i++) {
-        int64_t group = i / d.vectors, v = i % d.vectors, block = block_of(&d, v);
-        int64_t k = block_vectors(&d, block), lane = (v - block_first(&d, block)) * V;
-        int64_t rows = min_i64(s->outputs - v * V, V);
-        const float *from = s->weights + group * s->group + v * V * s->output;
-        for (int64_t r = 0; r < runs; r++) {
-            int64_t c = r, t = 0;
+    for (int64_t r = 0; r < runs; r++) {
+        for (int64_t i = first; i < last; i++) {
+            int64_t group = i / d.vectors, v = i % d.vectors, block = block_of(&d, v);
+            int64_t k = block_vectors(&d, block), lane = (v - block_first(&d, block)) * V;
+            int64_t rows = min_i64(s->outputs - v * V, V), c = r, t = 0;
+            const float *from = s->weights + group * s->group + v * V * s->output + r * s->input;
             for (int64_t q = 0; q < length; q += V) {
                 int64_t n = min_i64(length - q, V);
                 vf m[V];
-                load_transposed(m, from + r * s->input + q, s->output, rows, n);
+                /* These are more streams than hardware prefetchers follow. */
+                for (int64_t j = 0; joined && j < rows; j++)
+                    __builtin_prefetch(from + q + j * s->output + 8 * V, 0, 2);
+                load_transposed(m, from + q, s->output, rows, n);
                 for (int64_t l = 0; l < n; l++) {
                     struct packed_tap tap = d.tap[t];
                     float *to = packed_block(&d, group, tap.before, tap.taps, block);
@@ -728,7 +738,7 @@ static void convolve_block(const struct plan *d, const struct patch *u, const fl
 {
     static const ptrdiff_t same[MAX_PIXELS], together[MAX_VECTORS] = {0, V, 2 * V, 3 * V};
     const struct pass *s = &d->pass;
-    int64_t some = WEIGHTS_BYTES / (k * V * 4), begun = 0, ended = 0;
+    int64_t some = d->weights_bytes / (k * V * 4), begun = 0, ended = 0;
     ptrdiff_t lane[MAX_VECTORS];
     float *out = NULL;
     bool straight = goes_straight(&s->out, c0, m, lane, &out);
@@ -881,6 +891,7 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
     struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
     const struct pass *s = &d.pass;
     const float *input = NULL;
+    d.weights_bytes = panel_bytes(&a->hints, WEIGHTS_L1);
     for (int64_t i = first; i < last; i++) {
         struct place at = place_of(&d, i), after = place_of(&d, min_i64(i + 1, last - 1));
         struct lines next = lines_after(&d, &at, &after);

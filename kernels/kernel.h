@@ -136,7 +136,7 @@ struct variant {
     void (*finish)(const struct args *a);
     void (*release)(void *handle);
     /* Multiplications and additions really done; may be NULL: the nominal count (padding included). */
-    double (*flops)(const struct problem *p);
+    double (*flops)(const struct problem *p, struct formats f);
     void (*run)(const struct args *a);
 };
 

@@ -3,7 +3,8 @@
  *   ONEDNN_ALGORITHM  dnnl_convolution_direct or dnnl_convolution_winograd
  *   ONEDNN_LAYOUT     onednn_any: the library chooses the layouts of activations, and onednn.h says who converts;
  *                     onednn_same: it has to take ours. That of the weights it always chooses.
- * Entry points: onednn_conv_fits, onednn_conv_prepare; the rest are onednn.h's. */
+ * Entry points: onednn_conv_fits, onednn_conv_prepare, onednn_direct_flops; the rest are onednn.h's. */
+#include "conv_flops.h"
 #include "onednn.h"
 
 enum onednn_pass { ONEDNN_FWD, ONEDNN_BWD_DATA, ONEDNN_BWD_WEIGHTS };
@@ -75,6 +76,13 @@ static inline dnnl_status_t onednn_conv_describe(dnnl_primitive_desc_t *pd, dnnl
     const dnnl_status_t status = onednn_conv_pd(pd, engine, c, o, bias, ONEDNN_PASS, forward);
     dnnl_primitive_desc_destroy(forward);
     return status;
+}
+
+/* Of the direct algorithm: its kernels leave products with padding out wherever they can. */
+static inline double onednn_direct_flops(const struct problem *p, struct formats f)
+{
+    (void)f;
+    return conv_flops(&p->conv, false);
 }
 
 static const char *onednn_conv_fits(const struct problem *p, struct formats f)

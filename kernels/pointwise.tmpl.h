@@ -10,7 +10,7 @@
  *   for each unit of rows and some blocks of TILE_LANES lanes          dealt to threads
  *     for each cut of k
  *       for each of these blocks
- *         pack its panel: weights, or pixels of planes                 stays in L1
+ *         pack its panel: weights, or pixels of planes                 stays near
  *         for each TILE_PIXELS rows: the micro-kernel                  sums wait in `sums` from cut to cut
  *
  * Rows are read where they lie, pixels of the whole batch one after the other: images of 7x7 fill tiles as well as
@@ -86,8 +86,8 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
     d.unit_rows = div_up(div_up(d.rows, div_up(d.rows, wanted)), TILE_PIXELS) * TILE_PIXELS;
     d.units = div_up(d.rows, d.unit_rows);
     d.group = min_i64(GROUP, d.blocks);
-    /* A panel takes two thirds of the L1; a row passes through the rest. */
-    int64_t most = max_i64((int64_t)h->l1 * 2 / 3 / (TILE_LANES * 4) / 16, 1) * 16;
+    /* Of the L1 a panel would take two thirds; a row passes through the rest. */
+    int64_t most = max_i64(panel_bytes(h, (int64_t)h->l1 * 2 / 3) / (TILE_LANES * 4) / 16, 1) * 16;
     d.depth = div_up(div_up(d.inputs, div_up(d.inputs, most)), 16) * 16;
     d.cuts = div_up(d.inputs, d.depth);
     d.run = d.inputs % 4 ? 1 : d.inputs % 16 ? 4 : 16;

@@ -26,8 +26,6 @@
 /* Tasks that keep a team busy, and fewest pixels of a chunk cut for them: its sums are written and read once more. */
 #define TASKS 16
 #define CHUNK_PIXELS 1024
-/* Pixels of a unit: what sums cost that wait from unit to unit weighs more than a panel beyond the L1, which is read ahead. */
-#define UNIT_PIXELS 1024
 /* Pixels between two requests for lines of the next tile. */
 #define SEGMENT 16
 /* Tiles whose rows are in the same lines of nchw16c. */
@@ -89,10 +87,10 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
     d.chunks = 1;
     while (d.chunks * d.row_blocks * d.blocks < TASKS && d.pixels / (2 * d.chunks) >= CHUNK_PIXELS)
         d.chunks *= 2;
-    /* In nhwc lines of a panel lie a pixel apart, in few sets of the L2: it is packed for the L1. */
-    int64_t most = f.src == NHWC
-                       ? max_i64((int64_t)h->l1 * 2 / 3 / (TILE_LANES * 4) / SEGMENT, 1) * SEGMENT
-                       : UNIT_PIXELS;
+    /* Of the L1 a panel would take two thirds; rows and sums pass through the rest. In nhwc its lines lie a pixel apart, in
+     * few sets of the L2: it is packed for the L1. */
+    const int64_t l1 = (int64_t)h->l1 * 2 / 3, bytes = f.src == NHWC ? l1 : panel_bytes(h, l1);
+    const int64_t most = max_i64(bytes / (TILE_LANES * 4) / SEGMENT, 1) * SEGMENT;
     d.unit = min_i64(most, div_up(d.pixels, SEGMENT) * SEGMENT);
     /* An odd number of cache lines: rows then spread over all sets of the cache. */
     d.pitch = (d.unit / 16 | 1) * 16;

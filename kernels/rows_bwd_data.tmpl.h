@@ -375,8 +375,9 @@ static void rows_run(const struct args *a)
 }
 
 /* What tiles compute: taps that reach a row of diff_dst, for every pixel of diff_dst. */
-static double rows_flops(const struct problem *problem)
+static double rows_flops(const struct problem *problem, struct formats f)
 {
+    (void)f;
     const struct conv *p = &problem->conv;
     double reached = 0;
     for (int64_t y = 0; y < p->ih; y++) {

@@ -88,8 +88,9 @@ static size_t winograd2_scratch(const struct problem *p, struct formats formats,
 
 /* Products and additions of the 16 matrix products, the patches' transforms (32 a channel), the inverse ones (24 an
  * output channel) and those of the weights (4 sums, each of 2 additions and halved, down 3 columns and across 4 rows). */
-static double winograd2_flops(const struct problem *p)
+static double winograd2_flops(const struct problem *p, struct formats formats)
 {
+    (void)formats;
     const struct winograd2 f = winograd2_plan(&p->conv);
     const double patches = (double)f.patches, ic = (double)p->conv.ic, oc = (double)p->conv.oc,
                  icg = (double)f.icg;

@@ -119,8 +119,9 @@ static size_t w4_scratch(const struct problem *p, struct formats f, const struct
 
 /* Multiplications and additions: 36 products a tile, and the transforms: 18 operations for B' d (an FMA counts two), 11
  * for A y, 15 for G' m, each 12, 10 and 9 times; the sums of bias and chunks. */
-static double w4_flops(const struct problem *problem)
+static double w4_flops(const struct problem *problem, struct formats f)
 {
+    (void)f;
     static float *const none[ROLE_COUNT];
     const struct w4_plan d = w4_plan(problem, (struct formats){NCHW, NCHW}, none, NULL, 0);
     const double tiles = (double)(d.grid.all * d.grid.cols), chunks = (double)d.chunks;

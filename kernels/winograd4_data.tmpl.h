@@ -122,8 +122,9 @@ static size_t w4_scratch(const struct problem *p, struct formats f, const struct
 
 /* Multiplications and additions: 36 products a tile, and the transforms: 18 operations for B' d (an FMA counts two), 13
  * for A' m, 14 for G g, each 12, 10 and 9 times, and the bias. Statistics: 4 for each pixel and 6 for a merge. */
-static double w4_flops(const struct problem *problem)
+static double w4_flops(const struct problem *problem, struct formats f)
 {
+    (void)f;
     static float *const none[ROLE_COUNT];
     const struct conv *p = &problem->conv;
     const struct w4_pass s = w4_pass_of(problem, (struct formats){NCHW, NCHW}, none);

@@ -223,7 +223,7 @@ static void counters(void **state)
     near(rows[0].counters.gbps, 504e-9 / 1e-6);
     near(rows[0].counters.speedup_naive, 1);
     near(rows[1].counters.speedup_naive, 0.25);
-    double peak = base_peak()->variant->flops(&rows[2].problem) * 1e-9 / 1e-3;
+    double peak = base_peak()->variant->flops(&rows[2].problem, rows[2].formats) * 1e-9 / 1e-3;
     near(rows[2].counters.gflops_actual, peak);
     near(rows[2].counters.pct_peak, 100);
     near(rows[0].counters.pct_peak, 100 * rows[0].counters.gflops_actual / peak);

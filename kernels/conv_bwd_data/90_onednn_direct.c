@@ -11,6 +11,7 @@ const struct variant conv_bwd_data_onednn_direct = {
     .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
     .algebra = SUM_OF_PRODUCTS,
     .fits = onednn_conv_fits,
+    .flops = onednn_direct_flops,
     .prepare = onednn_conv_prepare,
     .finish = onednn_finish,
     .release = onednn_release,

@@ -13,6 +13,7 @@ const struct variant conv_fwd_direct_avx2 = {
     .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
     .algebra = SUM_OF_PRODUCTS,
     .thread_invariant = true,
+    .flops = direct_flops,
     .scratch_size = direct_scratch,
     .run = direct_run,
 };

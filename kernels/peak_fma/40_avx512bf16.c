@@ -8,9 +8,9 @@
 #include "peak_fma.tmpl.h"
 
 /* Two multiply-adds a lane. */
-static double pair_flops(const struct problem *p)
+static double pair_flops(const struct problem *p, struct formats f)
 {
-    return 2 * flops(p);
+    return 2 * flops(p, f);
 }
 
 const struct variant peak_fma_avx512bf16 = {
