@@ -30,6 +30,7 @@
 #define SEGMENT 16
 /* Tiles whose rows are in the same lines of nchw16c. */
 #define SHARE (16 / TILE_PIXELS)
+_Static_assert(16 % TILE_PIXELS == 0, "tiles of rows do not cross blocks of nchw16c");
 
 /* Pixels `at` to `at` + `count` of a unit: so many that lie as far apart as two neighbours, in both tensors. Offsets in a
  * tensor's first plane. */
@@ -241,9 +242,9 @@ static __attribute__((noinline)) void hot_products_3(const struct job *job)
 
 static inline tile_kernel *kernel_of(const struct plan *d, int64_t k)
 {
-    static tile_kernel *const planes[] = {hot_planes_1, hot_planes_2, hot_planes_3},
-                              *const products[] = {hot_products_1, hot_products_2, hot_products_3};
-    return (d->turned ? planes : products)[k - 1];
+    static tile_kernel *const kernels[2][3] = {{hot_products_1, hot_products_2, hot_products_3},
+                                               {hot_planes_1, hot_planes_2, hot_planes_3}};
+    return kernels[d->turned][k - 1];
 }
 
 /* Lists the pieces of n pixels from `first` on; returns how many. */
