@@ -182,7 +182,7 @@ static void apply_columns(const struct bn_view *v, const struct bn_block *b, con
 static inline __attribute__((always_inline)) void
 apply_planes(const struct walk *w, const struct bn_block *b, int64_t n, bool stream)
 {
-    _Alignas(64) float row[PLANE_FLOATS];
+    _Alignas(64) float row[ROW_FLOATS];
     for (int64_t r = 0; r < b->inner; r++) {
         const float *x = w->x + r * b->inner_stride, *k = w->k;
         float *y = w->y + r * b->inner_stride, *to = stream ? row : y;

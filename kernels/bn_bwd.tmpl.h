@@ -434,7 +434,7 @@ static inline struct gradient set_gradient(const float *k, int64_t width)
 static inline __attribute__((always_inline)) void
 gradient_planes(const struct walk *w, const struct bn_block *b, int64_t n, bool stream)
 {
-    _Alignas(64) float row[PLANE_FLOATS];
+    _Alignas(64) float row[ROW_FLOATS];
     for (int64_t r = 0; r < b->inner; r++) {
         const float *x = w->x + r * b->inner_stride, *dy = w->dy + r * b->inner_stride;
         float *dx = w->y + r * b->inner_stride, *to = stream ? row : dx;

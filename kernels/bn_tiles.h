@@ -4,8 +4,8 @@
  * outer x inner rows by `columns` columns:
  *
  *   runs     nchw with large images: one channel; outer = N images, inner = H W contiguous floats
- *   planes   nchw with images of 7x7 and the like: some channels; rows are samples, a row the images of the channels,
- *            one behind the other, `fold` = H W floats each. Constants and sums are arrays over the channels
+ *   planes   nchw with images of 7x7 to 28x28 and the like: some channels; rows are samples, a row the images of the
+ *            channels, one behind the other, `fold` = H W floats each. Constants and sums are arrays over the channels
  *   columns  everything else. A column belongs to one channel, vectors lie across columns:
  *            nhwc     rows are pixels, columns channels
  *            (N, C)   rows are samples, columns channels
@@ -25,15 +25,21 @@
 /* A chunk stays in any L2 (256 KiB) while the second pass over it follows the first, and its
  * float32 partial sums stay short. */
 enum { CHUNK_FLOATS = 64 * 1024 };
-/* A column of sums has one value a row and vector, so a chunk of columns has at most so many rows: rounding to a growing
- * sum errs to the same side where many values are equal, and from 4096 rows on variances left their limit. */
+/* A column of sums has one value a row and vector, so a chunk of columns has at most so many rows, and one of planes PAD times
+ * as many values of a channel: rounding to a growing sum errs to the same side where many values are equal, and from 4096
+ * rows on variances left their limit. */
 enum { CHUNK_ROWS = 1024 };
 /* Runs shorter than this spend their time on loop ends; columns have none. */
 enum { RUN_MIN = 65 };
-/* Images of so many floats are planes unless lines divide them. Columns of theirs would take as many constants as floats,
- * and runs lie as often as not by the same places in L1. A row of planes is about PLANE_ROW floats: prefetchers want more
- * than a few lines. */
-enum { PLANE_MIN = 17, PLANE_MAX = 127, PLANE_ROW = 512, PLANE_FLOATS = PLANE_ROW + PLANE_MAX };
+/* Images of so many floats may be planes. Columns of those up to PLANE_SMALL would take as many constants as floats, and
+ * runs lie as often as not by the same places in L1: they are planes unless lines divide them. */
+enum { PLANE_MIN = 17, PLANE_SMALL = 127, PLANE_MAX = 1023 };
+/* Floats of a row of planes. Prefetchers want more than a few lines, and memory more than that: on a Zen 4 16x1024x14x14 takes
+ * 0.66 of the time of runs forward and 0.52 backward. But a panel should stay in L2, and PANELS keep a team busy. */
+enum { ROW_MIN = 512, ROW_MAX = 3072, ROW_FLOATS = ROW_MAX + PLANE_MAX };
+enum { PANEL_FLOATS = 48 * 1024, PANELS = 32 };
+/* Channels of a row: with fewer, larger images are as well off as runs. At most as many as WIDE has room for. */
+enum { ROW_CHANNELS_MIN = 3, ROW_CHANNELS_MAX = 32 };
 /* Columns of a panel: as many as keep its rows within NEAR_FLOATS (L1, so that all passes but the first find them
  * there), at least NARROW (pieces of rows of a few lines), at most WIDE. */
 enum { NARROW = 128, WIDE = 512, NEAR_FLOATS = 6 * 1024 };
@@ -67,6 +73,23 @@ struct bn_block {
  * order of memory where there is nothing to reduce. */
 enum { IMAGE_CHUNKS = 0 };
 
+/* Channels of a panel of planes. */
+static inline int64_t bn_row_channels(const struct bn *p)
+{
+    int64_t hw = p->ih * p->iw;
+    int64_t most = min_i64(min_i64(PANEL_FLOATS / p->mb, p->ic * hw / PANELS), ROW_MAX);
+    int64_t channels = min_i64(div_up(max_i64(most, ROW_MIN), hw), ROW_CHANNELS_MAX);
+    return div_up(p->ic, div_up(p->ic, channels));
+}
+
+static inline bool bn_planes(const struct bn *p)
+{
+    int64_t hw = p->ih * p->iw;
+    if (hw <= PLANE_SMALL)
+        return hw >= PLANE_MIN && hw % PAD != 0;
+    return hw <= PLANE_MAX && bn_row_channels(p) >= ROW_CHANNELS_MIN;
+}
+
 static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
                                         int64_t chunk_floats)
 {
@@ -86,13 +109,13 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
             v.outer = 1;
             v.outer_stride = 0;
         }
-    } else if (layout == NCHW && hw >= PLANE_MIN && hw <= PLANE_MAX && hw % PAD != 0) {
+    } else if (layout == NCHW && bn_planes(p)) {
         v.planes = true;
         v.fold = hw;
         v.columns = p->ic * hw;
         v.inner = p->mb;
         v.inner_stride = v.columns;
-        v.panel_channels = div_up(p->ic, div_up(p->ic, div_up(PLANE_ROW, hw)));
+        v.panel_channels = bn_row_channels(p);
         v.panel_stride = v.panel_channels * hw;
     } else if (layout == NCHW && hw >= RUN_MIN) {
         v.runs = true;
@@ -124,7 +147,7 @@ static inline struct bn_view bn_view_of(const struct bn *p, enum layout layout,
     int64_t rows =
         max_i64(1, (chunk_floats == IMAGE_CHUNKS ? CHUNK_FLOATS : chunk_floats) / columns);
     if (!v.runs)
-        rows = rows < 2 ? 1 : min_i64(rows, CHUNK_ROWS) / 2 * 2;
+        rows = rows < 2 ? 1 : min_i64(rows, v.planes ? CHUNK_ROWS * PAD / hw : CHUNK_ROWS) / 2 * 2;
     v.chunk_inner = min_i64(rows, v.inner);
     if (v.runs) /* parts of one size, and no edges but at the end */
         v.chunk_inner = min_i64(v.inner, div_up(div_up(v.inner, div_up(v.inner, rows)), 64) * 64);
