@@ -85,15 +85,9 @@ static void advance(const struct args *a, const struct bn_view *v, const struct 
         reduce_tile(a, v, panel_of(next, i), chunk_of(next, i), NULL, false);
 }
 
-/* L2 that holds copies beside what is read and written meanwhile. With less (1 MiB of a Zen 4) they cost more than they save:
- * 16x256x28x28 takes 1.15 times as long with them forward and 1.5 times backward, 48x256x56x56 1.1 times. */
-#define NEAR_L2 (2 * 1024 * 1024)
-
 /* Where this thread keeps copies of `tiles` tiles, or NULL: no room, or nothing to gain. */
 static float *near_tiles(const struct args *a, const struct bn_view *v, int thread, int64_t tiles)
 {
-    if (a->hints.l2 < NEAR_L2)
-        return NULL;
     int64_t room = STREAM && bn_streams(a) ? bn_near_floats(v, &a->hints, TENSORS) : 0;
     if (tiles * TENSORS * bn_chunk_floats(v) > room)
         return NULL;
