@@ -43,6 +43,7 @@ struct plan {
     int64_t in_sy, in_sx, out_sy, out_sx; /* steps from one pixel of the products to the next */
     bool planes;                          /* lanes are pixels, rows are outputs */
     bool copied, turned;                  /* pixels in use, weights: in `copy` */
+    bool streams;                         /* pixels and the zeros around them go past the cache */
     int64_t pixels, rows, lanes;
     int64_t unit_rows, units, vectors, blocks, group;
     int64_t depth, cuts;
@@ -52,6 +53,15 @@ struct plan {
     ptrdiff_t *step, *at, *to; /* per input; per row of a unit: where it is read and goes to */
     size_t bytes;
 };
+
+/* Is a batch of images much larger than the team's L2s, not read soon, and made of whole lines? Ordinary stores would read
+ * it first. Gradients of 1x1 at stride 2 of ResNet-50 take 0.95 of the time in nchw16c, 0.8 to 0.92 in nhwc. */
+static bool streams_lines(const struct tensor *t, int64_t images, const struct hints *h)
+{
+    size_t bytes = (size_t)(images * t->c * t->h * t->w) * sizeof(float);
+    return (uintptr_t)t->data % 64 == 0 && t->c % 16 == 0 && !h->keep &&
+           bytes > 4 * h->l2 * (size_t)h->threads;
+}
 
 static struct plan pointwise_plan(const struct problem *problem, struct formats f,
                                   float *const t[ROLE_COUNT], const struct hints *h, void *scratch,
@@ -78,6 +88,7 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
         .turned = BACKWARD && planes,
         .pixels = c->mb * c->oh * c->ow,
     };
+    d.streams = BACKWARD && strided && !planes && streams_lines(&d.out, c->mb, h);
     d.rows = planes ? d.outputs : d.pixels;
     d.lanes = planes ? d.pixels : d.outputs;
     d.vectors = div_up(d.lanes, V);
@@ -449,7 +460,9 @@ static inline void put_pixel(const struct plan *d, const struct block *b, const 
         vf x = vzero();
         if (from && n > 0)
             x = vload(from + c - b->first);
-        if (n >= V)
+        if (n >= V && d->streams)
+            vstream(at, x);
+        else if (n >= V)
             vstore(at, x);
         else if (t->layout == NHWC)
             vstore_n(at, x, n);
@@ -602,6 +615,7 @@ static void multiply_tiles(const struct args *a, int64_t first, int64_t last, in
                            block + (end - block) * (g + 1) / groups);
         first += end - block;
     }
+    vfence();
 }
 
 static void pointwise_run(const struct args *a)
