@@ -1,6 +1,7 @@
 # Batchmark: the one entry. `make help` lists the targets.
 #   CC=clang   another compiler      V=1   show the commands      JOBS=4   compile so many files at once
 
+comma := ,
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 PYTHON ?= /usr/bin/python3
@@ -48,10 +49,16 @@ flags_openblas = -fopenmp $(openblas_include:%=-I%)
 # build will do: with threads of its own beside ours there would be twice as many as cores.
 peers := onednn openblas
 timed := $(if $(CROSS)$(SANITIZE),,yes)
-onednn := $(if $(timed),$(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl))
-openblas := $(if $(timed),$(firstword $(wildcard /usr/lib/$(ARCH)-linux-gnu/openblas-openmp/libopenblas.so \
-                                                 /usr/lib64/libopenblaso.so)))
-openblas_include := $(firstword $(wildcard /usr/include/$(ARCH)-linux-gnu/openblas-openmp /usr/include/openblas))
+probe = $(shell CXX='$(CXX)' scripts/probe.sh '$(1)' 2>/dev/null)
+onednn := $(if $(timed),$(if $(call probe,header:dnnl.h),-ldnnl))
+openblas := $(if $(timed),$(call probe,file:/usr/lib/$(ARCH)-linux-gnu/openblas-openmp/libopenblas.so|/usr/lib64/libopenblaso.so))
+openblas_include := $(call probe,file:/usr/include/$(ARCH)-linux-gnu/openblas-openmp|/usr/include/openblas)
+onednn_version = $(call probe,macro:dnnl_version.h:DNNL_VERSION_MAJOR$(comma)DNNL_VERSION_MINOR$(comma)DNNL_VERSION_PATCH)
+openblas_version = $(patsubst OpenBLAS%,%,$(call probe,macro:$(openblas_include)/openblas_config.h:OPENBLAS_VERSION))
+# One phrase a library, said when the build is configured.
+found_onednn = oneDNN$(if $(onednn), $(onednn_version): yes,: not found$(comma) its rows are left out)
+found_openblas = OpenBLAS$(if $(openblas), $(openblas_version): yes,: not found$(comma) its rows are left out)
+found = $(found_onednn); $(found_openblas)$(if $(absent),; make peers installs $(absent))
 absent := $(strip $(foreach p,$(peers),$(if $($(p)),,$(p))))
 
 # Objects are kept by what made them, so that sanitizer, cross and release objects never mix.
@@ -82,7 +89,7 @@ libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
 # A cross build verifies and does nothing else: no library but the C library is at hand for the other machine,
 # so it leaves out whatever times, trains or reads files (tests/cross/README.md).
 ifneq ($(CROSS),)
-cross_parts := command error problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
+cross_parts := affinity command error problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
 harness_files := $(filter $(cross_parts:%=harness/%.c),$(harness_files))
 shim_files :=
 layer_files :=
@@ -370,7 +377,8 @@ $(out)/flags.txt: FORCE
 	@printenv flags_text | cmp -s - $@ || printenv flags_text > $@
 $(out)/files.txt: FORCE
 	@mkdir -p $(@D)
-	@echo '$(kernel_files) absent: $(absent)' | cmp -s - $@ || echo '$(kernel_files) absent: $(absent)' > $@
+	@echo '$(kernel_files) absent: $(absent)' | cmp -s - $@ || { $(if $(timed),echo '  FOUND $(found)';) \
+	    echo '$(kernel_files) absent: $(absent)' > $@; }
 $(out)/build_info.c: FORCE
 	@mkdir -p $(@D)
 	@harness/build_info.sh '$(kernel_cflags)' '$(harness_cflags)' \

@@ -24,35 +24,9 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-cxx=${CXX:-c++}
-command -v "$cxx" >/dev/null 2>&1 || cxx=g++
-python=${PYTHON:-/usr/bin/python3}
-
-holds() { # one check of packages.txt
-    what=${1#*:}
-    case $1 in
-    header:*) echo "#include <$what>" | "$cxx" -x c++ -E - >/dev/null 2>&1 ;;
-    clang:*) echo "#include <$what>" | clang -x c -fopenmp -E - >/dev/null 2>&1 ;;
-    python:*) "$python" -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$what'))" 2>/dev/null ;;
-    file:*)
-        # shellcheck disable=SC2046 # patterns of paths
-        for path in $(echo "$what" | tr '|' ' '); do
-            [ -e "$path" ] && return 0
-        done
-        return 1
-        ;;
-    command:*)
-        for name in $(echo "$what" | tr '|' ' '); do
-            command -v "$name" >/dev/null 2>&1 && return 0
-        done
-        return 1
-        ;;
-    *)
-        echo "setup.sh: $list: no kind of check '$1'" >&2
-        exit 2
-        ;;
-    esac
-}
+command -v "${CXX:-c++}" >/dev/null 2>&1 || CXX=g++
+# shellcheck source=scripts/probe.sh
+probing=yes . "$(dirname "$0")/probe.sh"
 
 # Rows that do not hold: lines of packages.txt, in its order; those of group? only in company.
 missing=
@@ -61,7 +35,7 @@ while read -r group check packages; do
     case $group in '' | '#'*) continue ;; esac
     for wanted in "$@"; do
         if [ "$group" = "$wanted" ] || [ "$group" = "$wanted?" ]; then
-            holds "$check" && continue
+            holds "$check" >/dev/null && continue
             missing="$missing$packages
 "
             case $group in *\?) [ -z "$optional" ] || required=yes ;; *) required=yes ;; esac
