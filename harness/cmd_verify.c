@@ -1,5 +1,6 @@
 /* batchmark verify: every variant against the float64 references. */
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* CPU_COUNT */
+#include "affinity.h"
 #include "clock.h"
 #include "command.h"
 #include "random_problem.h"
@@ -75,7 +76,7 @@ static bool read_threads(const char *text, struct options *o)
 {
     cpu_set_t mask;
     long usable =
-        sched_getaffinity(0, sizeof mask, &mask) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&mask);
+        affinity_at_start(&mask) ? CPU_COUNT(&mask) : sysconf(_SC_NPROCESSORS_ONLN);
     const char *at = text;
     o->thread_counts = 0;
     while (*at) {

@@ -1,6 +1,7 @@
 /* Reads cpuid, hwloc, cgroups and /sys; pins the team. */
 #define _GNU_SOURCE /* sched_getcpu, CPU_SET */
 #include "machine.h"
+#include "affinity.h"
 #include "registry.h"
 
 #include <ctype.h>
@@ -455,11 +456,9 @@ bool machine_from_synthetic(struct machine *m, const char *description, const ch
 
 static void affinity_list(char *text, size_t size)
 {
-    /* sched_getaffinity, not hwloc's binding call: it sees the mask even where hwloc's OS support
-     * is off. */
     cpu_set_t set;
     hwloc_bitmap_t mask = hwloc_bitmap_alloc();
-    if (sched_getaffinity(0, sizeof set, &set))
+    if (!affinity_at_start(&set))
         hwloc_bitmap_set_range(mask, 0, MAX_CPUS - 1);
     else
         for (unsigned i = 0; i < CPU_SETSIZE; i++)

@@ -53,8 +53,8 @@ struct machine {
     char *topology_xml; /* hwloc's export, owned; NULL where not read from the real machine */
 };
 
-/* Looks at this machine. Call before any thread is pinned: the affinity mask of the caller is what
- * counts. False: `error` says why hwloc refused. */
+/* Looks at this machine; the affinity mask that the process was started with counts, not the caller's (affinity.h).
+ * False: `error` says why hwloc refused. */
 bool machine_detect(struct machine *m, char *error, size_t size);
 void machine_free(struct machine *m);
 

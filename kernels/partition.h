@@ -10,9 +10,17 @@
 #include <omp.h>
 #endif
 
-/* Does tiles first <= i < last of the operation. `thread` (0 <= thread < hints.threads) selects the
+/* Does tiles first <= i < last of the operation, at least one: a thread that has none is not called. `thread` (0 <= thread < hints.threads) selects the
  * caller's share of the scratch. */
 typedef void tile_fn(const struct args *a, int64_t first, int64_t last, int thread);
+
+/* Part i of n of the tiles. */
+static inline void run_part(const struct args *a, int64_t tiles, tile_fn *fn, int i, int n)
+{
+    int64_t first = tiles * i / n, last = tiles * (i + 1) / n;
+    if (first < last)
+        fn(a, first, last, i);
+}
 
 static inline void run_tiles(const struct args *a, int64_t tiles, tile_fn *fn)
 {
@@ -20,15 +28,12 @@ static inline void run_tiles(const struct args *a, int64_t tiles, tile_fn *fn)
     int team = (int)min_i64(a->hints.threads, tiles);
     if (team > 1) {
 #pragma omp parallel num_threads(team)
-        {
-            /* The runtime may grant fewer threads than asked for. */
-            int64_t n = omp_get_num_threads(), i = omp_get_thread_num();
-            fn(a, tiles * i / n, tiles * (i + 1) / n, (int)i);
-        }
+        /* The runtime may grant fewer threads than asked for. */
+        run_part(a, tiles, fn, omp_get_thread_num(), omp_get_num_threads());
         return;
     }
 #endif
-    fn(a, 0, tiles, 0);
+    run_part(a, tiles, fn, 0, 1);
 }
 
 /* What one thread of a team does; `team` is the number of threads that came. */
@@ -67,16 +72,16 @@ static inline void run_tiles_twice(const struct args *a, int64_t tiles, tile_fn 
     if (team > 1) {
 #pragma omp parallel num_threads(team)
         {
-            int64_t n = omp_get_num_threads(), i = omp_get_thread_num();
-            fn(a, tiles * i / n, tiles * (i + 1) / n, (int)i);
+            int n = omp_get_num_threads(), i = omp_get_thread_num();
+            run_part(a, tiles, fn, i, n);
 #pragma omp barrier
-            last(a, then * i / n, then * (i + 1) / n, (int)i);
+            run_part(a, then, last, i, n);
         }
         return;
     }
 #endif
-    fn(a, 0, tiles, 0);
-    last(a, 0, then, 0);
+    run_part(a, tiles, fn, 0, 1);
+    run_part(a, then, last, 0, 1);
 }
 
 #endif
