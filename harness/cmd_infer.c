@@ -17,6 +17,7 @@ static const char help[] =
     "beside it. CHECKPOINT is a file or its folder (best.safetensors, else last.safetensors).\n\n"
     "  --data DIR|synthetic  as for train (default: what the checkpoint was trained on)\n"
     "  --batch LIST          batch sizes (default 1,10,100)\n"
+    "  --no-times            only the accuracies: for an emulated CPU, whose times mean nothing\n"
     "  --seconds S           for each batch size and network (default 1)\n"
     "  --threads T           team size (default: the checkpoint's)\n"
     "  --kernels CHOICE      as for train, 'auto' excepted\n"
@@ -30,6 +31,7 @@ struct inference {
     int64_t batches[MAX_BATCHES];
     int batch_count;
     double seconds;
+    bool untimed; /* only the accuracies */
     struct net_fold fold;
     struct net_text folded;
 };
@@ -56,7 +58,7 @@ static bool read_batches(const char *text, struct inference *in)
 
 static int read_options(int argc, char **argv, struct inference *in)
 {
-    enum { DATA = 256, BATCH, SECONDS, THREADS, KERNELS, ISA, JSON, HELP };
+    enum { DATA = 256, BATCH, SECONDS, THREADS, KERNELS, ISA, JSON, NO_TIMES, HELP };
     const struct option options[] = {{"data", required_argument, NULL, DATA},
                                      {"batch", required_argument, NULL, BATCH},
                                      {"seconds", required_argument, NULL, SECONDS},
@@ -64,6 +66,7 @@ static int read_options(int argc, char **argv, struct inference *in)
                                      {"kernels", required_argument, NULL, KERNELS},
                                      {"isa", required_argument, NULL, ISA},
                                      {"json", required_argument, NULL, JSON},
+                                     {"no-times", no_argument, NULL, NO_TIMES},
                                      {"help", no_argument, NULL, HELP},
                                      {0}};
     struct request *r = &in->run.request;
@@ -87,6 +90,7 @@ static int read_options(int argc, char **argv, struct inference *in)
             r->isa = (int)isa;
             break;
         case JSON: r->json = optarg; break;
+        case NO_TIMES: in->untimed = true; break;
         case HELP: fputs(help, stdout); return EXIT_GOOD;
         default: return EXIT_WRONG_USE;
         }
@@ -256,6 +260,8 @@ static int infer(struct inference *in)
 {
     struct run *run = &in->run;
     char error[ERROR_TEXT];
+    /* A checkpoint trained without times is no reason to time nothing here. */
+    run->request.untimed = in->untimed;
     int status = run_set_threads(run);
     if (status >= 0)
         return status;
@@ -272,7 +278,7 @@ static int infer(struct inference *in)
                          run->request.json, strerror(errno));
     if ((status = read_networks(in)) >= 0 || (status = test_networks(in)) >= 0)
         return status;
-    return time_networks(in);
+    return in->untimed ? -1 : time_networks(in);
 }
 
 int cmd_infer(int argc, char **argv)

@@ -29,9 +29,9 @@ int run_set_threads(struct run *run)
     char error[ERROR_TEXT];
     if (!machine_detect(&run->machine, error, sizeof error))
         return wrong_use("%s", error);
-    if (run->machine.emulated && !r->describe)
-        return wrong_use("this CPU is emulated: its times mean nothing; 'batchmark verify' "
-                         "works here");
+    if (run->machine.emulated && !r->describe && !r->untimed)
+        return wrong_use(
+            "this CPU is emulated: its times mean nothing; --no-times leaves them out");
     if (r->threads < 0)
         r->threads = run->machine.cpu_count;
     if (r->threads > run->machine.cpu_count)
@@ -180,7 +180,7 @@ static int train(struct run *run)
         if (!take_step(run, &images, &out))
             return EXIT_WRONG_USE;
         /* Of the step alone: what was looked at around it is not training. */
-        const double end = now(), seconds = t->step_seconds;
+        const double end = now(), seconds = run->request.untimed ? 0 : t->step_seconds;
         meter_add(&run->all, out, images, seconds);
         meter_add(&run->epoch, out, images, seconds);
         meter_add(&run->since, out, images, seconds);

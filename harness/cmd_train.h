@@ -32,6 +32,7 @@ struct request {
     struct schedule schedule;
     struct loss loss;
     bool describe, nesterov, augmented, scheduled, loss_given;
+    bool untimed; /* no clock is read into a report: for emulated CPUs */
     const char *kernels;
     /* Looking closer (cmd_train_probe.c). Images: of the splits, 0 all; every so many steps, 0 never. */
     int64_t train_images, test_images, statistics, direction, test_every;

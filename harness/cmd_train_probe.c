@@ -152,8 +152,9 @@ bool report_test(struct run *run)
     const int64_t every = run->request.test_every;
     if (every <= 0 || run->done % every)
         return true;
-    json_t *o = json_pack("{s:s, s:I, s:f}", "event", "test", "step", (json_int_t)run->done,
-                          "seconds", run->all.seconds);
+    json_t *o = json_pack("{s:s, s:I}", "event", "test", "step", (json_int_t)run->done);
+    if (!run->request.untimed)
+        json_object_set_new(o, "seconds", json_real(run->all.seconds));
     add_test(o, "test", trainer_test(&run->trainer), run->data.test.count);
     add_batch_test(run, o);
     return log_event(run, o);

@@ -112,6 +112,14 @@ void report_progress(const struct run *run, double elapsed)
     for (int i = 0; i < WIDTH; i++)
         bar[i] = i < (int)(share * WIDTH) ? '#' : '.';
     bar[WIDTH] = '\0';
+    if (run->request.untimed) {
+        printf(run->terminal ? "\repoch %lld [%s] %3.0f %%  loss %.4f  accuracy %.4f \033[K"
+                             : "epoch %lld  [%s] %3.0f %%  loss %.4f  accuracy %.4f\n",
+               (long long)run->trainer.epoch, bar, 100 * share, mean_loss(&run->epoch),
+               accuracy(&run->epoch));
+        fflush(stdout);
+        return;
+    }
     printf(
         run->terminal
             ? "\repoch %lld [%s] %3.0f %%  loss %.4f  accuracy %.4f  %.0f images/s  %d:%02d left "
@@ -137,18 +145,23 @@ bool report_epoch(struct run *run, struct outcome test)
     double images = (double)run->data.test.count;
     if (run->terminal)
         printf("\r\033[K");
-    printf("epoch %lld: train loss %.4f accuracy %.4f, test loss %.4f accuracy %.4f, %.0f "
-           "images/s, %.1f s\n",
+    printf("epoch %lld: train loss %.4f accuracy %.4f, test loss %.4f accuracy %.4f",
            (long long)run->trainer.epoch, mean_loss(epoch), accuracy(epoch), test.loss / images,
-           (double)test.correct / images, speed(epoch), epoch->seconds);
+           (double)test.correct / images);
+    if (!run->request.untimed)
+        printf(", %.0f images/s, %.1f s", speed(epoch), epoch->seconds);
+    printf("\n");
     fflush(stdout);
     json_t *o =
-        json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:o, s:f, s:f, s:f}", "event", "epoch", "epoch",
+        json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:o, s:f}", "event", "epoch", "epoch",
                   (json_int_t)run->trainer.epoch, "step", (json_int_t)run->done, "steps",
                   (json_int_t)epoch->steps, "train_loss", number_json(mean_loss(epoch)),
                   "train_accuracy", accuracy(epoch), "test_loss", number_json(test.loss / images),
-                  "test_accuracy", (double)test.correct / images, "images_per_second", speed(epoch),
-                  "seconds", epoch->seconds);
+                  "test_accuracy", (double)test.correct / images);
+    if (!run->request.untimed) {
+        json_object_set_new(o, "images_per_second", json_real(speed(epoch)));
+        json_object_set_new(o, "seconds", json_real(epoch->seconds));
+    }
     add_batch_test(run, o);
     return log_event(run, o);
 }
@@ -196,36 +209,52 @@ static void report_target(const struct run *run, json_t *summary)
 {
     if (run->request.target < 0)
         return;
-    if (run->reached)
+    const bool timed = !run->request.untimed;
+    if (run->reached && timed)
         printf("target accuracy %g reached after epoch %lld, %.1f s of training\n",
                run->request.target, (long long)run->reached, run->reached_seconds);
+    else if (run->reached)
+        printf("target accuracy %g reached after epoch %lld\n", run->request.target,
+               (long long)run->reached);
     else
         printf("target accuracy %g not reached\n", run->request.target);
     json_object_set_new(summary, "target_accuracy", json_real(run->request.target));
     json_object_set_new(summary, "target_epoch",
                         run->reached ? json_integer(run->reached) : json_null());
-    json_object_set_new(summary, "target_seconds",
-                        run->reached ? json_real(run->reached_seconds) : json_null());
+    if (timed)
+        json_object_set_new(summary, "target_seconds",
+                            run->reached ? json_real(run->reached_seconds) : json_null());
 }
 
-bool report_summary(struct run *run, struct outcome test)
+/* Where the time went, in print and in the summary. */
+static void report_times(const struct run *run, json_t *o)
 {
-    const struct request *r = &run->request;
-    const struct meter *all = &run->all, *epoch = &run->epoch;
     struct net_seconds s = net_seconds(run->net);
     const double augment = run->trainer.augment_seconds;
     double input = run->trainer.input_seconds, other = s.other + s.loss + s.update;
     double rest = s.dense + s.reorder + other + input, total = s.conv + s.bn + rest;
-    double images = (double)run->data.test.count;
     print_times(run, run->done - run->from_step);
     printf("time: conv %.1f %%, bn %.1f %%, rest %.1f %% (dense %.1f %%, reorders %.1f %%, "
            "augmentation %.1f %%, input %.1f %%, other %.1f %%)\n",
            100 * s.conv / total, 100 * s.bn / total, 100 * rest / total, 100 * s.dense / total,
            100 * s.reorder / total, 100 * augment / total, 100 * (input - augment) / total,
            100 * other / total);
-    printf("%lld steps, %lld images in %.1f s: %.0f images/s; test accuracy %.4f\n",
-           (long long)all->steps, (long long)all->images, all->seconds, speed(all),
-           (double)test.correct / images);
+    json_object_set_new(o, "images_per_second", json_real(speed(&run->all)));
+    json_object_set_new(o, "seconds", json_real(run->all.seconds));
+    json_object_set_new(o, "share_conv", json_real(s.conv / total));
+    json_object_set_new(o, "share_bn", json_real(s.bn / total));
+    json_object_set_new(o, "share_rest", json_real(rest / total));
+    json_object_set_new(o, "share_dense", json_real(s.dense / total));
+    json_object_set_new(o, "share_reorder", json_real(s.reorder / total));
+    json_object_set_new(o, "share_input", json_real((input - augment) / total));
+    json_object_set_new(o, "share_augment", json_real(augment / total));
+}
+
+bool report_summary(struct run *run, struct outcome test)
+{
+    const struct request *r = &run->request;
+    const struct meter *all = &run->all, *epoch = &run->epoch;
+    const double images = (double)run->data.test.count;
     json_t *o = json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:f, s:I, s:I, s:b}", "event", "summary", "preset",
         run->settings.name ? run->settings.name : "", "network", run->text, "data", run->data.name,
@@ -239,15 +268,14 @@ bool report_summary(struct run *run, struct outcome test)
     json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
     json_object_set_new(o, "test_loss", number_json(test.loss / images));
     json_object_set_new(o, "test_accuracy", json_real((double)test.correct / images));
-    json_object_set_new(o, "images_per_second", json_real(speed(all)));
-    json_object_set_new(o, "seconds", json_real(all->seconds));
-    json_object_set_new(o, "share_conv", json_real(s.conv / total));
-    json_object_set_new(o, "share_bn", json_real(s.bn / total));
-    json_object_set_new(o, "share_rest", json_real(rest / total));
-    json_object_set_new(o, "share_dense", json_real(s.dense / total));
-    json_object_set_new(o, "share_reorder", json_real(s.reorder / total));
-    json_object_set_new(o, "share_input", json_real((input - augment) / total));
-    json_object_set_new(o, "share_augment", json_real(augment / total));
+    if (r->untimed)
+        json_object_set_new(o, "times", json_false());
+    else
+        report_times(run, o);
+    printf("%lld steps, %lld images", (long long)all->steps, (long long)all->images);
+    if (!r->untimed)
+        printf(" in %.1f s: %.0f images/s", all->seconds, speed(all));
+    printf("; test accuracy %.4f\n", (double)test.correct / images);
     json_object_set_new(o, "parameters", json_integer(net_parameters(run->net)));
     json_object_set_new(o, "bytes", json_integer((json_int_t)net_bytes(run->net)));
     json_object_set_new(o, "kernels", kernels_json(run->net));

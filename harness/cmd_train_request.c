@@ -118,6 +118,8 @@ static const char help[] =
     "  --direction N       a direction event at the first and every N steps: the loss, and how far the\n"
     "                      gradient changes, at 1/4 to 4 times the step that was taken\n"
     "  --verify on|off     off: skips the proof of the kernels, where the same network was just proven\n"
+    "  --no-times          reports and logs say nothing of seconds and images a second, and are no results:\n"
+    "                      what an emulated CPU computes is right, how long it takes means nothing\n"
     "  --list              the presets; with --json as JSON lines\n"
     "  --describe          print the layers with their shapes, parameters, FLOPs and memory, and the\n"
     "                      kernels chosen, and train nothing\n"
@@ -281,6 +283,7 @@ int request_read(int argc, char **argv, struct request *r)
         VERIFY,
         LIST,
         DESCRIBE,
+        NO_TIMES,
         HELP
     };
     const struct option options[] = {{"data", required_argument, NULL, DATA},
@@ -325,6 +328,7 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"verify", required_argument, NULL, VERIFY},
                                      {"list", no_argument, NULL, LIST},
                                      {"describe", no_argument, NULL, DESCRIBE},
+                                     {"no-times", no_argument, NULL, NO_TIMES},
                                      {"help", no_argument, NULL, HELP},
                                      {0}};
     char error[ERROR_TEXT];
@@ -401,6 +405,7 @@ int request_read(int argc, char **argv, struct request *r)
             break;
         case LIST: list = true; break;
         case DESCRIBE: r->describe = true; break;
+        case NO_TIMES: r->untimed = true; break;
         case HELP: fputs(help, stdout); return EXIT_GOOD;
         default: return EXIT_WRONG_USE;
         }

@@ -44,6 +44,8 @@ static json_t *run_json(const struct run *run)
                   "epoch", (json_int_t)t->epoch, "next", (json_int_t)t->next, "net_steps",
                   (json_int_t)net_steps(run->net), "best", run->best, "all", meter_json(&run->all),
                   "in_epoch", meter_json(&run->epoch), "since_log", meter_json(&run->since));
+    if (r->untimed)
+        json_object_set_new(settings, "times", json_false());
     if (r->target >= 0)
         json_object_set_new(settings, "target_accuracy", json_real(r->target));
     if (r->train_images)
@@ -229,6 +231,8 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
     if (!q->test_images && json_object_get(s, "test_images"))
         q->test_images = whole(r, s, "test_images", 1, 1000000000);
     take_looks(r, s, q);
+    /* Seconds that were not counted cannot be gone on with. */
+    q->untimed |= json_is_false(json_object_get(s, "times"));
     if (!q->kernels)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }

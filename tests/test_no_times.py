@@ -1,0 +1,68 @@
+"""--no-times: training and inference that say nothing of time, as for emulated CPUs."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tensorfile import BATCHMARK
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+import check_results  # noqa: E402
+
+TIMES = re.compile(r"second|images/s|latency|\d s\b|\d us\b|%|share_|speed|left\b")
+
+
+def call(*arguments):
+    return subprocess.run([BATCHMARK, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+
+
+def train(log, *more):
+    done = call("train", "lenet-bn", "--data", "synthetic:60:20", "--threads", 1, "--json", log, *more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, [json.loads(line) for line in Path(log).read_text().splitlines()]
+
+
+def keys(events):
+    return {key for event in events for key in event}
+
+
+def test_the_same_training_without_a_word_of_time(folder):
+    more = ("--steps", 8, "--test-every", 4, "--target-accuracy", 0)
+    out, events = train(f"{folder}/without.jsonl", "--no-times", *more)
+    _, timed = train(f"{folder}/with.jsonl", *more)
+    assert not TIMES.search(out), TIMES.search(out)
+    gone = keys(timed) - keys(events)
+    assert {"seconds", "images_per_second", "target_seconds", "share_conv"} <= gone
+    assert not [key for key in keys(events) if TIMES.search(key)]
+    assert keys(events) - keys(timed) == {"times"}
+    for mine, other in zip(events, timed, strict=True):
+        assert {key: other[key] for key in mine if key != "times"} == {k: v for k, v in mine.items() if k != "times"}
+
+
+def test_a_run_goes_on_without_times(folder):
+    train(f"{folder}/one.jsonl", "--no-times", "--steps", 3, "--checkpoint", f"{folder}/run")
+    done = call("train", "--resume", f"{folder}/run", "--steps", 6)
+    assert done.returncode == 0, done.stderr
+    assert not TIMES.search(done.stdout), TIMES.search(done.stdout)
+
+
+def test_such_a_log_is_no_result(folder):
+    log = Path(folder) / "train-lenet-bn.jsonl"
+    train(log, "--no-times", "--steps", 2)
+    assert any("times" in line for line in check_results.check_training(log))
+    train(log, "--steps", 2)
+    assert not check_results.check_training(log)
+
+
+@pytest.mark.parametrize("more, timed", [((), True), (("--no-times",), False)])
+def test_inference(folder, more, timed):
+    train(f"{folder}/log.jsonl", "--no-times", "--steps", 2, "--checkpoint", f"{folder}/run")
+    done = call("infer", f"{folder}/run", "--seconds", 0.01, "--batch", 1, "--json", f"{folder}/infer.jsonl", *more)
+    assert done.returncode == 0, done.stderr
+    events = {json.loads(line)["event"] for line in Path(folder, "infer.jsonl").read_text().splitlines()}
+    assert events == ({"test", "batch"} if timed else {"test"})
+    assert ("latency" in done.stdout) == timed
