@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "build_info.h"
 #include "command.h"
+#include "cpu_name.h"
 #include "results.h"
 
 #include <getopt.h>
@@ -29,8 +30,9 @@ static void print_bytes(const char *what, size_t bytes)
 
 static void print_machine(const struct machine *m)
 {
-    printf("%s\n%s: %s family %d model %d stepping %d, ISA level %s\n", m->brand, m->microarch,
-           m->vendor, m->family, m->model, m->stepping, isa_names[m->isa]);
+    char numbers[CPU_NUMBERS_TEXT];
+    printf("%s\n%s: %s %s, ISA level %s\n", m->brand, m->microarch, m->vendor,
+           cpu_numbers(m, numbers), isa_names[m->isa]);
     printf("%d sockets, %d cores of %d kinds, %d hardware threads, %d NUMA nodes\n", m->sockets,
            m->cores, m->core_kinds, m->hardware_threads, m->numa_nodes);
     printf("per core");

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* sched_getcpu, CPU_SET */
 #include "machine.h"
 #include "affinity.h"
+#include "cpu_name.h"
 #include "registry.h"
 
 #include <ctype.h>
@@ -14,10 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 /* The first line of a file without its newline; "" where it cannot be read. */
 static char *read_line(const char *path, char *text, size_t size)
@@ -41,171 +38,6 @@ __attribute__((format(printf, 2, 3))) static void warn(struct machine *m, const 
     va_start(list, format);
     vsnprintf(m->warnings[m->warning_count++], WARNING_TEXT, format, list);
     va_end(list);
-}
-
-/* What the CPU calls itself */
-
-struct model_range {
-    const char *vendor;
-    int family, first, last;
-    const char *name;
-};
-
-/* Families and models as the vendors' manuals list them; ranges where a generation has one. */
-static const struct model_range models[] = {
-    {"GenuineIntel", 6, 0x2a, 0x2a, "Sandy Bridge"},
-    {"GenuineIntel", 6, 0x2d, 0x2d, "Sandy Bridge"},
-    {"GenuineIntel", 6, 0x3a, 0x3a, "Ivy Bridge"},
-    {"GenuineIntel", 6, 0x3e, 0x3e, "Ivy Bridge"},
-    {"GenuineIntel", 6, 0x3c, 0x3c, "Haswell"},
-    {"GenuineIntel", 6, 0x3f, 0x3f, "Haswell"},
-    {"GenuineIntel", 6, 0x45, 0x46, "Haswell"},
-    {"GenuineIntel", 6, 0x3d, 0x3d, "Broadwell"},
-    {"GenuineIntel", 6, 0x47, 0x47, "Broadwell"},
-    {"GenuineIntel", 6, 0x4f, 0x4f, "Broadwell"},
-    {"GenuineIntel", 6, 0x56, 0x56, "Broadwell"},
-    {"GenuineIntel", 6, 0x4e, 0x4e, "Skylake"},
-    {"GenuineIntel", 6, 0x5e, 0x5e, "Skylake"},
-    {"GenuineIntel", 6, 0x55, 0x55, "Skylake-SP or Cascade Lake"},
-    {"GenuineIntel", 6, 0x8e, 0x8e, "Kaby Lake"},
-    {"GenuineIntel", 6, 0x9e, 0x9e, "Kaby Lake"},
-    {"GenuineIntel", 6, 0xa5, 0xa6, "Comet Lake"},
-    {"GenuineIntel", 6, 0x6a, 0x6a, "Ice Lake-SP"},
-    {"GenuineIntel", 6, 0x6c, 0x6c, "Ice Lake-SP"},
-    {"GenuineIntel", 6, 0x7d, 0x7e, "Ice Lake"},
-    {"GenuineIntel", 6, 0x8c, 0x8d, "Tiger Lake"},
-    {"GenuineIntel", 6, 0xa7, 0xa7, "Rocket Lake"},
-    {"GenuineIntel", 6, 0x97, 0x97, "Alder Lake"},
-    {"GenuineIntel", 6, 0x9a, 0x9a, "Alder Lake"},
-    {"GenuineIntel", 6, 0xb7, 0xb7, "Raptor Lake"},
-    {"GenuineIntel", 6, 0xba, 0xba, "Raptor Lake"},
-    {"GenuineIntel", 6, 0xbf, 0xbf, "Raptor Lake"},
-    {"GenuineIntel", 6, 0xaa, 0xac, "Meteor Lake"},
-    {"GenuineIntel", 6, 0x8f, 0x8f, "Sapphire Rapids"},
-    {"GenuineIntel", 6, 0xcf, 0xcf, "Emerald Rapids"},
-    {"GenuineIntel", 6, 0xad, 0xae, "Granite Rapids"},
-    {"AuthenticAMD", 0x15, 0x00, 0xff, "Bulldozer family"},
-    {"AuthenticAMD", 0x17, 0x00, 0x2f, "Zen"},
-    {"AuthenticAMD", 0x17, 0x30, 0xff, "Zen 2"},
-    {"AuthenticAMD", 0x19, 0x00, 0x0f, "Zen 3"},
-    {"AuthenticAMD", 0x19, 0x10, 0x1f, "Zen 4"},
-    {"AuthenticAMD", 0x19, 0x20, 0x5f, "Zen 3"},
-    {"AuthenticAMD", 0x19, 0x60, 0xaf, "Zen 4"},
-    {"AuthenticAMD", 0x1a, 0x00, 0xff, "Zen 5"},
-    {"ARM", 8, 0xd03, 0xd03, "Cortex-A53"},
-    {"ARM", 8, 0xd08, 0xd08, "Cortex-A72"},
-    {"ARM", 8, 0xd0b, 0xd0b, "Cortex-A76"},
-    {"ARM", 8, 0xd0c, 0xd0c, "Neoverse N1"},
-    {"ARM", 8, 0xd40, 0xd40, "Neoverse V1"},
-    {"ARM", 8, 0xd49, 0xd49, "Neoverse N2"},
-    {"ARM", 8, 0xd4f, 0xd4f, "Neoverse V2"},
-};
-
-const char *machine_microarch(const char *vendor, int family, int model, bool amx)
-{
-    const char *name = NULL;
-    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
-        if (!strcmp(models[i].vendor, vendor) && models[i].family == family &&
-            model >= models[i].first && model <= models[i].last)
-            name = models[i].name;
-    bool has_tiles = name && strstr(name, " Rapids");
-    return amx && !has_tiles && !strcmp(vendor, "GenuineIntel") ? "Sapphire Rapids or later" : name;
-}
-
-#if defined(__x86_64__)
-
-static void read_cpu(struct machine *m)
-{
-    unsigned a, b, c, d, text[13] = {0};
-    bool amx = false;
-    if (!__get_cpuid(0, &a, &b, &c, &d))
-        return;
-    unsigned top = a;
-    memcpy(m->vendor, (unsigned[]){b, d, c}, 12);
-    __get_cpuid(1, &a, &b, &c, &d);
-    m->stepping = a & 15;
-    m->model = (a >> 4) & 15;
-    m->family = (a >> 8) & 15;
-    if (m->family == 6 || m->family == 15)
-        m->model += (int)((a >> 16) & 15) << 4;
-    if (m->family == 15)
-        m->family += (a >> 20) & 255;
-    m->virtualised = c >> 31;
-    if (m->virtualised) {
-        /* Not __get_cpuid: it refuses leaves between the basic and the extended ones. */
-        __cpuid(0x40000000, a, b, c, d);
-        memcpy(m->hypervisor, (unsigned[]){b, c, d}, 12);
-        for (char *s = m->hypervisor; *s; s++)
-            if (!isprint((unsigned char)*s))
-                *s = '\0';
-    }
-    if (top >= 7 && __get_cpuid_count(7, 0, &a, &b, &c, &d))
-        amx = d >> 24 & 1;
-    if (__get_cpuid(0x80000000, &a, &b, &c, &d) && a >= 0x80000004)
-        for (unsigned i = 0; i < 3; i++)
-            __get_cpuid(0x80000002 + i, text + 4 * i, text + 4 * i + 1, text + 4 * i + 2,
-                        text + 4 * i + 3);
-    const char *brand = (const char *)text;
-    snprintf(m->brand, sizeof m->brand, "%s", brand + strspn(brand, " "));
-    for (size_t n = strlen(m->brand); n && m->brand[n - 1] == ' ';)
-        m->brand[--n] = '\0';
-    const char *name = machine_microarch(m->vendor, m->family, m->model, amx);
-    if (name)
-        snprintf(m->microarch, sizeof m->microarch, "%s", name);
-    m->emulated = !strncmp(m->hypervisor, "TCG", 3);
-}
-
-/* Lines of /proc/cpuinfo that only another architecture has: the host's file seen through an
- * emulator. */
-static const char *const foreign_keys[] = {"CPU implementer", "isa\t", NULL};
-
-#else
-
-/* The value of a key of /proc/cpuinfo as a number, -1 where missing. */
-static int cpuinfo_number(const char *key)
-{
-    char line[256];
-    int value = -1;
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    while (f && value < 0 && fgets(line, sizeof line, f)) {
-        char *colon = strchr(line, ':');
-        if (colon && !strncmp(line, key, strlen(key)))
-            value = (int)strtol(colon + 1, NULL, 0);
-    }
-    if (f)
-        fclose(f);
-    return value;
-}
-
-static void read_cpu(struct machine *m)
-{
-    if (cpuinfo_number("CPU implementer") == 0x41)
-        snprintf(m->vendor, sizeof m->vendor, "ARM");
-    m->family = cpuinfo_number("CPU architecture");
-    m->model = cpuinfo_number("CPU part");
-    m->stepping = cpuinfo_number("CPU revision");
-    const char *name = machine_microarch(m->vendor, m->family, m->model, false);
-    if (name) {
-        snprintf(m->microarch, sizeof m->microarch, "%s", name);
-        snprintf(m->brand, sizeof m->brand, "%s %s", m->vendor, name);
-    }
-}
-
-static const char *const foreign_keys[] = {"vendor_id", "isa\t", NULL};
-
-#endif
-
-static bool foreign_cpuinfo(void)
-{
-    char line[256];
-    bool found = false;
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    while (f && !found && fgets(line, sizeof line, f))
-        for (int i = 0; foreign_keys[i]; i++)
-            found |= !strncmp(line, foreign_keys[i], strlen(foreign_keys[i]));
-    if (f)
-        fclose(f);
-    return found;
 }
 
 /* Appends the words of `text` in lower case, joined by single dashes. */
@@ -557,8 +389,7 @@ static char *without_names(const char *xml)
 bool machine_detect(struct machine *m, char *error, size_t size)
 {
     *m = (struct machine){.isa = isa_detect()};
-    read_cpu(m);
-    m->emulated |= foreign_cpuinfo();
+    cpu_identify(m);
 
     hwloc_topology_t topology;
     char allowed[4096];
@@ -589,10 +420,6 @@ bool machine_detect(struct machine *m, char *error, size_t size)
     }
     size_t installed = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
     m->memory = limits.memory < installed ? limits.memory : installed;
-    if (!*m->brand)
-        snprintf(m->brand, sizeof m->brand, "unknown CPU");
-    if (!*m->microarch)
-        snprintf(m->microarch, sizeof m->microarch, "family %d model %d", m->family, m->model);
     make_slug(m);
     read_conditions(m);
     find_warnings(m);

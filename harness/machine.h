@@ -20,12 +20,14 @@ struct cpu {
 };
 
 struct machine {
-    char vendor[16];    /* "GenuineIntel"; "" where unknown */
-    char brand[64];     /* cpuid's or /proc/cpuinfo's model name */
-    char microarch[64]; /* "Zen 4", "Sapphire Rapids", ... or "family 6 model 167" */
-    char slug[128];     /* folder name of its results: brand, microarchitecture and number of usable
+    char vendor[16]; /* "GenuineIntel"; "" where unknown */
+    char brand[64];  /* cpuid's, or the maker and what it sells or designed */
+    char microarch
+        [64]; /* "Zen 4", "Neoverse N1", ... or "family 6 model 167"; "Cortex-A76 + Cortex-A55" */
+    char slug[128]; /* folder name of its results: brand, microarchitecture and number of usable
                            cores */
-    int family, model, stepping;
+    int family, model,
+        stepping; /* on AArch64: of the architecture, MIDR's part, variant << 4 | revision */
     enum isa isa;
 
     int sockets, cores, hardware_threads, smt, numa_nodes, core_kinds;
@@ -73,10 +75,6 @@ bool machine_from_synthetic(struct machine *m, const char *description, const ch
  * `root` is where the cgroup file systems are mounted, `membership` the text of /proc/self/cgroup.
  */
 double machine_cgroup_quota(const char *root, const char *membership);
-
-/* The name of a microarchitecture, NULL where the table has none. amx: the CPU has AMX tiles, which
- * hypervisors that make up a model number do not hide. */
-const char *machine_microarch(const char *vendor, int family, int model, bool amx);
 
 /* Pins thread i of the OpenMP team of `threads` to cpus[i] and checks with sched_getcpu that it is
  * there, whatever mask the thread was born under. Call before every row. False: `error` says which

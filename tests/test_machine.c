@@ -181,21 +181,6 @@ static void cgroup_quotas(void **state)
     assert_int_equal(system(command), 0);
 }
 
-static void microarchitectures(void **state)
-{
-    (void)state;
-    assert_string_equal(machine_microarch("GenuineIntel", 6, 0x8f, true), "Sapphire Rapids");
-    assert_string_equal(machine_microarch("GenuineIntel", 6, 0x3c, false), "Haswell");
-    assert_string_equal(machine_microarch("AuthenticAMD", 0x19, 0x11, false), "Zen 4");
-    assert_string_equal(machine_microarch("AuthenticAMD", 0x19, 0x01, false), "Zen 3");
-    assert_string_equal(machine_microarch("AuthenticAMD", 0x1a, 0x02, false), "Zen 5");
-    assert_null(machine_microarch("GenuineIntel", 6, 0xff, false));
-    /* The model number is the hypervisor's invention; tiles are not. */
-    assert_string_equal(machine_microarch("GenuineIntel", 6, 0xa7, true),
-                        "Sapphire Rapids or later");
-    assert_string_equal(machine_microarch("GenuineIntel", 6, 0xa7, false), "Rocket Lake");
-}
-
 static void this_machine(void **state)
 {
     (void)state;
@@ -254,7 +239,6 @@ int main(void)
         cmocka_unit_test(fast_cores_come_first),
         cmocka_unit_test(topology_survives_xml),
         cmocka_unit_test(cgroup_quotas),
-        cmocka_unit_test(microarchitectures),
         cmocka_unit_test(this_machine),
         cmocka_unit_test(team_leaves_the_core_it_was_born_on),
     };
