@@ -110,9 +110,14 @@ setup = $(Q)scripts/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
 # The same make, as many jobs as there are cores unless it was told otherwise.
 parallel = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-# Runs to be compared, if any are named: never one alone.
+# One word of the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
+# Runs to be compared, if any are named: never one alone. MORE is a list, so its folders have no spaces or are quoted.
 name_two = $(error name two runs: make $@ A=FOLDER B=FOLDER)
-runs = $(if $(A)$(B),$(if $(and $(A),$(B)),$(A) $(B) $(MORE),$(name_two)))
+runs = $(if $(A)$(B),$(if $(and $(A),$(B)),$(call quoted,$(A)) $(call quoted,$(B)) $(MORE),$(name_two)))
+# Those, or the one run that is named, or none: the newest.
+shown = $(or $(runs),$(if $(RESULTS),$(call quoted,$(RESULTS))))
+out_option = $(if $(OUT),--out $(call quoted,$(OUT)))
 
 .DEFAULT_GOAL := help
 
@@ -172,22 +177,21 @@ train: build
 ## plots: draw the newest results again (RESULTS=folder: those), or runs against each other (A= B= MORE= OUT=folder)
 plots:
 	$(call setup,plots$(if $(A)$(B), compare))
-	$(Q)$(PYTHON) -B scripts/plots.py $(or $(runs),$(RESULTS)) $(if $(OUT),--out '$(OUT)')
+	$(Q)$(PYTHON) -B scripts/plots.py $(shown) $(out_option)
 
 .PHONY: report
 ## report: one HTML file about the newest run (RESULTS=folder: that), or about a comparison (A= B= MORE= ACROSS=1 OUT=file)
 report:
 	$(call setup,plots report$(if $(A)$(B), compare))
-	$(if $(runs),,$(Q)$(PYTHON) -B scripts/plots.py $(RESULTS))
-	$(Q)$(PYTHON) -B scripts/report.py $(or $(runs),$(RESULTS)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
-	    $(if $(OUT),--out '$(OUT)')
+	$(if $(runs),,$(Q)$(PYTHON) -B scripts/plots.py $(shown))
+	$(Q)$(PYTHON) -B scripts/report.py $(shown) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) $(out_option)
 
 .PHONY: compare
 ## compare: two runs or more, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
 compare:
 	$(call setup,compare)
 	$(Q)$(PYTHON) -B scripts/compare.py $(or $(runs),$(name_two)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
-	    $(if $(ALL),--all) $(if $(OUT),--out '$(OUT)')
+	    $(if $(ALL),--all) $(out_option)
 
 .PHONY: check-results
 ## check-results: every run under results/ against results/schema.json (RUNS="FOLDER ...": those)

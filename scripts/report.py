@@ -16,6 +16,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sys
 import tempfile
 import xml.etree.ElementTree as xml
@@ -28,7 +29,7 @@ import plot_style
 from command import Parser, ended
 from comparison import compare_best, doubts, load_sides, means
 from plots_rows import draw_machines
-from results import ResultsError, load
+from results import DEEPEST, ResultsError, first_fault, load, parse, read_text
 from summary import verdict
 
 HERE = Path(__file__).resolve().parent
@@ -118,22 +119,35 @@ def boxes(node):
     return [(*box, children)] if box else children
 
 
+def depth(found):
+    """How deep boxes are nested."""
+    return max((1 + depth(inside) for *_, inside in found), default=0)
+
+
 def topology(folder):
     """The boxes of topology.xml; nothing where there is none or hwloc did not write it."""
+    path = Path(folder) / "topology.xml"
     try:
-        return [box for node in xml.parse(Path(folder) / "topology.xml").getroot().findall("object") for box in boxes(node)]
-    except (OSError, xml.ParseError, ValueError):
+        root = xml.parse(path).getroot() if path.is_file() else xml.Element("topology")
+        found = [box for node in root.findall("object") for box in boxes(node)]
+        return found if depth(found) <= DEEPEST else []
+    except (OSError, xml.ParseError, ValueError, RecursionError):
         return []
 
 
 def system_of(folder, context):
     """system.json, or of a run older than it the machine as bench.json has it."""
+    path = Path(folder) / "system.json"
+    if not path.exists():
+        return {"machine": context["machine"]}
     try:
-        return json.loads((Path(folder) / "system.json").read_text(encoding="utf-8"))
-    except OSError:
-        return {"machine": context.get("machine") or {}}
+        system = parse(read_text(path))
+        fault = first_fault(system, "system")
     except ValueError as error:
-        raise ResultsError(f"{folder}/system.json: no JSON ({error}); run make bench again") from error
+        fault = str(error)
+    if fault:
+        raise ResultsError(f"{path}: {fault}; run make bench again")
+    return system
 
 
 def flat(value, below=""):
@@ -235,8 +249,9 @@ def comparison_page(names, across, anyway):
     prose = [header for title, header, _ in page.parts if title == "line" and header]
     warnings = [line.removeprefix("warning: ") for line in prose if line.startswith("warning: ")]
     said = [line for line in prose if not line.startswith("warning: ")]
-    command = "make compare " + " ".join(f"{letter}={name}" for letter, name in zip(compare.LETTERS, names[:2]))
-    command += f' MORE="{" ".join(names[2:])}"' if names[2:] else ""
+    command = "make compare " + " ".join(f"{letter}={shlex.quote(name)}" for letter, name in zip(compare.LETTERS, names[:2]))
+    # A list of words for the shell, and a word of it again.
+    command += f" MORE={shlex.quote(shlex.join(names[2:]))}" if names[2:] else ""
     return {
         "title": " against ".join(side.label for side in sides),
         "when": "",
