@@ -386,12 +386,12 @@ def draw_comparison(names, folder):
     return [path] if path else []
 
 
-def main():
-    """Draws what the command line names."""
+def main(argv=None):
+    """Draws what the command line names; the program's own where it is None."""
     parser = Parser(description=__doc__)
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help="with bench.json; default: the newest run")
     parser.add_argument("--out", type=Path, help="where the pictures go; default: the folder, or build/comparison")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     return ended("plots.py", lambda: carry_out(arguments))
 
 

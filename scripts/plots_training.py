@@ -29,14 +29,20 @@ def loss_of(event):
     return event.get("loss", event.get("train_loss"))
 
 
+def is_tested(event):
+    """Has an epoch an accuracy on the test set?"""
+    return event.get("test_accuracy") is not None
+
+
 def by_epochs(trainings, folder):
     """Test accuracy after each epoch, against epochs and against seconds."""
     figure, axes = pyplot.subplots(1, 2, figsize=(WIDTH, 3.8), layout="constrained", sharey=True)
     for i, training in enumerate(trainings):
         look = {"color": CYCLE[i % len(CYCLE)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
-        accuracies = [100 * event["test_accuracy"] for event in training["epochs"]]
-        spent = [sum(e.get("seconds", 0) for e in training["epochs"][: n + 1]) for n in range(len(accuracies))]
-        axes[0].plot(range(1, len(accuracies) + 1), accuracies, label=training["preset"], **look)
+        tested = [n for n, event in enumerate(training["epochs"]) if is_tested(event)]
+        accuracies = [100 * training["epochs"][n]["test_accuracy"] for n in tested]
+        spent = [sum(e.get("seconds", 0) for e in training["epochs"][: n + 1]) for n in tested]
+        axes[0].plot([n + 1 for n in tested], accuracies, label=training["preset"], **look)
         axes[1].plot(spent, accuracies, **look)
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_xlabel("epochs")
@@ -66,7 +72,7 @@ def by_steps(trainings, folder):
 
 def draw_training(run, folder):
     """Curves of the networks trained beside the rows."""
-    long = [t for t in run.training if len([e for e in t["epochs"] if "test_accuracy" in e]) > 1]
+    long = [t for t in run.training if sum(map(is_tested, t["epochs"])) > 1]
     if long:
         return by_epochs(long, folder)
     logged = [t for t in run.training if sum(loss_of(s) is not None for s in t["steps"]) > 1]

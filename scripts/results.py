@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Reads what a run left in results/<machine>/<date>_<commit>/: rows of bench.json, lines of train*.jsonl.
 
-A row of bench.json is one repetition; repetitions of a name become one Row with the median time.
+A row of bench.json is one repetition; repetitions of a name become one Row with the median time. Whatever is read is held
+to results/schema.json before anything is made of it, so that a damaged file is one line that names the place.
 
     scripts/results.py      prints the folder of the newest run, relative to the working directory
 """
 
+import functools
 import json
 import lzma
 import os
@@ -18,6 +20,7 @@ from pathlib import Path
 from command import Mistake
 
 ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "results" / "schema.json"
 SECONDS_PER = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 CEILINGS = ("peak_fma", "copy", "triad")
 # Whose work is arithmetic; the others move memory and are measured in bytes.
@@ -27,6 +30,12 @@ COUNTERS += ("err_over_limit", "cv", "median_time", "rung")
 UNSTABLE_CV = 0.05
 # Of the files; those without a version are older and read the same.
 SCHEMA_VERSION = 1
+# What a file of ours never has, and what would break whoever reads on: deeper nesting, larger figures, shorter or longer calls.
+DEEPEST = 20
+LARGEST = 1e30
+SECONDS = (1e-12, 1e9)
+# Of what is wrong with a value, the part that is said.
+SAID = 120
 
 
 class ResultsError(Mistake):
@@ -50,9 +59,8 @@ class Row:
     samples: tuple = ()  # seconds of each repetition
 
     def get(self, counter):
-        """A counter, or None where the row has none or it is not a number."""
-        value = self.counters.get(counter)
-        return value if isinstance(value, (int, float)) and value == value else None
+        """A counter, or None where the row has none."""
+        return self.counters.get(counter)
 
     @property
     def rung(self):
@@ -130,81 +138,157 @@ def newest(root=ROOT / "results"):
     return runs[-1].parent
 
 
+def read_text(path):
+    """The text of a file, unpacked where its name ends in .xz. A pipe is refused, for it may never end."""
+    if path.exists() and not path.is_file():
+        raise ResultsError(f"{path}: not a file; name a folder that make bench wrote")
+    data = path.read_bytes()
+    return (lzma.decompress(data) if path.suffix == ".xz" else data).decode("utf-8")
+
+
+def parse(text):
+    """The document a JSON text holds. Raises ValueError whatever is wrong with it."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def read_document(path):
     """The JSON of a bench.json, of PATH.xz where only that is there."""
     path = Path(path)
     packed = path.with_name(path.name + ".xz")
-    if packed.exists() and not path.exists():
-        return json.loads(lzma.decompress(packed.read_bytes()).decode("utf-8"))
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse(read_text(packed if packed.exists() and not path.exists() else path))
+
+
+@functools.cache
+def validator(part):
+    """A validator for one kind of file: bench, system, train or experiments."""
+    try:
+        import jsonschema
+    except ImportError as error:
+        raise ResultsError(
+            "jsonschema for Python is not installed (python3-jsonschema of Debian and Ubuntu); scripts/setup.sh check brings it"
+        ) from error
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return jsonschema.Draft7Validator({**schema, "$ref": f"#/definitions/{part}"})
+
+
+def oddities(value, path=()):
+    """(path, what) of values that JSON allows and no file of ours has: figures that are none, signs that steer a terminal."""
+    if len(path) > DEEPEST:
+        yield path, "nested too deeply"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from oddities(key, path)
+            yield from oddities(item, (*path, key))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from oddities(item, (*path, i))
+    elif isinstance(value, str):
+        if not value.isprintable():
+            yield path, f"{shown(value)} is no printable text"
+    elif isinstance(value, (int, float)) and not abs(value) < LARGEST:
+        yield path, "a figure beyond all measure"
+
+
+def shown(text):
+    """The beginning of a text that may hold anything."""
+    return text[:SAID] if text.isprintable() else ascii(text[:SAID])
+
+
+def place_of(document, path):
+    """Where in a document, in words: the row and its name, then the field."""
+    path = list(path)
+    if path[:1] == ["benchmarks"] and len(path) > 1 and isinstance(path[1], int):
+        row = document["benchmarks"][path[1]]
+        name = row.get("name") if isinstance(row, dict) else None
+        where = f"row {path[1] + 1}" + (f" ({shown(name)})" if isinstance(name, str) else "")
+        path = path[2:]
+    else:
+        where = ""
+    field = "/".join(shown(str(part)) for part in path)
+    return ", ".join(part for part in (where, field) if part) or "the document"
+
+
+def faults(document, part):
+    """What a document has that no file of its kind may have, a line each with the place of it."""
+    found = False
+    for path, what in oddities(document):
+        found = True
+        yield f"{place_of(document, path)}: {what}"
+    if found:
+        # A validator is not made for such values.
+        return
+    for error in validator(part).iter_errors(document):
+        yield f"{place_of(document, error.absolute_path)}: {error.message[:SAID]}"
+
+
+def first_fault(document, part):
+    """The first of faults(), or None."""
+    return next(faults(document, part), None)
+
+
+def version_of(document):
+    """The schema version a document names; ours where it names none, as older files do."""
+    context = document.get("context") if isinstance(document, dict) else None
+    version = context.get("schema_version") if isinstance(context, dict) else None
+    return version if isinstance(version, int) else SCHEMA_VERSION
 
 
 def load_rows(path):
-    """(context, rows) of a bench.json, packed or not."""
+    """(context, rows) of a bench.json, packed or not; of no other schema than the one that is read here."""
+    again = "fetch it again or run make bench"
     try:
         document = read_document(path)
-        repetitions = {}
-        for entry in document["benchmarks"]:
-            if entry.get("run_type", "iteration") == "iteration" and not entry.get("error_occurred"):
-                repetitions.setdefault(entry.get("run_name", entry["name"]), []).append(entry)
-        rows = [to_row(name, entries) for name, entries in repetitions.items()]
-        return checked_context(document.get("context", {})), rows
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}; run make bench first") from error
-    except (ValueError, KeyError, TypeError, AttributeError, lzma.LZMAError) as error:
-        what = f"{type(error).__name__}: {str(error)[:100]}"
-        raise ResultsError(f"{path}: not a result of batchmark bench ({what}); fetch it again or run make bench") from error
-
-
-def checked_context(context):
-    """The context, if what is read of it is of its kind."""
-    kinds = (("the context", context, dict), ("machine", context.get("machine"), dict), ("caches", context.get("caches"), list))
-    kinds += (("warnings", context.get("warnings"), list), ("peers", context.get("peers"), list))
-    for name, value, kind in kinds:
-        if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} is no {kind.__name__}")
-    for cache in context.get("caches") or []:
-        if not isinstance(cache["level"] + cache["size"], int):
-            raise TypeError("a cache whose level or size is no whole number")
-    return context
-
-
-def check_document(path, context, rows):
-    """Raises where a file is of a schema that is not read here, or has nothing to tell."""
-    version = context.get("schema_version", SCHEMA_VERSION)
+    except (ValueError, lzma.LZMAError) as error:
+        raise ResultsError(f"{path}: not a result of batchmark bench ({str(error)[:SAID]}); {again}") from error
+    version = version_of(document)
     if version != SCHEMA_VERSION:
-        raise ResultsError(f"{path}: schema version {version!r}, and this program reads {SCHEMA_VERSION}; update it")
-    if not rows:
-        raise ResultsError(f"{path}: holds no timed row; run make bench again")
+        raise ResultsError(f"{path}: schema version {version}, and this program reads {SCHEMA_VERSION}; update it")
+    fault = first_fault(document, "bench")
+    if fault:
+        raise ResultsError(f"{path}: {fault}; {again}")
+    repetitions = {}
+    for entry in document["benchmarks"]:
+        repetitions.setdefault(entry["name"], []).append(entry)
+    return document["context"], [to_row(path, name, entries) for name, entries in repetitions.items()]
 
 
-def to_row(name, entries):
+def to_row(path, name, entries):
     """Joins the repetitions of one name."""
     parts = name.split("/")
-    if len(parts) != 6 or not re.fullmatch(r"t\d+", parts[5]):
-        raise ValueError(f"row name {name!r} is not OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN")
     samples = tuple(e["real_time"] * SECONDS_PER[e["time_unit"]] for e in entries)
-    if not all(0 < s < float("inf") for s in samples):
-        raise ValueError(f"{name} has a time that is none")
+    if not all(SECONDS[0] < s < SECONDS[1] for s in samples):
+        raise ResultsError(f"{path}: row {name}, real_time: none that a call takes; run make bench again")
     counters = {}
     for counter in COUNTERS:
-        values = [e[counter] for e in entries if isinstance(e.get(counter), (int, float))]
+        values = [e[counter] for e in entries if counter in e]
         if values:
             counters[counter] = statistics.median(values)
-    label = entries[0].get("label", "")
-    row = Row(name, *parts[:5], threads=int(parts[5][1:]), seconds=statistics.median(samples), label=label)
+    row = Row(name, *parts[:5], threads=int(parts[5][1:]), seconds=statistics.median(samples), label=entries[0]["label"])
     row.counters, row.samples = counters, samples
     return row
 
 
-def check_event(event):
-    """Raises where a figure of a training log is none."""
-    figures = ("step", "train_loss", "test_accuracy", "seconds", "images_per_second")
-    # The loss of a summary is its name.
-    loss = () if event["event"] == "summary" else ("loss",)
-    for name in (*figures, *loss, *(key for key in event if key.startswith("share_"))):
-        if not isinstance(event.get(name), (int, float, type(None))):
-            raise TypeError(f"{name} is no number")
+def read_events(path):
+    """The lines of a training log as documents."""
+    try:
+        # What is no text becomes signs that are no JSON either.
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ["no file"]
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; take the file away or train again") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            event = parse(line)
+            fault = first_fault(event, "train")
+        except ValueError as error:
+            fault = str(error)[:SAID]
+        if fault:
+            raise ResultsError(f"{path}:{number}: not a line of train --json ({fault}); take the file away or train again")
+        yield event
 
 
 def load_training(folder):
@@ -212,16 +296,8 @@ def load_training(folder):
     runs = []
     for path in sorted(Path(folder).glob("train*.jsonl")):
         run = None
-        # What is no text becomes signs that are no JSON either.
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            try:
-                event = json.loads(line)
-                kind = event["event"]
-                check_event(event)
-            except (ValueError, KeyError, TypeError) as error:
-                raise ResultsError(
-                    f"{path}:{number}: not a line of train --json ({error!r}); take the file away or train again"
-                ) from error
+        for event in read_events(path):
+            kind = event["event"]
             if run is None:
                 run = {"preset": path.stem.replace("train", "").strip("-_") or "network"}
                 run.update(steps=[], epochs=[], summary={})
@@ -243,7 +319,6 @@ def load(folder=None):
     """The run of a folder, or of the newest."""
     folder = Path(folder) if folder else newest()
     context, rows = load_rows(folder / "bench.json")
-    check_document(folder / "bench.json", context, rows)
     return Run(folder, context, rows, load_training(folder))
 
 

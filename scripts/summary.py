@@ -208,11 +208,11 @@ def report(run):
     return lines + ceilings_block(run) + training_block(run) + wrap(verdict(run))
 
 
-def main():
-    """Prints the run the command line names."""
+def main(argv=None):
+    """Prints the run the command line names; the program's own where it is None."""
     parser = Parser(description=__doc__)
     parser.add_argument("folder", nargs="?", metavar="FOLDER")
-    folder = parser.parse_args().folder
+    folder = parser.parse_args(argv).folder
     return ended("summary.py", lambda: print("\n".join(report(load(folder)))))
 
 

@@ -14,16 +14,14 @@ import numpy
 import pytest
 from scipy import stats
 
+import planted
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import compare as command  # noqa: E402
 import comparison  # noqa: E402
 import results  # noqa: E402
-
-MACHINE = {"cpu": "Planted CPU", "microarchitecture": "Made up", "usable_cpus": 2, "slug": "planted"}
-CONTEXT = {"host_name": "00", "machine": MACHINE, "isa_cap": "avx512", "compiler": "gcc 12", "kernel_flags": "-O3"}
-
 
 def name_of(i, threads=2):
     """The name of the planted row i."""
@@ -39,10 +37,7 @@ def plant(folder, seed=1, rows=40, repetitions=9, noise=0.004, factors=None, thr
         for time in times:
             entries.append({"name": name_of(i, threads), "real_time": time, "time_unit": "ms", "label": "pass"})
             entries[-1].update(rung=60, median_time=1e6 * float(numpy.median(times)))
-    folder.mkdir(parents=True)
-    document = {"context": {**CONTEXT, **context}, "benchmarks": entries}
-    (folder / "bench.json").write_text(json.dumps(document))
-    return folder
+    return planted.write(folder, entries, **context)
 
 
 def compare(*arguments):
@@ -164,9 +159,9 @@ def test_another_experiment_is_refused_unless_asked_for(tmp_path, other):
 
 def test_machines_are_compared_by_their_best_variants(tmp_path):
     a = plant(tmp_path / "a")
-    other = {**MACHINE, "cpu": "Another CPU"}
-    b = plant(tmp_path / "b", seed=2, factors={i: 2.0 for i in range(40)}, machine=other, host_name="11")
-    c = plant(tmp_path / "c", seed=3, factors={i: 0.5 for i in range(40)}, machine=other, host_name="12")
+    other = {**planted.MACHINE, "cpu": "Another CPU"}
+    b = plant(tmp_path / "b", seed=2, factors={i: 2.0 for i in range(40)}, machine=other, host_name="1" * 16)
+    c = plant(tmp_path / "c", seed=3, factors={i: 0.5 for i in range(40)}, machine=other, host_name="2" * 16)
     sides = [comparison.load_side(x) for x in (a, b, c)]
     matches = comparison.compare_best(sides)
     assert len(matches) == 40
@@ -206,9 +201,7 @@ def test_the_best_variant_is_ours_verified_and_float32(tmp_path):
 
     rows = [row("naive", 100, 10), row("direct_avx512_omp", 10), row("onednn_direct", 1, 90), row("wrong", 2, 60, "fail")]
     for folder, entries in (("a", rows), ("b", [*rows, row("direct_avx512bf16_omp", 5)])):
-        (tmp_path / folder).mkdir()
-        document = {"context": CONTEXT, "benchmarks": entries}
-        (tmp_path / folder / "bench.json").write_text(json.dumps(document))
+        planted.write(tmp_path / folder, entries)
     matches = comparison.compare_best([comparison.load_side(tmp_path / f) for f in "ab"])
     assert [(m.op, m.best[1].variant, m.ratios[1]) for m in matches] == [
         ("conv_fwd", "direct_avx512_omp", 1.0),
@@ -219,9 +212,7 @@ def test_the_best_variant_is_ours_verified_and_float32(tmp_path):
 def test_other_transpositions_are_other_problems(tmp_path):
     rows = [{"name": f"gemm/packed_avx2/64x784:784x256/{f}/warm/t2", "real_time": t} for f, t in (("nn", 9), ("tn", 3))]
     for folder in "ab":
-        (tmp_path / folder).mkdir()
-        document = {"context": CONTEXT, "benchmarks": [{**row, "time_unit": "us"} for row in rows]}
-        (tmp_path / folder / "bench.json").write_text(json.dumps(document))
+        planted.write(tmp_path / folder, [{**row, "time_unit": "us"} for row in rows])
     matches = comparison.compare_best([comparison.load_side(tmp_path / f) for f in "ab"])
     assert [m.problem for m in matches] == ["64x784:784x256 nn", "64x784:784x256 tn"]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import planted
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -28,7 +30,7 @@ def entry(variant, problem, threads, rung, milliseconds):
 
 
 @pytest.fixture(name="folder")
-def planted(tmp_path):
+def planted_run(tmp_path):
     """Four variants on two problems, one of them on one thread and two; a network trained for three epochs."""
     entries = [
         entry(variant, problem, threads, rung, time * (i + 1))
@@ -36,7 +38,7 @@ def planted(tmp_path):
         for i, problem in enumerate(PROBLEMS)
     ]
     entries.append(entry("direct_avx512_omp", PROBLEMS[0], 1, 60, 5.7))
-    (tmp_path / "bench.json").write_text(json.dumps({"context": {"machine": {"cpu": "Planted"}}, "benchmarks": entries}))
+    planted.write(tmp_path, entries)
     epochs = [{"event": "epoch", "epoch": n, "test_accuracy": 0.2 * n, "seconds": 2.0} for n in (1, 2, 3)]
     summary = {"event": "summary", "preset": "lenet-bn", "loss": "cross-entropy", "images_per_second": 1e4}
     summary.update(share_conv=0.5, share_bn=0.1, share_dense=0.2, share_input=0.1)

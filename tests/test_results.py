@@ -106,6 +106,7 @@ def rows_edited(document):
         ("bench.json", lambda d: d["context"].update(schema_version=2), "schema_version"),
         ("bench.json", lambda d: d["context"].update(host_name="my-laptop"), "host_name"),
         ("bench.json", lambda d: d["context"].update(planted_slowdown=5), "planted_slowdown"),
+        ("bench.json", lambda d: d["benchmarks"][0].update(rung=float("inf")), "rung"),
         ("bench.json", lambda d: d["context"].update(set="/home/ann/set.txt"), "private"),
         ("system.json", lambda d: d.pop("clock_mhz"), "clock_mhz"),
         ("system.json", lambda d: d["machine"].update(emulated=True), "emulated"),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import planted
+
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURE = ROOT / "tests" / "fixtures" / "run"
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -41,18 +43,7 @@ def test_repetitions_become_one_row_with_the_median(run):
 
 def test_units_of_time_are_honoured(tmp_path):
     entry = {"name": "gemm/naive/2x2:2x2/gemm_nn/warm/t1", "real_time": 3.0, "time_unit": "ms"}
-    (tmp_path / "bench.json").write_text(json.dumps({"context": {}, "benchmarks": [entry]}))
-    assert results.load(tmp_path).rows[0].seconds == pytest.approx(3e-3)
-
-
-def test_aggregates_and_errors_are_not_repetitions(tmp_path):
-    name = "gemm/naive/2x2:2x2/gemm_nn/warm/t1"
-    good = {"name": name, "run_type": "iteration", "real_time": 1.0, "time_unit": "s"}
-    mean = {"name": name, "run_type": "aggregate", "real_time": 50.0, "time_unit": "s"}
-    broken = {"name": name, "run_type": "iteration", "error_occurred": True}
-    document = {"benchmarks": [good, mean, broken]}
-    (tmp_path / "bench.json").write_text(json.dumps(document))
-    assert [r.seconds for r in results.load(tmp_path).rows] == [1.0]
+    assert results.load(planted.write(tmp_path, [entry])).rows[0].seconds == pytest.approx(3e-3)
 
 
 def test_best_is_the_fastest_and_never_the_reference(run):
@@ -111,8 +102,7 @@ TOLD = [
 
 def told(tmp_path, entries):
     """The sentence of the verdict, and the problem and variants of the ladder as summary and picture have it."""
-    (tmp_path / "bench.json").write_text(json.dumps({"context": {}, "benchmarks": entries}))
-    run = results.load(tmp_path)
+    run = results.load(planted.write(tmp_path, entries))
     problem, steps = results.told_ladder(run.of("conv_fwd"))
     assert f"the ladder on {problem}," in "\n".join(summary.op_block(run, "conv_fwd"))
     return summary.sentence(run, "conv_fwd", "It"), problem, [row.variant for _, row in steps]
@@ -287,9 +277,7 @@ def peer_run(folder, rows, **context):
         for factor in (0.99, 1.01):
             entry = {"name": name, "run_type": "iteration", "real_time": time * factor, "time_unit": "us"}
             entries.append({**entry, "rung": rung, "label": label})
-    document = {"context": {"peers": ["oneDNN 2.6.3"], **context}, "benchmarks": entries}
-    (folder / "bench.json").write_text(json.dumps(document))
-    return results.load(folder)
+    return results.load(planted.write(folder, entries, peers=["oneDNN 2.6.3"], **context))
 
 
 PEER_ROWS = [
