@@ -4,6 +4,11 @@
 comma := ,
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
+# On a terminal each step writes over the line of the one before, with how many are left of those never built here.
+overwrite := $(if $(filter 1,$(V)),,$(MAKE_TERMOUT))
+count = $(eval steps += x)$(words $(steps))$(if $(missing), of $(words $(missing)))
+say = $(if $(overwrite),@printf '\r\033[K  $(1) %s' '$(2) ($(count))',@echo '  $(1) $(2)')
+say_last = $(if $(overwrite),@printf '\r\033[K  $(1) %s\n' '$(2)',@echo '  $(1) $(2)')
 PYTHON ?= /usr/bin/python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CROSS ?=
@@ -100,6 +105,7 @@ endif
 kernel_objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files))
 objects := $(kernel_objects) $(patsubst %.c,$(out)/%.o,$(harness_files)) \
            $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o $(out)/build_info.o
+missing := $(filter-out $(wildcard $(objects)),$(objects))
 # Objects whose source is gone, which would break a link made by hand.
 stale = $(filter-out $(objects) $(out)/$(main).o $(out)/tests/%,$(shell find $(out) -name '*.o'))
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
@@ -120,6 +126,7 @@ shown = $(or $(runs),$(if $(RESULTS),$(call quoted,$(RESULTS))))
 out_option = $(if $(OUT),--out $(call quoted,$(OUT)))
 
 .DEFAULT_GOAL := help
+venv := build/venv
 
 .PHONY: help
 ## help: this list
@@ -152,6 +159,17 @@ test:
 	$(call setup,build test plots)
 	$(parallel) $(batchmark) $(test_programs) $(fuzz_programs)
 	$(Q)$(PYTHON) tests/run.py $(if $(T),--pattern '$(T)') $(batchmark) $(test_programs) $(fuzz_programs)
+
+.PHONY: test-skipped
+## test-skipped: what make test skipped, after all has been installed that its tests can use, PyTorch included
+test-skipped: $(venv)/torch
+	$(Q)scripts/setup.sh --optional build test plots lint
+	$(Q)$(PYTHON) tests/run.py --again $(batchmark) $(test_programs)
+
+.PHONY: fresh
+## fresh: make test, and make bench and make report, as first commands in bare Debian roots (as root; LIMIT=seconds)
+fresh:
+	$(Q)LIMIT='$(LIMIT)' scripts/fresh.sh
 
 .PHONY: verify
 ## verify: every variant against the float64 references (SET=smoke, tails, seeds, ... or a file)
@@ -227,7 +245,6 @@ peers:
 	$(parallel) $(batchmark)
 	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/peers.sh
 
-venv := build/venv
 .PHONY: parity
 ## parity: every preset held to PyTorch, step by step (DATA=folder, ARGS='lenet --optimizers own'; fetches PyTorch)
 parity: $(venv)/torch
@@ -328,42 +345,42 @@ build/batchmark: $(out)/batchmark
 	$(Q)ln -sf $(config)/batchmark $@
 
 $(out)/batchmark: $(out)/$(main).o $(objects)
-	@echo "  LINK  $@"
+	$(call say_last,LINK ,$@)
 	$(Q)rm -f $(stale) $(patsubst %.o,%.d,$(stale))
 	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ $(libraries)
 
 $(out)/tests/%: $(out)/tests/%.o $(objects)
-	@echo "  LINK  $@"
+	$(call say_last,LINK ,$@)
 	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ -lcmocka $(libraries)
 
 # Linked to libFuzzer in its build; in the others to what hands them the files of tests/corpus.
 $(out)/tests/fuzz_%: $(out)/tests/fuzz_%.o $(if $(fuzzing),,$(out)/tests/replay.o) $(objects)
-	@echo "  LINK  $@"
+	$(call say_last,LINK ,$@)
 	$(Q)$(CXX) $(subst -no-link,,$(sanitize)) -fopenmp -o $@ $^ $(libraries)
 
 $(out)/kernels/layers/%.o: kernels/layers/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
-	@echo "  CC    $<"
+	$(call say,CC   ,$<)
 	$(Q)$(CC) $(kernel_cflags) $(foreach w,$(call name_words,$<) omp,$(flags_$(w))) -c -o $@ $<
 
 $(out)/kernels/%.o: kernels/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
-	@echo "  CC    $<"
+	$(call say,CC   ,$<)
 	$(Q)$(CC) $(kernel_cflags) $(foreach w,$(call name_words,$<),$(flags_$(w))) -c -o $@ $<
 
 $(out)/harness/%.o: harness/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
-	@echo "  CC    $<"
+	$(call say,CC   ,$<)
 	$(Q)$(CC) $(harness_cflags) -c -o $@ $<
 
 $(out)/tests/%.o: tests/%.c $(out)/flags.txt
 	@mkdir -p $(@D)
-	@echo "  CC    $<"
+	$(call say,CC   ,$<)
 	$(Q)$(CC) $(harness_cflags) -Itests -c -o $@ $<
 
 $(out)/harness/%.o: harness/%.cc $(out)/flags.txt
 	@mkdir -p $(@D)
-	@echo "  CXX   $<"
+	$(call say,CXX  ,$<)
 	$(Q)$(CXX) $(shim_cxxflags) -c -o $@ $<
 
 # Remade, and with it what depends on it, only when its content would differ: other flags or another compiler

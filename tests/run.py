@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Runs all tests and sums them up: the C programs, pytest, and a verification of the smoke set.
 
-    tests/run.py [--pattern TEXT] BATCHMARK C_TEST...
+    tests/run.py [--pattern TEXT | --again] BATCHMARK C_TEST...
 
 BATCHMARK is the program under test, C_TEST the cmocka programs and the fuzz targets, which are handed the files of
 tests/corpus. Every test is named as it ends; a skipped one says why. The last line is 'N passed, N failed', with
 ', N skipped' where there are any. Exit status 1 if anything failed.
+
+What was skipped is kept in build/skipped.txt, a test and its reason a line; --again runs those tests alone, for when
+what they lacked has been installed. Those that lack PyTorch run under build/venv, where make parity keeps it.
 """
 
 import argparse
@@ -21,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Longer than any test program takes on two slow cores; what exceeds it hangs.
 TIMEOUT = 900
+SKIPPED = ROOT / "build" / "skipped.txt"
+TORCH = ROOT / "build" / "venv" / "bin" / "python"
 
 
 class Tally:
@@ -29,6 +34,7 @@ class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
+        self.skips = []
 
     def count(self, name, verdict, seconds=None, why=""):
         """Counts one test; verdict is 'pass', 'FAIL' or 'skip'."""
@@ -36,6 +42,7 @@ class Tally:
             self.passed += 1
         elif verdict == "skip":
             self.skipped += 1
+            self.skips.append(f"{name}\t{' '.join(why.split())}")
         else:
             self.failed += 1
             self.failures.append(name)
@@ -96,8 +103,8 @@ def skip_reason(output, test):
     return found.group(1).strip() if found else "no reason given"
 
 
-def run_cmocka(program, tally):
-    """Runs one C test program; its tests are counted from the XML it writes."""
+def run_cmocka(program, tally, wanted=lambda name: True):
+    """Runs one C test program; its tests are counted from the XML it writes, where their name is wanted."""
     name = Path(program).stem
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "%g.xml")
@@ -113,6 +120,8 @@ def run_cmocka(program, tally):
     failed = 0
     for case in cases:
         test = case.get("name")
+        if not wanted(f"{name}/{test}"):
+            continue
         took = float(case.get("time") or 0)
         failure = case.find("failure")
         if failure is None:
@@ -144,14 +153,12 @@ def run_fuzz_target(program, tally):
     tally.count(f"{name} ({len(inputs)} inputs)", "pass" if good else "FAIL", seconds, why)
 
 
-def run_pytest(batchmark, pattern, tally):
-    """Runs the Python tests; they find the program under test in BATCHMARK."""
-    if not list((ROOT / "tests").glob("test_*.py")):
-        return
+def run_pytest(batchmark, pattern, tally, tests=("tests",), python=sys.executable):
+    """Runs the Python tests, or those named; they find the program under test in BATCHMARK."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-B", "-m", "pytest", "-q", "--junitxml", str(report)]
-        command += ["-p", "no:cacheprovider"] + (["-k", pattern] if pattern else []) + ["tests"]
+        command = [str(python), "-B", "-m", "pytest", "-q", "--junitxml", str(report)]
+        command += ["-p", "no:cacheprovider"] + (["-k", pattern] if pattern else []) + list(tests)
         status, output, _ = run(command, {"BATCHMARK": str(batchmark), "MPLBACKEND": "Agg"})
         try:
             cases = list(ElementTree.parse(report).iter("testcase"))
@@ -191,22 +198,48 @@ def run_verify(batchmark, tally):
     tally.count(name, "pass" if good else "FAIL", seconds, why)
 
 
+def run_again(batchmark, programs, tally):
+    """Runs the tests that the last run skipped. A module skipped as a whole stands there by its name alone."""
+    lines = [line.split("\t", 1) for line in SKIPPED.read_text().splitlines()]
+    skipped = {name for name, _ in lines}
+    names = {Path(program).stem for program in programs}
+    for program in programs:
+        if any(name.split("/")[0] == Path(program).stem for name in skipped):
+            run_cmocka(program, tally, skipped.__contains__)
+    ordinary, torch = [], []
+    for name, why in lines:
+        module, _, test = name.partition("/")
+        if module not in names:
+            test = f"tests/{module.replace('.', '/')}.py" + (f"::{test}" if test else "")
+            (torch if "'torch'" in why and TORCH.exists() else ordinary).append(test)
+    if ordinary:
+        run_pytest(batchmark, "", tally, ordinary)
+    if torch:
+        run_pytest(batchmark, "", tally, torch, TORCH)
+
+
 def main():
     """Runs what the command line names and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pattern", default="", help="only tests whose name contains this")
+    parser.add_argument("--again", action="store_true", help="only what the last run skipped")
     parser.add_argument("batchmark", type=Path)
     parser.add_argument("c_tests", nargs="*")
     arguments = parser.parse_args()
 
     tally = Tally()
-    for program in arguments.c_tests:
-        if arguments.pattern in program:
-            kind = run_fuzz_target if Path(program).stem.startswith("fuzz_") else run_cmocka
-            kind(program, tally)
-    run_pytest(arguments.batchmark.resolve(), arguments.pattern, tally)
-    if arguments.pattern in "verify --set smoke":
-        run_verify(arguments.batchmark, tally)
+    if arguments.again:
+        run_again(arguments.batchmark.resolve(), arguments.c_tests, tally)
+    else:
+        for program in arguments.c_tests:
+            if arguments.pattern in program:
+                kind = run_fuzz_target if Path(program).stem.startswith("fuzz_") else run_cmocka
+                kind(program, tally)
+        run_pytest(arguments.batchmark.resolve(), arguments.pattern, tally)
+        if arguments.pattern in "verify --set smoke":
+            run_verify(arguments.batchmark, tally)
+        if not arguments.pattern:
+            SKIPPED.write_text("".join(line + "\n" for line in tally.skips))
     if tally.failures:
         print("failed: " + ", ".join(tally.failures))
     print(tally.summary())
