@@ -84,8 +84,18 @@ inside() {
         mount -o remount,bind,ro "$root/data"
         set+=(BATCHMARK_DATA=/data)
     fi
+    # pip's settings are this machine's too: its certificates, a folder of wheels.
+    if [ -r "${PIP_CERT:-}" ]; then
+        cp -L "$PIP_CERT" "$root/etc/pip.crt"
+        set+=(PIP_CERT=/etc/pip.crt)
+    fi
+    if [ -d "${PIP_FIND_LINKS:-}" ]; then
+        mkdir -p "$root/wheels"
+        mount --bind "$PIP_FIND_LINKS" "$root/wheels"
+        set+=(PIP_FIND_LINKS=/wheels)
+    fi
     local name
-    for name in CI LIMIT http_proxy https_proxy no_proxy; do
+    for name in CI LIMIT PIP_INDEX_URL http_proxy https_proxy no_proxy; do
         [ -z "${!name:-}" ] || set+=("$name=${!name}")
     done
     env -i "${set[@]}" chroot "$root" bash -c 'cd "$0" && exec "$@"' "$clone" "$@" &
