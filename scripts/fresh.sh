@@ -75,6 +75,9 @@ inside() {
     shift
     trap 'exit 130' INT
     trap 'exit 143' TERM
+    # A mount of its own: only then can programs inside make mount namespaces.
+    mount --bind "$root" "$root"
+    cd "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
@@ -127,7 +130,8 @@ fi
 for tool in unshare setpriv chroot flock git; do
     command -v $tool >/dev/null || die "no $tool here; it is in Debian's util-linux, coreutils and git"
 done
-unshare --mount --pid --fork true 2>/dev/null || die "this machine lets nobody make namespaces (unshare --mount --pid); a container needs CAP_SYS_ADMIN"
+why=$(unshare --mount --pid --fork true 2>&1) ||
+    die "this machine makes no namespaces for us (${why:-unshare --mount --pid fails}); in a container it takes CAP_SYS_ADMIN"
 sweep
 make_tarball
 if [ "${1:-}" = --in ]; then
