@@ -163,7 +163,10 @@ test:
 .PHONY: test-skipped
 ## test-skipped: what make test skipped, after all has been installed that its tests can use, PyTorch included
 test-skipped: $(venv)/torch
-	$(Q)scripts/setup.sh --optional build test plots lint
+	$(Q)scripts/setup.sh --optional build test plots lint peers
+	$(parallel) test-again
+.PHONY: test-again
+test-again: $(batchmark) $(test_programs)
 	$(Q)$(PYTHON) tests/run.py --again $(batchmark) $(test_programs)
 
 .PHONY: fresh

@@ -28,21 +28,19 @@ command -v "${CXX:-c++}" >/dev/null 2>&1 || CXX=g++
 # shellcheck source=scripts/probe.sh
 probing=yes . "$(dirname "$0")/probe.sh"
 
-# Rows that do not hold: lines of packages.txt, in its order; those of group? only in company.
+# Rows that do not hold: lines of packages.txt, in its order.
 missing=
-required=
 while read -r group check packages; do
     case $group in '' | '#'*) continue ;; esac
     for wanted in "$@"; do
-        if [ "$group" = "$wanted" ] || [ "$group" = "$wanted?" ]; then
+        if [ "$group" = "$wanted" ] || { [ -n "$optional" ] && [ "$group" = "$wanted?" ]; }; then
             holds "$check" >/dev/null && continue
             missing="$missing$packages
 "
-            case $group in *\?) [ -z "$optional" ] || required=yes ;; *) required=yes ;; esac
         fi
     done
 done <"$list"
-[ -n "$required" ] || exit 0
+[ -n "$missing" ] || exit 0
 
 names() { # of the column: 1 Debian, 2 Fedora, 3 Arch
     printf '%s' "$missing" | awk -v c="$1" '$c != "-" && !seen[$c]++ { printf "%s%s", sep, $c; sep = " " }'
