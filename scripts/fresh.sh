@@ -65,6 +65,8 @@ lay() {
     mkdir -p "$1/root"
     tar -C "$1/root" -xf "$tarball"
     mkdir -p "$1/root$(dirname "$clone")" "$1/root/data"
+    # The root is thrown away: dpkg need not wait for the disk.
+    echo force-unsafe-io >"$1/root/etc/dpkg/dpkg.cfg.d/disposable"
     cp -L /etc/resolv.conf /etc/hosts "$1/root/etc/" 2>/dev/null || true
     git clone --quiet --no-hardlinks "$top" "$1/root$clone"
 }
