@@ -82,50 +82,104 @@ bool data_files_find(const char *dir, enum data_kind kind, char folder[DATA_FOLD
     return false;
 }
 
-/* A file that is read from beginning to end; gzread takes plain files as they are. */
+/* A file that is read from beginning to end, compressed or not. zlib's own gzread is not used: it takes a file that lacks
+ * the checksum at its end for a whole one. */
 struct input {
-    gzFile file;
+    FILE *file;
+    z_stream stream;
+    bool packed,
+        whole; /* whole: the last byte read was the last of a compressed member, whose checksum is right */
     char path[PATH];
     char *error;
+    uint8_t chunk[1 << 14]; /* of a compressed file */
 };
+
+/* The first two bytes of a compressed file. No file of the data sets begins so. */
+static bool is_packed(const uint8_t *bytes)
+{
+    return bytes[0] == 0x1f && bytes[1] == 0x8b;
+}
 
 static bool input_open(struct input *in)
 {
-    in->file = gzopen(in->path, "rb");
-    return in->file || explain(in->error, "%.300s: cannot open: %s", in->path, strerror(errno));
+    in->file = fopen(in->path, "rb");
+    if (!in->file)
+        return explain(in->error, "%.300s: cannot open: %s", in->path, strerror(errno));
+    in->packed = fread(in->chunk, 1, 2, in->file) == 2 && is_packed(in->chunk);
+    rewind(in->file);
+    const int gzip_only = 16;
+    if (!in->packed || inflateInit2(&in->stream, MAX_WBITS + gzip_only) == Z_OK)
+        return true;
+    fclose(in->file);
+    return explain(in->error, "%.300s: out of memory to unpack it; close other programs", in->path);
 }
 
-/* What went wrong, in words; zlib's begin with the path. */
-static const char *trouble(const struct input *in, int *code)
+static void input_close(struct input *in)
 {
-    const char *said = gzerror(in->file, code);
-    const size_t path = strlen(in->path);
-    if (*code == Z_ERRNO)
-        return strerror(errno);
-    if (*code == Z_OK || *code == Z_BUF_ERROR)
-        return "the file ends early";
-    return !strncmp(said, in->path, path) && !strncmp(said + path, ": ", 2) ? said + path + 2
-                                                                            : said;
+    if (in->packed)
+        inflateEnd(&in->stream);
+    fclose(in->file);
+}
+
+/* Gets the stream something to unpack. False: the file is at its end. */
+static bool refill(struct input *in)
+{
+    z_stream *z = &in->stream;
+    if (!z->avail_in) {
+        z->next_in = in->chunk;
+        z->avail_in = (unsigned)fread(in->chunk, 1, sizeof in->chunk, in->file);
+    }
+    return z->avail_in > 0;
+}
+
+/* Unpacks `size` bytes, or fewer where the file ends with a whole member; *got says how many. NULL, or what is wrong. */
+static const char *unpack(struct input *in, void *to, unsigned size, unsigned *got)
+{
+    z_stream *z = &in->stream;
+    z->next_out = to;
+    for (z->avail_out = size; z->avail_out; *got = size - z->avail_out) {
+        if (!refill(in))
+            return ferror(in->file) ? strerror(errno) : in->whole ? NULL : "the file ends early";
+        /* Members may follow each other. */
+        if (in->whole)
+            inflateReset(z);
+        const int code = inflate(z, Z_NO_FLUSH);
+        in->whole = code == Z_STREAM_END;
+        if (code != Z_OK && code != Z_STREAM_END)
+            return z->msg ? z->msg : "it is damaged";
+    }
+    return NULL;
+}
+
+/* The next bytes, `size` of them or all that are left; *got says how many. NULL, or what is wrong. */
+static const char *next_bytes(struct input *in, void *to, unsigned size, unsigned *got)
+{
+    *got = 0;
+    if (in->packed)
+        return unpack(in, to, size, got);
+    *got = (unsigned)fread(to, 1, size, in->file);
+    return ferror(in->file) ? strerror(errno) : NULL;
 }
 
 /* The next `size` bytes. */
 static bool input_read(struct input *in, void *to, unsigned size)
 {
-    int code;
-    return gzread(in->file, to, size) == (int)size ||
-           explain(in->error, "%.300s: cannot read: %s; fetch it again", in->path,
-                   trouble(in, &code));
+    unsigned got;
+    const char *why = next_bytes(in, to, size, &got);
+    if (!why && got < size)
+        why = "the file ends early";
+    return !why || explain(in->error, "%.300s: cannot read: %s; fetch it again", in->path, why);
 }
 
+/* Nothing is left, and of a compressed file the checksum at its end was right. */
 static bool input_ends(struct input *in)
 {
-    char more;
-    if (gzread(in->file, &more, 1) > 0)
+    uint8_t more;
+    unsigned got;
+    const char *why = next_bytes(in, &more, 1, &got);
+    if (got)
         return explain(in->error, "%.300s: longer than it should be; fetch it again", in->path);
-    /* Of a compressed file this may be where its checksum is compared. */
-    int code;
-    const char *why = trouble(in, &code);
-    return code == Z_OK ||
+    return !why ||
            explain(in->error, "%.300s: cannot read its end: %s; fetch it again", in->path, why);
 }
 
@@ -161,13 +215,13 @@ static bool read_cifar(enum data_kind kind, const char *folder, const char *name
     if (!is_file(folder, name, in.path))
         return explain(error, "%.300s: %s; %s is made of %s", in.path, absence(in.path), d->name,
                        data_files_names(kind));
-    if (!stat(in.path, &status) && status.st_size != wanted)
-        return explain(error, "%.300s: %lld bytes, this file of %s has %lld; fetch it again",
-                       in.path, (long long)status.st_size, d->name, wanted);
     if (!input_open(&in))
         return false;
-    bool good = read_records(&in, d, label_bytes, to, first, count);
-    gzclose(in.file);
+    bool good = !fstat(fileno(in.file), &status) && status.st_size == wanted
+                    ? read_records(&in, d, label_bytes, to, first, count) && input_ends(&in)
+                    : explain(error, "%.300s: %lld bytes, this file of %s has %lld; fetch it again",
+                              in.path, (long long)status.st_size, d->name, wanted);
+    input_close(&in);
     return good;
 }
 
@@ -198,7 +252,7 @@ static bool read_idx(const char *folder, const char *split, const char *what, in
         return false;
     bool good =
         read_header(in, sizes, header) && input_read(in, to, (unsigned)bytes) && input_ends(in);
-    gzclose(in->file);
+    input_close(in);
     return good;
 }
 

@@ -290,6 +290,41 @@ static void mnist(void **state)
     expect_error(folder, DATA_MNIST, "t10k-labels-idx1-ubyte", "not a regular file");
 }
 
+/* A download that broke off within the last bytes: all data are there, the checksum and the length behind them are not. */
+static void a_gz_without_its_end_is_refused(void **state)
+{
+    (void)state;
+    struct data d;
+    char error[ERROR_TEXT];
+    const char *images = "MNIST/raw/t10k-images-idx3-ubyte",
+               *packed = "MNIST/raw/t10k-images-idx3-ubyte.gz";
+    make_inner("MNIST");
+    make_inner("MNIST/raw");
+    make_mnist("train", 60000);
+    make_mnist("t10k", 10000);
+    compress_file(images, 16 + 784L * 10000);
+    struct stat status;
+    assert_int_equal(stat(in_folder(packed), &status), 0);
+    for (int missing = 1; missing <= 9; missing++) {
+        assert_int_equal(truncate(in_folder(packed), status.st_size - missing), 0);
+        expect_error(folder, DATA_MNIST, packed, "ends early");
+    }
+    /* What follows a whole file is none of it, compressed or not. */
+    make_mnist("t10k", 10000);
+    compress_file(images, 16 + 784L * 10000);
+    assert_int_equal(truncate(in_folder(packed), status.st_size + 1), 0);
+    expect_error(folder, DATA_MNIST, packed, "cannot read its end");
+    assert_int_equal(truncate(in_folder(packed), status.st_size), 0);
+    assert_true(load(folder, DATA_MNIST, &d, error));
+    data_free(&d);
+    /* Files of several members are whole files too. */
+    char command[512];
+    snprintf(command, sizeof command, "printf '' | gzip >> %s", in_folder(packed));
+    assert_int_equal(system(command), 0);
+    assert_true(load(folder, DATA_MNIST, &d, error));
+    data_free(&d);
+}
+
 static void the_wanted_kind_is_found(void **state)
 {
     (void)state;
@@ -485,6 +520,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_pair_of_cifar_10, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(numbers_are_made, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(mnist, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_gz_without_its_end_is_refused, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(the_wanted_kind_is_found, make_folder, remove_folder),
         cmocka_unit_test(synthetic_images_depend_on_the_seed_alone),
         cmocka_unit_test(images_are_flipped_and_shifted),
