@@ -1,11 +1,14 @@
-/* Temporary file in the same folder, fsync, rename. */
+/* Temporary file in the same folder, locked while it is written, fsync, rename. */
 #include "whole_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +33,58 @@ static bool fail_errno(char error[ERROR_TEXT], const char *path, int code)
     return explain(error, "%.300s: cannot write: %s; %s", path, strerror(code), advice(code));
 }
 
+/* The folder of a file, with the slash behind it; "./" where the path names none. */
+static void folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) + 1 : 2, slash ? path : "./");
+}
+
+/* Is `name` that of a temporary file of `base`: BASE.PROCESS-ATTEMPT.tmp? */
+static bool is_temporary(const char *name, const char *base)
+{
+    const size_t length = strlen(base);
+    if (strncmp(name, base, length) || name[length] != '.')
+        return false;
+    const char *at = name + length + 1;
+    const size_t process = strspn(at, "0123456789");
+    const size_t attempt = at[process] == '-' ? strspn(at + process + 1, "0123456789") : 0;
+    return process && attempt && !strcmp(at + process + 1 + attempt, ".tmp");
+}
+
+/* Removes what killed processes left of writing `path`. Whoever is still at it holds a lock on its file; locks of the dead
+ * are gone. */
+static void sweep(const char *path)
+{
+    char folder[PATH_MAX], left[PATH_MAX];
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    folder_of(path, folder);
+    DIR *entries = opendir(folder);
+    if (!entries)
+        return;
+    for (const struct dirent *e; (e = readdir(entries));) {
+        if (!is_temporary(e->d_name, base) ||
+            snprintf(left, sizeof left, "%s%s", folder, e->d_name) >= (int)sizeof left)
+            continue;
+        int fd = open(left, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+            unlink(left);
+        if (fd >= 0)
+            close(fd);
+    }
+    closedir(entries);
+}
+
+/* Marks a new file as being written. False: another process takes it for a dead one's and removes it. */
+static bool claim(int fd)
+{
+    struct stat s;
+    /* Where the file system knows no locks, others cannot sweep either. */
+    if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+        return false;
+    return !fstat(fd, &s) && s.st_nlink > 0;
+}
+
 /* Opens a new file beside `path` and writes its name to `temporary`. Returns the descriptor or -1.
  */
 static int open_beside(const char *path, char temporary[PATH_MAX], char error[ERROR_TEXT])
@@ -45,6 +100,7 @@ static int open_beside(const char *path, char temporary[PATH_MAX], char error[ER
         explain(error, "%.300s: exists and is not a regular file; choose another name", path);
         return -1;
     }
+    sweep(path);
     for (int attempt = 0; attempt < 100; attempt++) {
         int n = snprintf(temporary, PATH_MAX, "%s.%ld-%d.tmp", path, (long)getpid(), attempt);
         if (n < 0 || n >= PATH_MAX) {
@@ -52,13 +108,22 @@ static int open_beside(const char *path, char temporary[PATH_MAX], char error[ER
             return -1;
         }
         int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0)
+        if (fd >= 0 && claim(fd))
             return fd;
-        if (errno != EEXIST)
+        if (fd >= 0)
+            close(fd);
+        else if (errno != EEXIST)
             break;
     }
     fail_errno(error, path, errno);
     return -1;
+}
+
+/* The file that is to be written: where `path` is a link, what it points to, so that the link stays. */
+static const char *behind_link(const char *path, char target[PATH_MAX])
+{
+    struct stat s;
+    return !lstat(path, &s) && S_ISLNK(s.st_mode) && realpath(path, target) ? target : path;
 }
 
 static bool write_all(int fd, const char *data, size_t size)
@@ -80,9 +145,7 @@ static bool write_all(int fd, const char *data, size_t size)
 static void sync_folder(const char *path)
 {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-             slash ? path : ".");
+    folder_of(path, folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd);
@@ -92,35 +155,30 @@ static void sync_folder(const char *path)
 
 bool whole_file_possible(const char *path, char error[ERROR_TEXT])
 {
-    char temporary[PATH_MAX];
-    int fd = open_beside(path, temporary, error);
+    char temporary[PATH_MAX], target[PATH_MAX];
+    int fd = open_beside(behind_link(path, target), temporary, error);
     if (fd < 0)
         return false;
-    close(fd);
     unlink(temporary);
+    close(fd);
     return true;
 }
 
 bool whole_file_write(const char *path, const struct piece *pieces, int count,
                       char error[ERROR_TEXT])
 {
-    char temporary[PATH_MAX];
+    char temporary[PATH_MAX], target[PATH_MAX];
+    path = behind_link(path, target);
     int fd = open_beside(path, temporary, error);
     if (fd < 0)
         return false;
     bool good = true;
     for (int i = 0; good && i < count; i++)
         good = write_all(fd, pieces[i].data, pieces[i].size);
-    good = good && !fsync(fd);
-    int code = errno;
-    if (close(fd) && good) {
-        good = false;
-        code = errno;
-    }
-    if (good && rename(temporary, path)) {
-        good = false;
-        code = errno;
-    }
+    /* Closed last: until it has its name, the lock keeps it from being swept. fsync told of what a close could. */
+    good = good && !fsync(fd) && !rename(temporary, path);
+    const int code = errno;
+    close(fd);
     if (!good) {
         unlink(temporary);
         return fail_errno(error, path, code);

@@ -1,4 +1,6 @@
-/* Files that appear whole or not at all: written beside their final place, synced, then renamed. */
+/* Files that appear whole or not at all: written beside their final place, synced, then renamed. What a process that was
+ * killed left beside that place goes when the file is written next. Where the place is a link, the file it points to is
+ * written and the link stays. */
 #ifndef BATCHMARK_WHOLE_FILE_H
 #define BATCHMARK_WHOLE_FILE_H
 

@@ -1,0 +1,189 @@
+/* Files that appear whole or not at all: what killed writers left is swept, what is being written is not. */
+#include "whole_file.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/test_whole_XXXXXX";
+
+static char *in_folder(const char *name)
+{
+    static char paths[2][128];
+    static int next;
+    char *path = paths[next++ % 2];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(strrchr(folder, '_') + 1, "XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static bool exists(const char *name)
+{
+    struct stat s;
+    return !lstat(in_folder(name), &s);
+}
+
+static int make(const char *name)
+{
+    int fd = open(in_folder(name), O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static bool write_text(const char *name, const char *text)
+{
+    char error[ERROR_TEXT];
+    return whole_file_write(in_folder(name), &(struct piece){text, strlen(text)}, 1, error);
+}
+
+static void expect_text(const char *name, const char *text)
+{
+    char found[64] = "";
+    FILE *file = fopen(in_folder(name), "r");
+    assert_non_null(file);
+    assert_true(fread(found, 1, sizeof found - 1, file) == strlen(text));
+    fclose(file);
+    assert_string_equal(found, text);
+}
+
+static void what_the_dead_left_is_swept(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"b.1-0.tmp", "a.tmp",     "a.1-0.tmp.tmp", "a.1-.tmp",
+                                         "a.-1.tmp",  "a.1.0.tmp", "a.x1-0.tmp",    "a.1-0x.tmp"};
+    close(make("a.12345-0.tmp"));
+    close(make("a.1-99.tmp"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        close(make(others[i]));
+    assert_true(write_text("a", "one"));
+    assert_false(exists("a.12345-0.tmp") || exists("a.1-99.tmp"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_true(exists(others[i]));
+    expect_text("a", "one");
+    /* Already the question whether it can be written sweeps. */
+    char error[ERROR_TEXT];
+    close(make("a.7-7.tmp"));
+    assert_true(whole_file_possible(in_folder("a"), error));
+    assert_false(exists("a.7-7.tmp"));
+}
+
+static void what_another_process_writes_stays(void **state)
+{
+    (void)state;
+    int fd = make("a.1-0.tmp");
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_true(write_text("a", "one"));
+    assert_true(exists("a.1-0.tmp"));
+    close(fd);
+    assert_true(write_text("a", "two"));
+    assert_false(exists("a.1-0.tmp"));
+}
+
+/* Writers of one file at once, each of which sweeps: none loses what it writes. */
+static void writers_side_by_side(void **state)
+{
+    (void)state;
+    enum { WRITERS = 4, TIMES = 60 };
+    pid_t writers[WRITERS];
+    for (int w = 0; w < WRITERS; w++) {
+        writers[w] = fork();
+        if (writers[w])
+            continue;
+        bool good = true;
+        for (int i = 0; good && i < TIMES; i++)
+            good = write_text("a", "whole");
+        _exit(!good);
+    }
+    for (int w = 0; w < WRITERS; w++) {
+        int status;
+        assert_int_equal(waitpid(writers[w], &status, 0), writers[w]);
+        assert_int_equal(status, 0);
+    }
+    expect_text("a", "whole");
+}
+
+/* A writer killed while it writes: what it left has no owner. */
+static void a_killed_writer_leaves_nothing_for_long(void **state)
+{
+    (void)state;
+    int ready[2];
+    char byte, left[64];
+    assert_int_equal(pipe(ready), 0);
+    assert_true(write_text("a", "old"));
+    const pid_t writer = fork();
+    if (!writer) {
+        /* The same megabyte over and over: it is killed long before the end. */
+        char error[ERROR_TEXT];
+        static char much[1 << 20];
+        static struct piece pieces[1 << 12];
+        for (int i = 0; i < 1 << 12; i++)
+            pieces[i] = (struct piece){much, sizeof much};
+        assert_int_equal(write(ready[1], "", 1), 1);
+        whole_file_write(in_folder("a"), pieces, 1 << 12, error);
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    snprintf(left, sizeof left, "a.%ld-0.tmp", (long)writer);
+    for (int i = 0; i < 1000 && !exists(left); i++)
+        usleep(1000);
+    kill(writer, SIGKILL);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    assert_true(exists(left));
+    expect_text("a", "old");
+    assert_true(write_text("a", "new"));
+    assert_false(exists(left));
+    expect_text("a", "new");
+    close(ready[0]);
+    close(ready[1]);
+}
+
+static void a_link_stays_one(void **state)
+{
+    (void)state;
+    struct stat s;
+    assert_int_equal(mkdir(in_folder("far"), 0700), 0);
+    assert_true(write_text("far/b", "old"));
+    assert_int_equal(symlink("far/b", in_folder("a")), 0);
+    assert_true(write_text("a", "new"));
+    assert_int_equal(lstat(in_folder("a"), &s), 0);
+    assert_true(S_ISLNK(s.st_mode));
+    expect_text("far/b", "new");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_the_dead_left_is_swept, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_another_process_writes_stays, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(writers_side_by_side, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_killed_writer_leaves_nothing_for_long, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_link_stays_one, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
