@@ -57,12 +57,15 @@ static bool same_dims(const struct named_tensor *a, const struct net_tensor *b)
     return true;
 }
 
-/* Is the tensor `name` there, shaped like t? */
+/* Is the tensor `name` there, of floats, shaped like t? */
 static bool check_tensor(const struct safetensors *file, const char *path, const char *name,
                          const struct net_tensor *t, char error[ERROR_TEXT])
 {
     char have[DIMS_TEXT], want[DIMS_TEXT];
     const struct named_tensor *found = safetensors_find(file, name);
+    if (found && !found->data)
+        return explain(error, "%.200s: tensor '%s': dtype is %.20s; convert it to float32 (F32)",
+                       path, name, safetensors_dtype(file, found));
     if (found && same_dims(found, t))
         return true;
     return explain(error, "%.200s: tensor '%s' %s%.60s, the network needs it as %.60s", path, name,
@@ -71,17 +74,32 @@ static bool check_tensor(const struct safetensors *file, const char *path, const
                    dims_print(t->ndim, t->dims, want));
 }
 
-/* One such value makes every output NaN, and any time spent on it is lost. */
-static bool check_finite(const struct named_tensor *t, const char *path, char error[ERROR_TEXT])
+/* A mean of squares, whose root is taken. */
+static bool is_square(const char *name)
+{
+    return ends_with(name, ".running_var") || strstr(name, ".exp_avg_sq.") ||
+           strstr(name, ".square_avg.");
+}
+
+/* NaN, inf, or the root of a negative one makes every output NaN, and any time spent on it is lost. */
+static bool check_values(const struct named_tensor *t, const char *path, char error[ERROR_TEXT])
 {
     const int64_t count = named_tensor_elements(t);
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(t->data[i]))
+    const bool square = is_square(t->name);
+    for (int64_t i = 0; i < count; i++) {
+        const double value = (double)t->data[i];
+        if (!isfinite(value))
             return explain(
                 error,
                 "%.200s: tensor '%.100s' is %g at element %lld, so the run it is from has "
                 "diverged; use an earlier file",
-                path, t->name, (double)t->data[i], (long long)i);
+                path, t->name, value, (long long)i);
+        if (square && value < 0)
+            return explain(error,
+                           "%.200s: tensor '%.100s' is %g at element %lld, and a mean of squares "
+                           "is never below 0; use another file",
+                           path, t->name, value, (long long)i);
+    }
     return true;
 }
 
@@ -93,7 +111,7 @@ static bool check_weights(struct net *n, const struct safetensors *file, const c
         const struct named_tensor *found = safetensors_find(file, t->name);
         bool optional = !net_gradient(n, i) && !found;
         if (!optional &&
-            (!check_tensor(file, path, t->name, t, error) || !check_finite(found, path, error)))
+            (!check_tensor(file, path, t->name, t, error) || !check_values(found, path, error)))
             return false;
     }
     for (int i = 0; i < file->count; i++) {
@@ -261,10 +279,14 @@ bool checkpoint_restore(struct net *n, const struct optimizer *o, const struct c
         const struct net_tensor *t = net_tensor(n, i);
         if (!check_tensor(&c->file, path, t->name, t, error))
             return false;
-        for (int which = 0; which < MEMORIES && net_gradient(n, i); which++)
-            if (memory_name(o, which) &&
-                !check_tensor(&c->file, path, memory_tensor(o, which, t, name), t, error))
+        for (int which = 0; which < MEMORIES && net_gradient(n, i); which++) {
+            if (!memory_name(o, which))
+                continue;
+            memory_tensor(o, which, t, name);
+            if (!check_tensor(&c->file, path, name, t, error) ||
+                !check_values(safetensors_find(&c->file, name), path, error))
                 return false;
+        }
     }
     copy_weights(n, &c->file);
     for (int i = 0; i < net_tensor_count(n); i++)

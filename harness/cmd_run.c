@@ -236,6 +236,10 @@ static int check_tensors(const struct request *r, const struct tensor_spec *spec
             return wrong_use("run: %.200s: tensor '%.60s' is %s %s; leave it out (batchmark run "
                              "--help lists them)",
                              r->in, t->name, spec ? "an output of" : "unknown to", r->op->name);
+        /* What a kernel is given is what the file holds: no rounding on the way. */
+        if (strcmp(safetensors_dtype(file, t), "F32"))
+            return wrong_use("run: %.200s: tensor '%s': dtype is %s; convert it to float32 (F32)",
+                             r->in, t->name, safetensors_dtype(file, t));
         if (!shape_matches(spec, t))
             return wrong_use("run: %.200s: tensor '%s' has shape %s, the problem needs %s; reshape "
                              "it or change the "

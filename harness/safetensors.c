@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,63 @@ char *dims_print(int ndim, const int64_t *dims, char text[DIMS_TEXT])
     return text;
 }
 
+/* The element types of the format, but those of less than a byte. */
+struct element {
+    const char *name;
+    int bytes;
+    float (*value)(const void *at); /* as float32; NULL: no float that has to do with networks */
+};
+
+static float value_f64(const void *at)
+{
+    double value;
+    memcpy(&value, at, sizeof value);
+    return (float)value;
+}
+
+static float value_f32(const void *at)
+{
+    float value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static float value_bf16(const void *at)
+{
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    const uint32_t bits = (uint32_t)half << 16;
+    return value_f32(&bits);
+}
+
+/* Five bits of exponent, ten of mantissa. */
+static float value_f16(const void *at)
+{
+    uint16_t bits;
+    memcpy(&bits, at, sizeof bits);
+    const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+    const float size = exponent == 31 ? mantissa ? NAN : INFINITY
+                       : exponent     ? ldexpf((float)(1024 + mantissa), exponent - 25)
+                                      : ldexpf((float)mantissa, -24);
+    return bits >> 15 ? -size : size;
+}
+
+static const struct element elements[] = {
+    {"F32", 4, value_f32}, {"F64", 8, value_f64}, {"F16", 2, value_f16}, {"BF16", 2, value_bf16},
+    {"I64", 8, NULL},      {"I32", 4, NULL},      {"I16", 2, NULL},      {"I8", 1, NULL},
+    {"U64", 8, NULL},      {"U32", 4, NULL},      {"U16", 2, NULL},      {"U8", 1, NULL},
+    {"BOOL", 1, NULL},     {"C64", 8, NULL},      {"F8_E4M3", 1, NULL},  {"F8_E5M2", 1, NULL},
+    {"F8_E8M0", 1, NULL}};
+
+/* The type of that name, or NULL. */
+static const struct element *element_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
+        if (!strcmp(elements[i].name, name))
+            return &elements[i];
+    return NULL;
+}
+
 /* One tensor being read: where its data are, in bytes from the end of the header. */
 struct extent {
     struct named_tensor tensor;
@@ -56,10 +114,10 @@ static int read_numbers(const json_t *list, int most, int64_t *out)
     return n;
 }
 
-/* Bytes of float32 of that shape, or -1 where they overflow. */
-static int64_t shape_bytes(int ndim, const int64_t *dims)
+/* Bytes of that shape with elements of so many each, or -1 where they overflow. */
+static int64_t shape_bytes(int ndim, const int64_t *dims, int element)
 {
-    int64_t bytes = (int64_t)sizeof(float);
+    int64_t bytes = element;
     for (int i = 0; i < ndim; i++)
         if (__builtin_mul_overflow(bytes, dims[i], &bytes))
             return -1;
@@ -76,7 +134,8 @@ static bool read_entry(const char *path, const char *name, const json_t *entry, 
                        "%.200s: tensor '%.60s': its header entry must hold dtype, shape and "
                        "data_offsets; write the file anew",
                        path, name);
-    if (strcmp(json_string_value(dtype), "F32"))
+    const struct element *element = element_find(json_string_value(dtype));
+    if (!element)
         return explain(error, "%.200s: tensor '%.60s': dtype is %.20s; convert it to float32 (F32)",
                        path, name, json_string_value(dtype));
     int64_t offsets[2];
@@ -93,7 +152,7 @@ static bool read_entry(const char *path, const char *name, const json_t *entry, 
             error,
             "%.200s: tensor '%.60s': data_offsets must be two whole numbers; write the file anew",
             path, name);
-    int64_t bytes = shape_bytes(out->tensor.ndim, out->tensor.dims);
+    int64_t bytes = shape_bytes(out->tensor.ndim, out->tensor.dims, element->bytes);
     char dims[DIMS_TEXT];
     if (bytes < 0)
         return explain(error, "%.200s: tensor '%.60s': shape %.120s overflows; write the file anew",
@@ -238,26 +297,50 @@ static bool read_header(FILE *file, const char *path, int64_t size, int64_t *hea
     return true;
 }
 
-static bool read_data(FILE *file, const char *path, int64_t bytes, struct safetensors *out,
-                      char error[ERROR_TEXT])
+/* The next tensor's elements as float32 into `to`, or past them where it is NULL. */
+static bool read_elements(FILE *file, const char *path, const struct named_tensor *t,
+                          const struct element *e, float *to, char error[ERROR_TEXT])
 {
-    if (bytes > sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE))
-        return explain(
-            error,
-            "%.200s: its %lld bytes are more than this machine's memory; use smaller tensors", path,
-            (long long)bytes);
-    size_t rounded = ((size_t)bytes / 64 + 1) * 64;
-    out->data = aligned_alloc(64, rounded);
-    if (!out->data)
-        return explain(error, "%.200s: out of memory; free some and try again", path);
-    if (!read_bytes(file, path, out->data, (size_t)bytes, error))
-        return false;
-    int64_t at = 0;
-    for (int i = 0; i < out->count; i++) {
-        out->tensors[i].data = out->data + at;
-        at += named_tensor_elements(&out->tensors[i]);
+    char part[1 << 13];
+    const int64_t most = (int64_t)sizeof part / e->bytes, count = named_tensor_elements(t);
+    if (e->value == value_f32)
+        return read_bytes(file, path, to, (size_t)count * sizeof *to, error);
+    for (int64_t first = 0; first < count; first += most) {
+        const int64_t n = count - first < most ? count - first : most;
+        if (!read_bytes(file, path, part, (size_t)(n * e->bytes), error))
+            return false;
+        for (int64_t i = 0; to && i < n; i++)
+            to[first + i] = e->value(part + i * e->bytes);
     }
     return true;
+}
+
+static bool read_data(FILE *file, const char *path, struct safetensors *out, char error[ERROR_TEXT])
+{
+    /* A file's bytes and its elements are as many as its size allows: this cannot overflow. */
+    size_t count = 0;
+    for (int i = 0; i < out->count; i++)
+        if (element_find(safetensors_dtype(out, &out->tensors[i]))->value)
+            count += (size_t)named_tensor_elements(&out->tensors[i]);
+    if (count > (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / sizeof *out->data)
+        return explain(
+            error,
+            "%.200s: its %zu values are more than this machine's memory; use smaller tensors", path,
+            count);
+    out->data = aligned_alloc(64, (count * sizeof *out->data / 64 + 1) * 64);
+    if (!out->data)
+        return explain(error, "%.200s: out of memory; free some and try again", path);
+    float *next = out->data;
+    for (int i = 0; i < out->count; i++) {
+        struct named_tensor *t = &out->tensors[i];
+        const struct element *e = element_find(safetensors_dtype(out, t));
+        t->data = e->value ? next : NULL;
+        if (!read_elements(file, path, t, e, e->value ? next : NULL, error))
+            return false;
+        next += e->value ? named_tensor_elements(t) : 0;
+    }
+    return fgetc(file) == EOF ||
+           explain(error, "%.200s: grows while it is read; try again when it is whole", path);
 }
 
 static bool read_file(FILE *file, const char *path, struct safetensors *out, char error[ERROR_TEXT])
@@ -273,7 +356,7 @@ static bool read_file(FILE *file, const char *path, struct safetensors *out, cha
         return explain(error, "%.200s: out of memory; free some and try again", path);
     bool good = read_entries(path, extents, at.st_size - header_bytes, out, error);
     free(extents);
-    return good && read_data(file, path, at.st_size - header_bytes, out, error);
+    return good && read_data(file, path, out, error);
 }
 
 bool safetensors_read(const char *path, struct safetensors *out, char error[ERROR_TEXT])
@@ -310,6 +393,11 @@ const struct named_tensor *safetensors_find(const struct safetensors *file, cons
         if (!strcmp(file->tensors[i].name, name))
             return &file->tensors[i];
     return NULL;
+}
+
+const char *safetensors_dtype(const struct safetensors *file, const struct named_tensor *t)
+{
+    return json_string_value(json_object_get(json_object_get(file->header, t->name), "dtype"));
 }
 
 const char *safetensors_text(const struct safetensors *file, const char *key)
@@ -356,7 +444,7 @@ static bool build_header(json_t *header, const char *path, const struct named_te
         json_t *shape = json_array();
         for (int d = 0; d < t->ndim; d++)
             json_array_append_new(shape, json_integer(t->dims[d]));
-        json_int_t last = at + shape_bytes(t->ndim, t->dims);
+        json_int_t last = at + shape_bytes(t->ndim, t->dims, (int)sizeof(float));
         json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
                                   "data_offsets", at, last);
         if (!put_new(header, t->name, entry, path, error))

@@ -1,7 +1,8 @@
 /* Tensors in safetensors files, as PyTorch reads and writes them: eight bytes of header length
  * (little-endian), a JSON header {"name": {"dtype": "F32", "shape": [...], "data_offsets": [first,
- * last]}, ..., "__metadata__": {"key": "text"}}, then the data. Only float32 (dtype F32) is
- * supported.
+ * last]}, ..., "__metadata__": {"key": "text"}}, then the data. Float32 (dtype F32) is written. Tensors of F16, BF16 and F64
+ * are read as float32, the last rounded; those of integers, booleans and other types are passed over: their names, shapes
+ * and types are told, their data are not.
  *
  * Source: the format's description at https://github.com/huggingface/safetensors. Validation is as
  * strict as its own reader's: the data of the tensors must fill the rest of the file without holes
@@ -18,7 +19,7 @@ struct named_tensor {
     const char *name;
     int ndim; /* 0: a scalar */
     int64_t dims[TENSOR_MAX_RANK];
-    const float *data; /* row-major; aligned to 4 bytes */
+    const float *data; /* row-major; aligned to 4 bytes; NULL: of a type that is passed over */
 };
 
 struct metadata {
@@ -50,6 +51,9 @@ void safetensors_free(struct safetensors *file);
 /* The tensor of that name, or NULL; the text of that key of the metadata, or NULL. */
 const struct named_tensor *safetensors_find(const struct safetensors *file, const char *name);
 const char *safetensors_text(const struct safetensors *file, const char *key);
+
+/* The type of a tensor in the file, as "F32". */
+const char *safetensors_dtype(const struct safetensors *file, const struct named_tensor *t);
 
 /* Writes a file, whole or not at all (whole_file.h). Names and keys must differ from each other,
  * and all text must be UTF-8. False: `error` holds one line. */

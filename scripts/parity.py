@@ -5,7 +5,8 @@ without augmentation, on the same images in the same order:
 
  * single steps from PyTorch's own state at several points of its training: the loss within 1e-5 of its value, each
    gradient and each updated tensor of weights within 1e-4 of its norm, running statistics within 1e-5 of theirs;
- * a hundred free steps, whose losses stay within three times the distance between PyTorch in float32 and in float64.
+ * a hundred free steps, whose losses stay within three times the distance between PyTorch in float32 and in float64;
+ * a step from its state_dict in a file of its own (safetensors.torch), of each type of floats: loss and running statistics.
 
 The gradient of a bias right before a BN is left out: it is zero but for rounding. Nor can a limit ask for more than
 rounding allows: a value beside the kink of a ReLU, or two about level in the window of a maximum, send gradients one
@@ -30,6 +31,7 @@ import numpy as np
 import torch
 import torch_networks as networks
 from command import Mistake, Parser, ended, positive
+from safetensors.torch import save_file
 from tensor_files import load, save
 
 POINTS = (0, 10, 100)  # steps of PyTorch before a single step is compared
@@ -217,6 +219,26 @@ def free_steps(report, name, preset, optimizer, images, data, folder, steps, opt
     report.check(f"{name} {optimizer['name']} {steps} free steps: distance over PyTorch's", away / max(between, floor), 3)
 
 
+def from_state_dicts(report, name, preset, run, data, folder, options):
+    """Our step from the state_dict of a run's model as PyTorch writes it, of each type, and what its model makes of that."""
+    path, after = Path(folder) / "state.safetensors", Path(folder) / "after.safetensors"
+    for precision in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        model = copy.deepcopy(run.model).to(precision)
+        save_file(model.state_dict(), path)
+        losses = batchmark_train(run.network, "--init", path, "--data", networks.place_of(preset["data_set"], data),
+                                 "--batch", run.batch, "--pixels", preset["pixels"], "--shuffle", "off", "--steps", 1,
+                                 "--save", after, *options)  # fmt: skip
+        model = model.to(torch.float32)
+        logits = model(run.x[: run.batch])
+        loss = torch.nn.functional.cross_entropy(logits, run.labels[: run.batch]).item()
+        what = f"{name} from a state_dict of {str(precision).removeprefix('torch.')}"
+        report.check(f"{what}: loss", abs(losses[0] - loss) / abs(loss), LIMITS["loss"])
+        got, expected = load(after)[0], model.state_dict()
+        away = [(distance(got[key], value), key) for key, value in expected.items() if "running" in key]
+        if away:
+            report.check(f"{what}: running statistics", max(away)[0], LIMITS["running statistics"], max(away)[1])
+
+
 # What make test compares without torch: a small network that has a bit of everything.
 GOLDEN = {
     "network": "conv 4 5x5 stride 2; bn; relu; maxpool 2; conv 6 3x3 same; bn eps 0.001 momentum 0.01; tanh; maxpool 2; "
@@ -309,6 +331,7 @@ def hold(arguments):
                         run.step()
                     single_step(report, name, preset, run, data, folder, options)
                 if word == "own":
+                    from_state_dicts(report, name, preset, run, data, folder, options)
                     free_steps(
                         report, name, preset, optimizer, images[kind], data, folder, arguments.free_steps, options
                     )

@@ -202,6 +202,15 @@ def idx_bytes(path):
     return np.frombuffer(gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes(), np.uint8)
 
 
+# Where the files of a data set lie below the folder of all.
+PLACES = {"mnist": "MNIST/raw", "cifar-10": "cifar-10-batches-bin", "cifar-100": "cifar-100-binary"}
+
+
+def place_of(data_set, folder):
+    """The folder with the files of one set alone."""
+    return Path(folder) / PLACES[data_set]
+
+
 class Images:
     """The training images of a folder that batchmark train --data reads, in the order of the files."""
 
@@ -209,12 +218,12 @@ class Images:
         channels, height, width, self.classes, count, _, label_bytes = IMAGES[data_set]
         size = channels * height * width
         if data_set == "mnist":
-            place = Path(folder) / "MNIST" / "raw"
+            place = place_of(data_set, folder)
             pixels = idx_bytes(place / "train-images-idx3-ubyte")[16:].reshape(count, size)
             labels = idx_bytes(place / "train-labels-idx1-ubyte")[8:]
         else:
             names = [f"data_batch_{i}.bin" for i in range(1, 6)] if data_set == "cifar-10" else ["train.bin"]
-            place = Path(folder) / ("cifar-10-batches-bin" if data_set == "cifar-10" else "cifar-100-binary")
+            place = place_of(data_set, folder)
             raw = np.concatenate([np.fromfile(place / name, np.uint8) for name in names])
             raw = raw.reshape(count, label_bytes + size)
             labels, pixels = raw[:, label_bytes - 1], raw[:, label_bytes:]
@@ -245,7 +254,7 @@ def write_images(data_set, folder, seed=1):
         path.write_bytes(np.concatenate(columns, axis=1).tobytes())
 
     if data_set == "mnist":
-        place = Path(folder) / "MNIST" / "raw"
+        place = place_of(data_set, folder)
         place.mkdir(parents=True, exist_ok=True)
         for split, count in (("train", train), ("t10k", test)):
             labels, pixels = make(count)
@@ -254,7 +263,7 @@ def write_images(data_set, folder, seed=1):
             )
             (place / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels.tobytes())
         return
-    place = Path(folder) / ("cifar-10-batches-bin" if data_set == "cifar-10" else "cifar-100-binary")
+    place = place_of(data_set, folder)
     place.mkdir(parents=True, exist_ok=True)
     if data_set == "cifar-10":
         for i in range(1, 6):

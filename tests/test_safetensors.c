@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,10 +185,14 @@ static const struct {
      "data_offsets must be two"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":0}}", 4,
      "must hold dtype"},
-    {"{\"a\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
-     "dtype is BF16; convert it"},
-    {"{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8,
-     "dtype is F64; convert it"},
+    {"{\"a\":{\"dtype\":\"F4\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1,
+     "dtype is F4; convert it"},
+    {"{\"a\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+     "takes 4 bytes, data_offsets hold 8"},
+    {"{\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,4]}}", 4,
+     "takes 8 bytes, data_offsets hold 4"},
+    {"{\"a\":{\"dtype\":\"I64\",\"shape\":[1152921504606846976],\"data_offsets\":[0,0]}}", 0,
+     "overflows"},
     {"{\"a\":" F32("1", "[0,4]") "}", 4, "shape must be an array"},
     {"{\"a\":" F32("[-1]", "[0,4]") "}", 4, "shape must be an array"},
     {"{\"a\":" F32("[1.0]", "[0,4]") "}", 4, "shape must be an array"},
@@ -241,6 +246,75 @@ static void accepted_headers(void **state)
     assert_ptr_equal(safetensors_find(&file, "a")->data, file.data);
     assert_ptr_equal(safetensors_find(&file, "b")->data, file.data + 1);
     safetensors_free(&file);
+}
+
+/* The bits of every float16, and of bfloat16, one after the other: each value is that of its definition. */
+static void types_of_two_bytes(void **state)
+{
+    (void)state;
+    for (int bfloat = 0; bfloat < 2; bfloat++) {
+        char header[128];
+        const int length =
+            snprintf(header, sizeof header,
+                     "{\"a\":{\"dtype\":\"%s\",\"shape\":[65536],\"data_offsets\":[0,131072]}}",
+                     bfloat ? "BF16" : "F16");
+        write_raw((uint64_t)length, header, (size_t)length, 0);
+        FILE *file = fopen(path, "ab");
+        assert_non_null(file);
+        for (int bits = 0; bits < 65536; bits++)
+            assert_int_equal(fwrite(&(uint16_t){(uint16_t)bits}, 2, 1, file), 1);
+        assert_int_equal(fclose(file), 0);
+        struct safetensors read;
+        char error[ERROR_TEXT];
+        assert_true(safetensors_read(path, &read, error));
+        const int width = bfloat ? 7 : 10, bias = bfloat ? 127 : 15, top = bfloat ? 255 : 31;
+        for (int bits = 0; bits < 65536; bits++) {
+            const int exponent = bits >> width & top, mantissa = bits & ((1 << width) - 1);
+            const double sign = bits >> 15 ? -1 : 1, share = (double)mantissa / (1 << width);
+            const double want = exponent == top ? mantissa ? (double)NAN : sign * (double)INFINITY
+                                : exponent      ? sign * ldexp(1 + share, exponent - bias)
+                                                : sign * ldexp(share, 1 - bias);
+            const float got = read.tensors[0].data[bits];
+            if (isnan(want) ? !isnan(got) : (double)got != want || !signbit(got) != !signbit(want))
+                fail_msg("bits %04x: %g, not %g", (unsigned)bits, (double)got, want);
+        }
+        safetensors_free(&read);
+    }
+}
+
+/* Elements of other types before, between and behind floats, which lie at odd addresses in the file then. */
+static void types_are_mixed(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
+        "\"b\":{\"dtype\":\"BOOL\",\"shape\":[3],\"data_offsets\":[8,11]},"
+        "\"d\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[11,27]},"
+        "\"e\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[27,28]},"
+        "\"a\":" F32("[2]", "[28,36]") "}";
+    const double d[2] = {0.1, -3e300};
+    const float a[2] = {1.5f, -2};
+    write_raw(strlen(header), header, strlen(header), 11);
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    fwrite(d, sizeof d, 1, file);
+    fwrite("", 1, 1, file);
+    fwrite(a, sizeof a, 1, file);
+    assert_int_equal(fclose(file), 0);
+    struct safetensors read;
+    char error[ERROR_TEXT] = "";
+    assert_true(safetensors_read(path, &read, error));
+    assert_int_equal(read.count, 5);
+    const struct named_tensor *doubles = safetensors_find(&read, "d");
+    assert_true(doubles->data[0] == (float)0.1 && doubles->data[1] == -INFINITY);
+    assert_memory_equal(safetensors_find(&read, "a")->data, a, sizeof a);
+    assert_null(safetensors_find(&read, "n")->data);
+    assert_null(safetensors_find(&read, "b")->data);
+    assert_string_equal(safetensors_dtype(&read, safetensors_find(&read, "n")), "I64");
+    assert_string_equal(safetensors_dtype(&read, doubles), "F64");
+    safetensors_free(&read);
+    assert_int_equal(truncate(path, (off_t)(8 + strlen(header) + 35)), 0);
+    expect_error("lie outside");
 }
 
 static void header_lengths(void **state)
@@ -360,6 +434,8 @@ int main(void)
         cmocka_unit_test(no_tensors),
         cmocka_unit_test(malformed_headers),
         cmocka_unit_test(accepted_headers),
+        cmocka_unit_test(types_of_two_bytes),
+        cmocka_unit_test(types_are_mixed),
         cmocka_unit_test(header_lengths),
         cmocka_unit_test(truncations),
         cmocka_unit_test(what_is_no_file),
