@@ -1,31 +1,44 @@
 /* conv_stats/naive: the seven loops of conv_fwd/naive, then a walk over dst for the statistics, float32. Layouts nchw and
- * nhwc. From 00_ref: float32, and because long sums of it lose digits, statistics row by row of the image, merged by
- * Chan's formula (chan.h). Nothing is fused: dst is written, then read twice, beside what limits conv_fwd/naive.
+ * nhwc. From 00_ref: float32, and because long sums of it lose digits, statistics row by row of the image, long rows in
+ * parts, merged by Chan's formula (chan.h). Nothing is fused: dst is written, then read twice, beside what limits conv_fwd/naive.
  * `speedup_naive` of every row refers to this file. */
 #define SIMD_REDUCTION
 #include "naive_conv_fwd.tmpl.h"
+
+/* Values of a sum. */
+enum { PART = 256 };
+
+struct statistics {
+    double mean, m2, n;
+};
+
+/* Merges the n <= PART values y[0], y[stride], ... */
+static void take(struct statistics *s, const float *y, int64_t stride, int64_t n)
+{
+    float sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += y[i * stride];
+    const float mean = sum / (float)n;
+    for (int64_t i = 0; i < n; i++)
+        squares += (y[i * stride] - mean) * (y[i * stride] - mean);
+    const double delta = (double)mean - s->mean, share = (double)n / (s->n + (double)n);
+    s->mean += delta * share;
+    s->m2 += (double)squares + delta * delta * s->n * share;
+    s->n += (double)n;
+}
 
 /* Mean and variance of one channel of dst. */
 static void statistics(const struct conv *p, const float *channel, const struct strides *d,
                        float *mean, float *variance)
 {
-    const double n = (double)p->ow;
-    double m = 0, m2 = 0, before = 0;
+    struct statistics s = {0};
     for (int64_t row = 0; row < p->mb * p->oh; row++) {
         const float *y = channel + row / p->oh * d->n + row % p->oh * d->h;
-        float sum = 0, squares = 0;
-        for (int64_t ow = 0; ow < p->ow; ow++)
-            sum += y[ow * d->w];
-        const float row_mean = sum / (float)p->ow;
-        for (int64_t ow = 0; ow < p->ow; ow++)
-            squares += (y[ow * d->w] - row_mean) * (y[ow * d->w] - row_mean);
-        const double delta = (double)row_mean - m, share = n / (before + n);
-        m += delta * share;
-        m2 += (double)squares + delta * delta * before * share;
-        before += n;
+        for (int64_t ow = 0; ow < p->ow; ow += PART)
+            take(&s, y + ow * d->w, d->w, min_i64(PART, p->ow - ow));
     }
-    *mean = (float)m;
-    *variance = (float)(m2 / before);
+    *mean = (float)s.mean;
+    *variance = (float)(s.m2 / s.n);
 }
 
 static void run(const struct args *a)
