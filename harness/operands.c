@@ -289,8 +289,10 @@ static float draw_mirrored(const struct draw *d, int64_t c, int64_t position)
     if (twin == d->n)
         return (float)d->centre;
     uint64_t bits = rng_at(d->seed, d->role + 64, (uint64_t)(c * d->n + first));
-    int64_t deviation = (int64_t)(bits % (uint64_t)(2 * d->most + 1)) - d->most;
-    return (float)(d->centre + (position == first ? deviation : -deviation));
+    /* Neither a value nor its distance from the mean is zero: one left out would not be missed. */
+    int64_t deviation = 1 + (int64_t)((bits >> 8) % (uint64_t)d->most);
+    deviation = deviation == d->centre ? 1 : deviation;
+    return (float)(d->centre + ((position == first) == (bool)(bits & 1) ? deviation : -deviation));
 }
 
 static float draw_at(const struct draw *d, int64_t index)
@@ -351,27 +353,40 @@ static int64_t most_products(const struct op *op, const struct problem *p)
     return c->ic / c->g * c->kh * c->kw + 1;
 }
 
+/* Whether the operation has variants by F(2x2,3x3) that do this problem. */
+static bool has_winograd2(const struct op *op, const struct conv *c)
+{
+    bool forward = !strcmp(op->name, "conv_fwd") || !strcmp(op->name, "conv_bn_infer");
+    return forward && c->kh == 3 && c->kw == 3 && c->sh == 1 && c->sw == 1 && !c->dh && !c->dw;
+}
+
 /* Integers so small that sums stay exact. The intermediate sums of F(2x2,3x3) come in quarters and
  * are up to 9 times as large on either side (row sums of its matrices), 36 times the direct sum in
- * units; 64 leaves room for a folded scale. Where even +-1 is too much, entries are left zero. */
-static void draw_products(struct draw *d, int64_t products)
+ * units; 64 leaves room for a folded scale. Where even +-1 is too much, entries are left zero: that a product is
+ * missing shows only where it is none of theirs, so other sums keep all of theirs to the end, 2^24 products. There
+ * a few zeros leave room for a bias and what a folded batch normalization adds. */
+static void draw_products(struct draw *d, const struct op *op, const struct problem *p)
 {
-    double room = 0x1p24 / 64 / (double)products;
+    double products = (double)most_products(op, p), most = 0x1p24 / 64;
+    bool winograd = p->kind == PROBLEM_CONV && has_winograd2(op, &p->conv);
+    if (!winograd && most < products)
+        most = fmin(products, 0x1p24 - 0x1p10);
+    double room = most / products;
     d->how = DRAW_INTEGER;
     d->most = max_i64(1, min_i64(7, (int64_t)sqrt(room)));
     d->density = room < 1 ? sqrt(room) : 1;
 }
 
-/* BN training: pairs mirrored around a power of two, so that mean and variance are exact; n (centre
- * + most)^2 stays under 2^24 for the sum of squares too. A pair lies side by side: then so are those of the parts of an
- * even number of values, about whose means a variant may take its squares. */
+/* BN training: pairs mirrored around a power of two, so that mean and variance are exact; n (centre + most)^2 stays
+ * under 2^24 for the sum of squares too, and so the pairs of more than 2^20 values lie about zero. A pair lies side by
+ * side: then so are those of the parts of an even number of values, about whose means a variant may take its squares. */
 static void draw_mirror(struct draw *d, const struct problem *p)
 {
     d->how = DRAW_MIRRORED;
     d->hw = p->bn.ih * p->bn.iw;
     d->n = p->bn.mb * d->hw;
     int64_t room = (int64_t)sqrt(0x1p24 / (double)d->n);
-    d->centre = room >= 11 ? 4 : room >= 4 ? 2 : 1;
+    d->centre = room >= 11 ? 4 : room >= 4 ? 2 : 0;
     d->most = max_i64(1, min_i64(7, room - d->centre));
 }
 
@@ -379,6 +394,7 @@ static void choose(struct draw *d, const struct op *op, const struct problem *p,
 {
     bool products = p->kind == PROBLEM_CONV || p->kind == PROBLEM_GEMM;
     bool integer = kind == FILL_INTEGER, train = strstr(op->name, "fwd_train");
+    bool backward = strstr(op->name, "bwd");
     d->density = 1;
     if (p->kind == PROBLEM_ITERATIONS) {
         d->how = DRAW_ONE;
@@ -388,6 +404,9 @@ static void choose(struct draw *d, const struct op *op, const struct problem *p,
     case MEAN:
         d->how = integer ? DRAW_INTEGER : DRAW_UNIFORM;
         d->most = 2;
+        /* Sums of dy (x - mean) over 2^22 values and more are exact about zero alone, where no term is zero either. */
+        if (integer && backward && p->bn.mb * p->bn.ih * p->bn.iw > 1 << 14)
+            d->density = 0;
         break;
     case VARIANCE: d->how = integer ? DRAW_POWER : DRAW_POSITIVE; break;
     case GAMMA: d->how = integer ? DRAW_SIGNED_POWER : DRAW_SIGNED_SCALE; break;
@@ -401,7 +420,7 @@ static void choose(struct draw *d, const struct op *op, const struct problem *p,
             /* Magnitudes in [0.5, 1) have a mean square of 7/12. */
             d->far = 1e4 * 7 / 12 * sqrt((double)most_products(op, p));
         } else if (products && integer) {
-            draw_products(d, most_products(op, p));
+            draw_products(d, op, p);
         } else if (products) {
             d->how = DRAW_MAGNITUDE;
         } else if (integer && train) {
@@ -415,7 +434,6 @@ static void choose(struct draw *d, const struct op *op, const struct problem *p,
             d->how = DRAW_UNIFORM;
         }
     }
-    bool backward = strstr(op->name, "bwd");
     if (kind == FILL_IMPULSE && d->role == (backward ? DIFF_DST : SRC))
         d->density = 1.0 / 32;
 }

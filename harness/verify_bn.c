@@ -32,20 +32,82 @@ static bool power_of_two(int64_t n)
     return (n & (n - 1)) == 0;
 }
 
+/* Sums that round alike.
+ *
+ * A float32 sum is a multiple of its rounding step q. To add t to it loses exactly what t is beside the nearest
+ * multiple of q, whatever the sum is. So the data alone tell how their sum rounds. For random data these residues
+ * have no common sign, and the errors are a random walk. Equal values, few different ones, and values that lie
+ * closer together than q have residues with a common sign: the errors add up, and only the worst case holds.
+ *
+ * The steps looked at are that of the whole sum and finer ones, because sums by lane, image or thread are smaller.
+ * Steps finer than 2 / sqrt(n) of the first cannot lose more than a walk. */
+enum { STEPS = 13 };
+
+/* Whether the sum over channel c of (x - centre)^power rounds alike. `size`: about how large the sum becomes;
+ * `walk`: the limit of its random walk. */
+static bool rounds_alike(const struct bn *p, const float *src, int64_t c, double centre, int power,
+                         double size, double walk)
+{
+    const int64_t hw = p->ih * p->iw;
+    double round[STEPS], lost[STEPS] = {0};
+    int exponent;
+    frexp(size, &exponent);
+    /* Adding and taking away 1.5 2^52 q rounds to a multiple of q. The first step is one above that of `size`. */
+    for (int j = 0; j < STEPS; j++)
+        round[j] = ldexp(1.5, 52 + exponent - 23 - j);
+    for (int64_t n = 0; n < p->mb; n++) {
+        for (int64_t i = 0; i < hw; i++) {
+            double t = (double)src[(n * p->ic + c) * hw + i] - centre;
+            t = power == 2 ? t * t : t;
+            for (int j = 0; j < STEPS; j++)
+                lost[j] += ((t + round[j]) - round[j]) - t;
+        }
+    }
+    bool alike = false;
+    for (int j = 0; j < STEPS; j++)
+        alike |= fabs(lost[j]) > walk / 2;
+    return alike;
+}
+
+/* Which sums of a channel round alike: of x, of the squares about the variant's own mean, and of the plain squares. */
+struct alike {
+    bool values, squares, plain_squares;
+};
+
+static struct alike alike_of(const struct outcome *r, const struct bn_ref_stats *s, int64_t c)
+{
+    const struct bn *p = &r->problem.bn;
+    const enum algebra algebra = r->variant->algebra;
+    const double n = (double)s->n, std = sqrt(s->variance), got = r->t[MEAN][c];
+    const double square = s->variance + (got - s->mean) * (got - s->mean),
+                 plain = s->variance + s->mean * s->mean, walk = SIGMAS * U * sqrt(n);
+    struct alike a = {0};
+    /* So few values that the worst case is the smaller limit. */
+    if (n <= SIGMAS * SIGMAS)
+        return a;
+    /* A running mean is no sum: what it rounds, it corrects with the values that follow. */
+    if (algebra != WELFORD)
+        a.values = rounds_alike(p, r->t[SRC], c, 0, 1, n * fabs(s->mean) + sqrt(n) * std,
+                                walk * n * (fabs(s->mean) + std));
+    a.squares = rounds_alike(p, r->t[SRC], c, got, 2, n * square, walk * n * square);
+    if (algebra == ONE_PASS)
+        a.plain_squares = rounds_alike(p, r->t[SRC], c, 0, 2, n * plain, walk * n * plain);
+    return a;
+}
+
 /* Limit of the mean. Partial sums grow like k |mean| + sqrt(k) std, or k std where the sum is taken about
- * some value of the data, and each addition rounds at random; but where the spread of the data is below the
- * rounding step of the sums all additions round alike, and only the worst case holds. */
-static double mean_limit(const struct bn_ref_stats *s, enum algebra algebra, enum bn_rule rule)
+ * some value of the data, and each addition rounds at random. */
+static double mean_limit(const struct bn_ref_stats *s, struct alike alike, enum algebra algebra,
+                         enum bn_rule rule)
 {
     double n = (double)s->n, std = sqrt(s->variance);
     double worst = (n + 1) * U * s->mean_abs;
     if (rule == BN_EXACT && algebra != WELFORD)
         return power_of_two(s->n) ? 0 : 2 * U * fabs(s->mean);
-    bool alike = std < 2 * U * n * fabs(s->mean);
     double walk = SIGMAS * U * sqrt(n) * (fabs(s->mean) + std);
     /* The running mean rounds twice a step, on denormals by half the smallest one. */
     double denormal = algebra == WELFORD ? n * 0x1p-149 : 0;
-    return U * fabs(s->mean) + (alike ? worst : fmin(worst, walk)) + 0x1p-147 + denormal;
+    return U * fabs(s->mean) + (alike.values ? worst : fmin(worst, walk)) + 0x1p-147 + denormal;
 }
 
 /* Limit of the variance, given how far the variant's mean is off.
@@ -54,17 +116,20 @@ static double mean_limit(const struct bn_ref_stats *s, enum algebra algebra, enu
  * 1 - 1/k at step k: after k steps it has walked sqrt(k / 3) such steps, and the mean square over n steps is n / 6 of one.
  * The sum of squares meets it as twice the sum of (x - mean) times that error, so the variance is off by
  * 2 std sqrt(1 / 18) u |mean|, less than half of std u |mean|, whatever n is. */
-static double variance_limit(const struct bn_ref_stats *s, double dmean, enum algebra algebra,
-                             enum bn_rule rule)
+static double variance_limit(const struct bn_ref_stats *s, struct alike alike, double dmean,
+                             enum algebra algebra, enum bn_rule rule)
 {
-    double n = (double)s->n, square = dmean * dmean, steps = fmin(n + 4, SIGMAS * sqrt(n) + 4);
+    double n = (double)s->n, square = dmean * dmean, walk = SIGMAS * sqrt(n);
+    double steps = (alike.squares ? n : fmin(n, walk)) + 4;
     if (rule == BN_EXACT && algebra != WELFORD && power_of_two(s->n))
         return 0;
     double limit = steps * U * (s->variance + square) + square;
     if (algebra == WELFORD)
         limit += SIGMAS * sqrt(s->variance) * (dmean / sqrt(n) + 0.5 * U * fabs(s->mean));
     if (algebra == ONE_PASS && rule != BN_STRICT)
-        limit += (3 * SIGMAS * sqrt(n) + 4) * U * (s->mean * s->mean + s->variance);
+        limit +=
+            (3 * (alike.plain_squares ? n : walk) + 4) * U * (s->mean * s->mean + s->variance) +
+            (alike.values ? 2 * fabs(s->mean) * dmean : 0);
     return limit + 0x1p-147;
 }
 
@@ -85,10 +150,11 @@ static struct expectation forward_train(const struct outcome *r, bool relu, enum
     for (int64_t c = 0; c < p->ic; c++) {
         stats[c] = bn_ref_stats(p, r->t[SRC], c);
         double dmean = fabs(r->t[MEAN][c] - stats[c].mean) + U * fabs(stats[c].mean);
+        struct alike alike = alike_of(r, &stats[c], c);
         mean->value[c] = stats[c].mean;
-        mean->limit[c] = mean_limit(&stats[c], r->variant->algebra, rule);
+        mean->limit[c] = mean_limit(&stats[c], alike, r->variant->algebra, rule);
         variance->value[c] = stats[c].variance;
-        variance->limit[c] = variance_limit(&stats[c], dmean, r->variant->algebra, rule);
+        variance->limit[c] = variance_limit(&stats[c], alike, dmean, r->variant->algebra, rule);
     }
     struct expected *y = expect_output(&x, r, DST);
 #pragma omp parallel for schedule(static) if (y->count > 1 << 16)
@@ -155,7 +221,7 @@ static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rul
     ch.rstd = 1 / sqrt(ch.variance + r->problem.eps);
     ch.g = bn_ref_grad(p, r->problem.eps, r->t[SRC], r->t[DIFF_DST], ch.mean, ch.variance, ch.gamma,
                        ch.beta, relu, c);
-    if (rule == BN_EXACT && ch.g.dgamma_abs / ch.rstd < 0x1p22 && ch.g.dbeta_abs < 0x1p22)
+    if (rule == BN_EXACT && ch.g.dgamma_abs / ch.rstd <= 0x1p24 && ch.g.dbeta_abs <= 0x1p24)
         return ch;
     double dy2 = 0, t2 = 0, far2 = 0, open_dbeta = 0, open_dgamma = 0;
     for (int64_t n = 0; n < p->mb; n++) {
@@ -174,8 +240,11 @@ static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rul
         }
     }
     double n = (double)ch.g.n, walk = SIGMAS * U * (sqrt(n) + 4);
-    ch.dbeta_limit = fmin((n + 1) * U * ch.g.dbeta_abs, walk * sqrt(dy2)) + open_dbeta + 0x1p-147;
-    ch.dgamma_limit = fmin((n + 7) * U * ch.g.dgamma_abs, walk * sqrt(t2)) +
+    bool beta_walks = sum_walks(ch.g.dbeta, dy2), gamma_walks = sum_walks(ch.g.dgamma, t2);
+    double beta_worst = (n + 1) * U * ch.g.dbeta_abs, gamma_worst = (n + 7) * U * ch.g.dgamma_abs;
+    ch.dbeta_limit =
+        (beta_walks ? fmin(beta_worst, walk * sqrt(dy2)) : beta_worst) + open_dbeta + 0x1p-147;
+    ch.dgamma_limit = (gamma_walks ? fmin(gamma_worst, walk * sqrt(t2)) : gamma_worst) +
                       4 * U * fabs(ch.g.dgamma) + open_dgamma +
                       /* Each product dy (x - mean) may fall among the denormals. */
                       (0x1p-147 + n * 0x1p-150) * (1 + ch.rstd);

@@ -11,6 +11,14 @@
 /* How many standard deviations of a random walk of roundings the statistical limit allows. */
 #define SIGMAS 6.0
 
+/* Whether partial sums of these terms are a random walk about zero, as the statistical limits want them, given the sum
+ * and the sum of the squares. A sum that is more standard deviations from zero has terms of one sign, or equal ones:
+ * its partial sums grow with n and not with sqrt(n), and its roundings may be alike, so only the worst case holds. */
+static inline bool sum_walks(double sum, double squares)
+{
+    return !(sum * sum > SIGMAS * SIGMAS * squares);
+}
+
 /* One call of a variant: what went in and what came out, in plain order. */
 struct outcome {
     const struct op *op;

@@ -64,8 +64,8 @@ static struct inputs inputs_of(const struct outcome *r)
  */
 static double limit_of(struct ref_sum s)
 {
-    double n = (double)s.n;
-    return fmin((n + 1) * U * s.abs, SIGMAS * U * sqrt(n) * sqrt(s.sq)) + n * 0x1p-149;
+    double n = (double)s.n, worst = (n + 1) * U * s.abs, walk = SIGMAS * U * sqrt(n) * sqrt(s.sq);
+    return (sum_walks(s.value, s.sq) ? fmin(worst, walk) : worst) + n * 0x1p-149;
 }
 
 static struct ref_sum winograd_limits(const struct outcome *r, const struct inputs *in,
@@ -147,7 +147,7 @@ static void evaluate(const struct outcome *r, const struct inputs *in, struct ex
                         x[0], x[1]);
         break;
     }
-    bool exact = r->fill == FILL_INTEGER, beyond = s.abs >= 0x1p24;
+    bool exact = r->fill == FILL_INTEGER, beyond = s.abs > 0x1p24;
     if (!exact)
         s = winograd_limits(r, in, e->role, s, x);
     e->value[i] = s.value;
