@@ -8,18 +8,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* As a shell says that a signal ended a program: 128 and the number of the signal. */
-enum { EXIT_INTERRUPTED = 128 + SIGINT };
-
+/* The signal that asked for the end: control-C's, or the one with which clusters and service managers do. */
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal)
 {
-    (void)signal;
-    interrupted = 1;
+    interrupted = signal;
 }
 
 /* The team: pinned one thread a core where there are cores enough. */
@@ -145,24 +143,15 @@ static int stop(struct run *run)
 {
     if (run->terminal)
         printf("\r\033[K");
-    if (!*run->folder) {
-        /* A new one: what another run left is not overwritten. */
-        bool created = false, good = true;
-        for (int i = 1; good && !created; i++) {
-            snprintf(run->folder, sizeof run->folder, i > 1 ? "batchmark-%s-%d" : "batchmark-%s",
-                     run->settings.name ? run->settings.name : "network", i);
-            good = folder_make(run->folder, &created);
-        }
-        if (!good)
-            return wrong_use("%s: cannot make the folder: %s; name one with --checkpoint",
-                             run->folder, strerror(errno));
-    }
-    int status = checkpoint_epoch(run, false);
+    int status = *run->folder ? -1 : folder_new(run);
+    if (status < 0)
+        status = checkpoint_epoch(run, false);
     if (status >= 0)
         return status;
     printf("interrupted after step %lld of %lld; go on with: batchmark train --resume %s\n",
            (long long)run->done, (long long)run->steps, run->folder);
-    return EXIT_INTERRUPTED;
+    /* As a shell says that a signal ended a program. */
+    return 128 + interrupted;
 }
 
 static int train(struct run *run)
@@ -204,30 +193,6 @@ static int train(struct run *run)
             return stop(run);
     }
     return report_shifts(run) && report_summary(run, test) ? -1 : EXIT_WRONG_USE;
-}
-
-/* Where checkpoints go, tried before anything is trained. */
-static int open_folder(struct run *run)
-{
-    const char *folder = run->request.checkpoint;
-    char path[RUN_PATH + 32], error[ERROR_TEXT];
-    if (folder && strlen(folder) >= RUN_PATH)
-        return wrong_use("--checkpoint '%.100s...': the name is too long", folder);
-    if (folder)
-        snprintf(run->folder, sizeof run->folder, "%s", folder);
-    if (!*run->folder)
-        return -1;
-    if (!folder_make(run->folder, NULL))
-        return wrong_use("--checkpoint '%.200s': cannot make the folder: %s", run->folder,
-                         strerror(errno));
-    /* The best of another run is none of this one's. */
-    snprintf(path, sizeof path, "%s/best.safetensors", run->folder);
-    if (!run->from.run)
-        remove(path);
-    else if (access(path, F_OK))
-        run->best = -1;
-    snprintf(path, sizeof path, "%s/last.safetensors", run->folder);
-    return whole_file_possible(path, error) ? -1 : wrong_use("%s", error);
 }
 
 static void report_start(const struct run *run)
@@ -277,6 +242,8 @@ static int open_log(struct run *run)
     if (r->json && !(run->json = fopen(r->json, "a")))
         return wrong_use("--json '%.200s': cannot write: %s; name a file in a folder that exists",
                          r->json, strerror(errno));
+    if (r->json && flock(fileno(run->json), LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+        return wrong_use("--json '%.200s': another run writes it; name another file", r->json);
     return -1;
 }
 
@@ -342,15 +309,16 @@ static int carry_out(struct run *run)
         report_start(run);
         return -1;
     }
-    if ((status = open_log(run)) >= 0 || (status = open_folder(run)) >= 0)
+    if ((status = open_log(run)) >= 0 || (status = folder_open(run)) >= 0)
         return status;
     report_start(run);
     if ((status = start_trainer(run)) >= 0 || (status = verify_kernels(run)) >= 0 ||
         (status = cut_log(run)) >= 0)
         return status;
-    /* A second interrupt ends it at once. */
+    /* A second one ends it at once. */
     const struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     if ((status = train(run)) >= 0)
         return status;
     if (r->save && !weights_save(run->net, r->save, run->text, error))

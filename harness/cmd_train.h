@@ -1,5 +1,5 @@
 /* The parts of batchmark train: its command line (cmd_train_request.c), what it prints and logs (cmd_train_report.c), runs
- * that stop and go on (cmd_train_resume.c), and the run itself (cmd_train.c). Functions that return int give -1 to go on,
+ * that stop and go on (cmd_train_resume.c), their folder (cmd_train_folder.c), and the run itself (cmd_train.c). Functions that return int give -1 to go on,
  * or the exit status when they have printed what is wrong. */
 #ifndef BATCHMARK_CMD_TRAIN_H
 #define BATCHMARK_CMD_TRAIN_H
@@ -31,7 +31,7 @@ struct request {
     struct augment augment;
     struct schedule schedule;
     struct loss loss;
-    bool describe, nesterov, augmented, scheduled, loss_given;
+    bool describe, nesterov, augmented, scheduled, loss_given, overwrite;
     bool untimed; /* no clock is read into a report: for emulated CPUs */
     const char *kernels;
     /* Looking closer (cmd_train_probe.c). Images: of the splits, 0 all; every so many steps, 0 never. */
@@ -50,7 +50,7 @@ struct meter {
     double seconds;
 };
 
-enum { RUN_PATH = 1024 };
+enum { RUN_PATH = 1024, RUN_ID = 17 };
 
 /* A run: what was asked for, made real. */
 struct run {
@@ -72,8 +72,10 @@ struct run {
     struct meter all, epoch, since; /* the run, the epoch, since the last step event */
     struct checkpoint from;         /* goes on from there, if from.run */
     char folder[RUN_PATH];          /* of checkpoints; "": none asked for */
-    double best;                    /* test accuracy of an epoch so far; below 0: none yet */
-    int64_t reached;                /* epoch in which the target was reached, or 0 */
+    char id[RUN_ID]; /* tells its checkpoints from another run's; "": an earlier version's */
+    bool replaces, keeps_best; /* the folder still holds another run's; holds this one's best */
+    double best;               /* test accuracy of an epoch so far; below 0: none yet */
+    int64_t reached;           /* epoch in which the target was reached, or 0 */
     double reached_seconds;
 };
 
@@ -128,6 +130,16 @@ int run_close(struct run *run, int status);
 int resume_read(struct run *run, bool best);
 /* Puts network, optimizer and place in the data where the checkpoint left them. */
 int resume_restore(struct run *run);
+/* Makes, locks and looks through the folder of checkpoints, if there is to be one. Another run's are refused, or
+ * left until this run writes its first where they are to be overwritten. */
+int folder_open(struct run *run);
+/* Makes a folder that was not there before, for a run that is stopped without one. */
+int folder_new(struct run *run);
+/* The id in what a checkpoint says of its run; and that in a file, "?" where it is no checkpoint. False: no such file. */
+void run_id_read(const json_t *run, char id[RUN_ID]);
+bool run_id_of(const char *path, char id[RUN_ID]);
+/* Of the files in the folder. */
+extern const char *const last_name, *const best_name;
 /* Writes FOLDER/last.safetensors, and best.safetensors where the last test was the best. */
 int checkpoint_epoch(struct run *run, bool best);
 

@@ -77,8 +77,10 @@ static const char help[] =
     "                      in its window, row by row, or -1 where a relu before it let nothing pass\n"
     "  --checkpoint FOLDER after each epoch write FOLDER/last.safetensors: weights, the optimizer's\n"
     "                      memory and where the run stands; best.safetensors is the epoch with the\n"
-    "                      best test accuracy. Interrupted (control-C), a run writes a last one\n"
-    "                      (without this option in a new folder batchmark-NETWORK) and ends with status 130\n"
+    "                      best test accuracy. Interrupted (control-C, SIGTERM), a run writes a last\n"
+    "                      one (without this option in a new folder batchmark-NETWORK) and ends with\n"
+    "                      status 130 or 143. A folder is one run's alone\n"
+    "  --overwrite         what another run left in that folder gives way to the first checkpoint\n"
     "  --resume FOLDER|FILE\n"
     "                      go on from a checkpoint, bit by bit as if the run had not stopped. What\n"
     "                      the command line says goes before what the checkpoint says\n"
@@ -265,6 +267,7 @@ int request_read(int argc, char **argv, struct request *r)
         GRADIENTS,
         DECISIONS,
         CHECKPOINT,
+        OVERWRITE,
         RESUME,
         TARGET,
         THREADS,
@@ -310,6 +313,7 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"gradients", required_argument, NULL, GRADIENTS},
                                      {"decisions", required_argument, NULL, DECISIONS},
                                      {"checkpoint", required_argument, NULL, CHECKPOINT},
+                                     {"overwrite", no_argument, NULL, OVERWRITE},
                                      {"resume", required_argument, NULL, RESUME},
                                      {"target-accuracy", required_argument, NULL, TARGET},
                                      {"threads", required_argument, NULL, THREADS},
@@ -377,6 +381,7 @@ int request_read(int argc, char **argv, struct request *r)
         case GRADIENTS: r->gradients = optarg; break;
         case DECISIONS: r->decisions = optarg; break;
         case CHECKPOINT: r->checkpoint = optarg; break;
+        case OVERWRITE: r->overwrite = true; break;
         case RESUME: r->resume = optarg; break;
         case TARGET: good = read_share("--target-accuracy", optarg, &r->target); break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;

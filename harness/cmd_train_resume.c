@@ -2,6 +2,7 @@
 #include "build_info.h"
 #include "cmd_train.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 /* Of the JSON in a checkpoint. */
 enum { SCHEMA = 1 };
 
-static const char *last_name = "last.safetensors", *best_name = "best.safetensors";
+const char *const last_name = "last.safetensors", *const best_name = "best.safetensors";
 
 static json_t *meter_json(const struct meter *m)
 {
@@ -70,10 +71,21 @@ static json_t *run_json(const struct run *run)
         json_object_set_new(settings, "kernels", json_string(r->kernels));
     if (run->plan)
         json_object_set_new(settings, "plan", net_plan_layers(&run->layers, run->plan));
+    if (*run->id)
+        json_object_set_new(o, "id", json_string(run->id));
     json_object_set_new(o, "settings", settings);
     json_object_set_new(o, "optimizer", optimizer_json(&run->optimizer));
     json_object_set_new(o, "place", place);
     return o;
+}
+
+/* Writes one file of the folder. */
+static bool write_checkpoint(struct run *run, const char *name, const json_t *json,
+                             char error[ERROR_TEXT])
+{
+    char path[RUN_PATH + 32];
+    snprintf(path, sizeof path, "%s/%s", run->folder, name);
+    return checkpoint_write(run->net, &run->optimizer, path, run->text, json, error);
 }
 
 int checkpoint_epoch(struct run *run, bool best)
@@ -84,12 +96,15 @@ int checkpoint_epoch(struct run *run, bool best)
     bool good = json != NULL;
     if (!good)
         explain(error, "%.300s: out of memory for the checkpoint", run->folder);
-    /* The best first: a last one that knows of a better epoch must not lie beside an older best. */
-    const char *const names[] = {best_name, last_name};
-    for (int i = best ? 0 : 1; good && i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s", run->folder, names[i]);
-        good = checkpoint_write(run->net, &run->optimizer, path, run->text, json, error);
+    /* The folder is this run's from the first last one on; another's best is none of it. */
+    if (good && run->replaces) {
+        good = write_checkpoint(run, last_name, json, error);
+        snprintf(path, sizeof path, "%s/%s", run->folder, best_name);
+        run->replaces = !good || (unlink(path) && errno != ENOENT);
     }
+    /* The best first: a last one that knows of a better epoch must not lie beside an older best. */
+    good = good && (!best || write_checkpoint(run, best_name, json, error)) &&
+           write_checkpoint(run, last_name, json, error);
     json_decref(json);
     return good ? -1 : wrong_use("%s", error);
 }
@@ -237,6 +252,17 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }
 
+/* Of a folder the last one, or the best if that is of the same run. */
+static void choose_file(const char *folder, bool best, char path[RUN_PATH + 32])
+{
+    char last_id[RUN_ID], best_id[RUN_ID], last[RUN_PATH + 32];
+    snprintf(last, sizeof last, "%s/%s", folder, last_name);
+    snprintf(path, RUN_PATH + 32, "%s/%s", folder, best_name);
+    if (!best || !run_id_of(path, best_id) ||
+        (run_id_of(last, last_id) && strcmp(last_id, best_id)))
+        strcpy(path, last);
+}
+
 int resume_read(struct run *run, bool best)
 {
     struct request *q = &run->request;
@@ -245,11 +271,10 @@ int resume_read(struct run *run, bool best)
     bool folder = !stat(q->resume, &info) && S_ISDIR(info.st_mode);
     if (strlen(q->resume) >= RUN_PATH)
         return wrong_use("--resume '%.100s...': the name is too long", q->resume);
-    snprintf(path, sizeof path, "%s/%s", q->resume, best_name);
-    if (!folder)
+    if (folder)
+        choose_file(q->resume, best, path);
+    else
         snprintf(path, sizeof path, "%s", q->resume);
-    else if (!best || access(path, F_OK))
-        snprintf(path, sizeof path, "%s/%s", q->resume, last_name);
     if (!checkpoint_read(path, &run->from, error))
         return wrong_use("%s", error);
     const json_t *o = run->from.run, *settings = json_object_get(o, "settings");
@@ -265,15 +290,14 @@ int resume_read(struct run *run, bool best)
     take_settings(&r, settings, q);
     if (!*run->settings.name)
         run->settings.name = NULL;
-    /* It goes on being kept where it was. */
-    if (!q->checkpoint) {
-        const char *slash = folder ? NULL : strrchr(q->resume, '/');
-        snprintf(run->folder, sizeof run->folder, "%.*s",
-                 folder  ? (int)strlen(q->resume)
-                 : slash ? (int)(slash - q->resume)
-                         : 1,
-                 folder || slash ? q->resume : ".");
-    }
+    run_id_read(o, run->id);
+    /* It goes on being kept where it was, unless --checkpoint says otherwise. */
+    const char *slash = folder ? NULL : strrchr(q->resume, '/');
+    snprintf(run->folder, sizeof run->folder, "%.*s",
+             folder  ? (int)strlen(q->resume)
+             : slash ? (int)(slash - q->resume)
+                     : 1,
+             folder || slash ? q->resume : ".");
     return r.wrong ? wrong_use("%s: '%s' of the run is missing or impossible; the file is not a "
                                "checkpoint of this version",
                                path, r.wrong)
@@ -308,7 +332,8 @@ int resume_restore(struct run *run)
     trainer_seek(&run->trainer, epoch, next);
     net_set_steps(run->net, whole(&r, place, "net_steps", 0, countless));
     run->done = whole(&r, place, "done", 0, countless);
-    run->best = real(&r, place, "best", -1, 1);
+    const double best = real(&r, place, "best", -1, 1);
+    run->best = run->keeps_best ? best : -1;
     read_meter(&r, place, "all", &run->all);
     read_meter(&r, place, "in_epoch", &run->epoch);
     read_meter(&r, place, "since_log", &run->since);

@@ -31,36 +31,49 @@ static bool has_room(const char *folder)
     FILE *f = fopen(path, "w");
     if (!f)
         return false;
+    /* It goes with its last descriptor, should this process be killed too. */
+    unlink(path);
     bool good = true;
     for (int i = 0; good && i < PROBE_BYTES / (int)sizeof zeros; i++)
         good = fwrite(zeros, sizeof zeros, 1, f) == 1;
     good = good && !fflush(f) && !fsync(fileno(f));
     int reason = errno;
     good = !fclose(f) && good;
-    unlink(path);
     errno = reason;
     return good;
+}
+
+/* A folder that was not there before: runs may begin in the same second. */
+static bool make_new_folder(struct results *r, const struct machine *m)
+{
+    char date[32], again[16] = "";
+    time_t t = time(NULL);
+    strftime(date, sizeof date, "%Y-%m-%d-%H%M%S", localtime(&t));
+    for (int i = 2; !r->created; i++) {
+        snprintf(r->folder, sizeof r->folder, "results/%s/%s_%s%s%s", m->slug, date, build_commit,
+                 build_dirty ? "-dirty" : "", again);
+        if (!folder_make(r->folder, &r->created))
+            return false;
+        snprintf(again, sizeof again, "-%d", i);
+    }
+    return true;
 }
 
 bool results_open(struct results *r, const struct machine *m, const char *out,
                   char error[ERROR_TEXT])
 {
     *r = (struct results){0};
-    if (out) {
-        if (strlen(out) == 0 || strlen(out) >= sizeof r->folder - 64)
-            return explain(error, "--out: the path is empty or too long; name a folder");
-        snprintf(r->folder, sizeof r->folder, "%s", out);
-    } else {
-        char date[32];
-        time_t t = time(NULL);
-        strftime(date, sizeof date, "%Y-%m-%d-%H%M%S", localtime(&t));
-        snprintf(r->folder, sizeof r->folder, "results/%s/%s_%s%s", m->slug, date, build_commit,
-                 build_dirty ? "-dirty" : "");
+    if (out && (strlen(out) == 0 || strlen(out) >= sizeof r->folder - 64))
+        return explain(error, "--out: the path is empty or too long; name a folder");
+    snprintf(r->folder, sizeof r->folder, "%s", out ? out : "");
+    if (!out)
         snprintf(r->latest, sizeof r->latest, "results/%s/latest", m->slug);
-    }
-    if (!folder_make(r->folder, &r->created))
+    if (!(out ? folder_make(r->folder, &r->created) : make_new_folder(r, m)))
         return explain(error, "cannot make the results folder %s: %s; name another with --out",
                        r->folder, strerror(errno));
+    if (!folder_lock(r->folder))
+        return explain(error, "%s: another run writes its results there; name another with --out",
+                       r->folder);
     if (!has_room(r->folder)) {
         explain(error,
                 "cannot write %d MiB into the results folder %s: %s; name another with --out",

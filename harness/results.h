@@ -1,7 +1,7 @@
 /* The folder of a run: bench.json in Google Benchmark's format, system.json and topology.xml beside it, and the link
  * `latest`. results/schema.json says what the files hold.
  *
- *   results/<machine>/<date>_<commit>/bench.json
+ *   results/<machine>/<date>_<commit>/bench.json      (with -2, -3 behind it where a run began in the same second)
  *   results/<machine>/latest -> <date>_<commit>
  *
  * One JSON row per repetition of the round that counts; the counters and cv of a row are those of its median and

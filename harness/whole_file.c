@@ -213,3 +213,13 @@ bool folder_make(const char *path, bool *created)
         *created = made;
     return true;
 }
+
+bool folder_lock(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Kept open. What cannot be locked here, another process cannot have locked. */
+    if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return true;
+    close(fd);
+    return false;
+}

@@ -29,4 +29,8 @@ bool whole_file_write(const char *path, const struct piece *pieces, int count,
  * says why. */
 bool folder_make(const char *path, bool *created);
 
+/* Holds the folder against other processes until this one ends, however it ends; nothing is left in it. False: another holds
+ * it. Where the file system knows no locks nothing is held. */
+bool folder_lock(const char *path);
+
 #endif

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -490,6 +491,39 @@ static void results_folder(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* Runs that begin in the same second, and runs that write to the same place. */
+static void results_of_two_runs(void **state)
+{
+    (void)state;
+    enum { RUNS = 3 };
+    char home[1024], temporary[] = "/tmp/test_bench_XXXXXX", error[ERROR_TEXT];
+    struct results r[RUNS], one;
+    assert_non_null(getcwd(home, sizeof home));
+    assert_non_null(mkdtemp(temporary));
+    assert_int_equal(chdir(temporary), 0);
+    assert_true(machine_from_synthetic(&machine, "pack:1 core:2 pu:1", NULL, 0));
+    snprintf(machine.slug, sizeof machine.slug, "made-up-2c");
+    for (int i = 0; i < RUNS; i++) {
+        assert_true(results_open(&r[i], &machine, NULL, error));
+        assert_true(r[i].created);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(r[i].folder, r[k].folder);
+    }
+    assert_true(results_open(&one, &machine, "given", error));
+    const pid_t other = fork();
+    if (!other) {
+        const bool opened = results_open(&one, &machine, "given", error);
+        _exit(!opened && strstr(error, "given: another run writes") ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    assert_int_equal(chdir(home), 0);
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", temporary);
+    assert_int_equal(system(command), 0);
+}
+
 /* Verified and timed for real; what failed is not. */
 static void end_to_end(void **state)
 {
@@ -552,6 +586,7 @@ int main(void)
         cmocka_unit_test(json_has_the_library_s_shape),
         cmocka_unit_test(nothing_private_is_written),
         cmocka_unit_test(results_folder),
+        cmocka_unit_test(results_of_two_runs),
         cmocka_unit_test(end_to_end),
         cmocka_unit_test(probes), /* starts threads, which verification must come before */
     };

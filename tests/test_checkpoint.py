@@ -104,14 +104,13 @@ def test_bn_of_every_convention_goes_on_bit_by_bit(folder):
     assert not tensors["7.running_mean"].any() and tensors["1.running_mean"].any()
 
 
-def test_an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on(folder):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on(folder, kind):
     at = Path(folder)
     settings = [NETWORK, *SETTINGS]
     kept = at / "kept" / "last.safetensors"
-    status, out, err = interrupt(
-        [*settings, "--epochs", 100000, "--checkpoint", at / "kept"], signal.SIGINT, kept.exists
-    )
-    assert status == 130 and not err
+    status, out, err = interrupt([*settings, "--epochs", 100000, "--checkpoint", at / "kept"], kind, kept.exists)
+    assert status == 128 + kind and not err
     assert out.splitlines()[-1].endswith(f"--resume {at / 'kept'}")
     done = json.loads(load(kept)[1]["run"])["place"]["done"]
     good("--resume", at / "kept", "--steps", done + 40, "--save", at / "parts")
@@ -122,8 +121,9 @@ def test_an_interrupt_leaves_a_checkpoint_and_says_how_to_go_on(folder):
 def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(folder):
     at = Path(folder)
     settings = [NETWORK, *SETTINGS]
-    kept = at / "kept" / "last.safetensors"
     for wait in (0, 0.05, 0.11, 0.17):
+        kept = at / f"kept{wait}" / "last.safetensors"
+
         def ready():
             if not kept.exists():
                 return False
@@ -131,16 +131,15 @@ def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(folder):
             return True
 
         status, _, _ = interrupt(
-            [*settings, "--epochs", 100000, "--checkpoint", at / "kept"], signal.SIGKILL, ready
+            [*settings, "--epochs", 100000, "--checkpoint", kept.parent], signal.SIGKILL, ready
         )
         assert status == -signal.SIGKILL
         done = json.loads(load(kept)[1]["run"])["place"]["done"]
         assert done and done % 31 == 0  # the end of an epoch
         if wait == 0:
-            good("--resume", at / "kept", "--steps", done + 5, "--save", at / "parts")
+            good("--resume", kept.parent, "--steps", done + 5, "--save", at / "parts")
             good(*settings, "--steps", done + 5, "--save", at / "whole")
             assert (at / "whole").read_bytes() == (at / "parts").read_bytes()
-        kept.unlink()
 
 
 def test_the_best_epoch_is_kept(folder):
