@@ -23,8 +23,8 @@ from pathlib import Path
 
 from command import Parser, ended
 from comparison import compare_best, compare_rows, differences, load_sides, means, unshared
+from conclusion import duration, number
 from results import ResultsError
-from summary import duration, number
 
 VERDICTS = ("slower", "faster", "no difference", "cannot tell")
 # What makes two sides different machines to a reader, and not one machine set up differently.

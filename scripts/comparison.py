@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy
 from scipy import stats
 
-from results import CEILINGS, ResultsError, best, load_rows, ours
+from results import CEILINGS, ResultsError, best, is_bfloat16, load_rows, ours
 
 MINIMUM_EFFECT = 0.02
 ALPHA = 0.05
@@ -274,11 +274,6 @@ def compare_rows(a, b):
         verdict, why = judge(two / one, cv, corrected[i], min(len(x), len(y)))
         found.append(RowVerdict(name, one, two, two / one, cv, p[i], float(corrected[i]), verdict, why))
     return found
-
-
-def is_bfloat16(row):
-    """Does the variant round its inputs to bfloat16? Its figures are of another precision."""
-    return "bf16" in row.variant
 
 
 def problem_of(row):

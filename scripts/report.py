@@ -5,7 +5,7 @@
     scripts/report.py A B [MORE...] [--across|--anyway] --out FILE
                                                        a comparison, as compare.py makes it
 
-What happened in a sentence, the machine, the pictures that lie in the folder, every row in a table that sorts and
+What it means in twelve lines, the machine, the pictures that lie in the folder, every row in a table that sorts and
 filters, the warnings, and how to make it again. The table is DataTables on jQuery, taken from Debian's packages and
 written into the file.
 """
@@ -28,9 +28,9 @@ import compare
 import plot_style
 from command import Parser, ended
 from comparison import compare_best, doubts, load_sides, means
+from conclusion import conclude, grouped
 from plots_rows import draw_machines
 from results import DEEPEST, ResultsError, first_fault, load, parse, read_text
-from summary import verdict
 
 HERE = Path(__file__).resolve().parent
 JAVASCRIPT = Path("/usr/share/javascript")
@@ -215,8 +215,9 @@ def run_page(folder=None):
     return run.folder, {
         "title": f"Batchmark on {run.machine}",
         "when": f"{context.get('date', 'no date')}, commit {commit}",
-        "summary": verdict(run),
-        "warnings": list(dict.fromkeys(warnings)),
+        "summary": "",
+        "verdict": conclude(run),
+        "warnings": grouped(warnings),
         "machines": [(run.machine, flat(system_of(run.folder, context)), topology(run.folder))],
         "pictures": pictures(run.folder),
         "tables": [],
@@ -256,7 +257,8 @@ def comparison_page(names, across, anyway):
         "title": " against ".join(side.label for side in sides),
         "when": "",
         "summary": " ".join(said[len(sides) :]),
-        "warnings": warnings,
+        "verdict": None,
+        "warnings": grouped(warnings),
         "machines": cards(sides),
         "pictures": drawn,
         "tables": [(title, header, rows) for title, header, rows in page.parts if title != "line"],

@@ -27,6 +27,9 @@ CEILINGS = ("peak_fma", "copy", "triad")
 COMPUTE_OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights", "conv_bn_infer", "conv_stats", "gemm")
 COUNTERS = ("gflops", "gflops_nominal", "gflops_actual", "gbps", "pct_peak", "pct_copy", "speedup_naive")
 COUNTERS += ("err_over_limit", "cv", "median_time", "rung")
+# Of a measured ceiling, in percent; what is above the whole says that the ceiling was measured too low.
+SHARES = ("pct_peak", "pct_copy")
+WHOLE = 100
 UNSTABLE_CV = 0.05
 # Of the files; those without a version are older and read the same.
 SCHEMA_VERSION = 1
@@ -57,6 +60,7 @@ class Row:
     label: str = ""
     counters: dict = field(default_factory=dict)
     samples: tuple = ()  # seconds of each repetition
+    beyond: bool = False  # it was faster than the ceiling it is held to: the share of that is left out
 
     def get(self, counter):
         """A counter, or None where the row has none."""
@@ -269,7 +273,11 @@ def to_row(path, name, entries):
         if values:
             counters[counter] = statistics.median(values)
     row = Row(name, *parts[:5], threads=int(parts[5][1:]), seconds=statistics.median(samples), label=entries[0]["label"])
-    row.counters, row.samples = counters, samples
+    # Older runs hold shares above the whole.
+    over = [share for share in SHARES if counters.get(share, 0) > WHOLE]
+    row.counters = {counter: value for counter, value in counters.items() if counter not in over}
+    row.beyond = row.op not in CEILINGS and (bool(over) or entries[0].get("over_ceiling", False))
+    row.samples = samples
     return row
 
 
@@ -335,6 +343,11 @@ PEER_RUNG = 90
 def ours(rows):
     """The rows that are not a peer's."""
     return [r for r in rows if (r.rung or 0) < PEER_RUNG]
+
+
+def is_bfloat16(row):
+    """Does the variant round its inputs to bfloat16? Its figures are of another precision."""
+    return "bf16" in row.variant
 
 
 def by_problem(rows):

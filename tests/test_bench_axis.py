@@ -26,7 +26,7 @@ def pretending(tmp_path):
     """Runs the axis of levels in a tree of its own, where batchmark ends as the cases say."""
     (tmp_path / "scripts").mkdir()
     (tmp_path / "build").mkdir()
-    for name in ("bench_axis.sh", "command.py", "compare.py", "comparison.py", "results.py", "summary.py"):
+    for name in ("bench_axis.sh", "command.py", "compare.py", "comparison.py", "conclusion.py", "results.py"):
         shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
 
     def run(cases):

@@ -1,5 +1,6 @@
 """make report: one file that needs no other; sorted, filtered and free of errors in a real browser."""
 
+import html
 import re
 import shutil
 import sys
@@ -12,6 +13,7 @@ FIXTURE = ROOT / "tests" / "fixtures" / "run"
 sys.path.insert(0, str(ROOT / "scripts"))
 
 jinja2 = pytest.importorskip("jinja2")
+import conclusion  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
 
@@ -31,6 +33,9 @@ def test_a_report_holds_every_row_and_asks_for_nothing(run):
     text = (run / "report.html").read_text()
     for row in results.load(run).rows:
         assert f'"{row.variant}"' in text and f'"{row.problem}"' in text
+    for line in conclusion.conclude(results.load(run)).text()[1:-2]:
+        for cell in line.split("  "):
+            assert html.escape(cell.strip()) in text
     assert "data:image/svg+xml;base64," in text
     page = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
     assert not re.search(r"""(?:src|href)=(?!["']?data:)""", page)
