@@ -29,6 +29,9 @@
 /* Times that rows are timed again of which no round was calm. */
 #define SECOND_CHANCES 2
 
+/* Times that a ceiling is measured again beside a row that beat it; their median counts. */
+#define CEILING_AGAIN 3
+
 /* A row whose one call takes longer is slow. */
 #define SLOW_CALL 0.04
 
@@ -574,6 +577,53 @@ static struct group *take_turns(const struct machine *m, const struct bench_rows
     return groups;
 }
 
+/* The best that the ceilings of a row reach now, measured anew; 0 where they cannot be. */
+static double ceiling_now(const struct timing *t, const struct bench_rows *rows,
+                          const struct bench_row *row, enum ceiling kind)
+{
+    double best = 0;
+    for (int i = 0; i < rows->count; i++) {
+        if (!row_held_to(row, &rows->items[i], kind))
+            continue;
+        const struct bench_row *old = &rows->items[i];
+        struct bench_row again;
+        row_init(&again, old->entry, &old->problem, old->formats, old->cold, old->threads);
+        again.state = ROW_VERIFIED;
+        /* One round. */
+        time_group(t->options, t->machine, t->calm, &again, 1, 0);
+        if (again.state == ROW_TIMED)
+            best = fmax(best, row_reaches(&again, kind, again.best));
+        row_free(&again);
+    }
+    return best;
+}
+
+/* Measures the ceilings again that some of the rows just timed have beaten, while the machine is as it was for them. Rows of
+ * one group that are held to the same ceiling share what is measured. */
+static void ceilings_beside(const struct timing *t, struct bench_rows *rows, const int *at, int n)
+{
+    for (int k = 0; k < n; k++) {
+        struct bench_row *row = &rows->items[at[k]];
+        for (enum ceiling kind = CEILING_PEAK; kind < CEILINGS; kind++) {
+            row->beside[kind] = NAN;
+            if (row_is_ceiling(row) || !row_beats(row, kind, rows->items, rows->count))
+                continue;
+            for (int j = 0; j < k && isnan(row->beside[kind]); j++) {
+                const struct bench_row *other = &rows->items[at[j]];
+                if (other->threads == row->threads && same_formats(other->formats, row->formats) &&
+                    other->entry->variant->isa == row->entry->variant->isa)
+                    row->beside[kind] = other->beside[kind];
+            }
+            double seen[CEILING_AGAIN];
+            int count = 0;
+            while (isnan(row->beside[kind]) && count < CEILING_AGAIN && now() < t->end)
+                seen[count++] = ceiling_now(t, rows, row, kind);
+            if (count)
+                row->beside[kind] = stat_median(seen, count);
+        }
+    }
+}
+
 static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
 {
     struct bench_row *group = calloc((size_t)rows->count + 1, sizeof *group);
@@ -597,6 +647,7 @@ static void time_pass(struct timing *t, struct bench_rows *rows, enum pass pass)
             give_up(group, n, "the time of --limit was spent before its turn came");
         for (int k = 0; k < n; k++)
             rows->items[at[k]] = group[k];
+        ceilings_beside(t, rows, at, n);
         t->done += n;
         if (t->progress)
             t->progress(

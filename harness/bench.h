@@ -4,6 +4,7 @@
  * of all rows are interleaved in random order, and whole rounds are repeated for the rows that vary too much, until
  * they are quiet or their budget is spent. The quietest round counts. Where ratios are what is asked for (plan peers),
  * all rows take part in every round and all rounds count, so that a slow spell of the machine falls on all of them.
+ * Where a row is faster than the ceiling it is held to, that is measured again beside it, and the median counts.
  *
  * Warm: the same operands every call. Cold: enough sets of operands that their inputs and outputs
  * together are twice the last-level cache, used in turn, so that a set has left the caches when its

@@ -21,6 +21,7 @@ void row_init(struct bench_row *row, const struct entry *e, const struct problem
                               .cold = cold,
                               .threads = threads};
     row->counters = (struct counters){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    row->beside[CEILING_PEAK] = row->beside[CEILING_COPY] = NAN;
     snprintf(row->name, sizeof row->name, "%s/%s/%s/%s/%s/t%d", e->op, e->name,
              problem_print(p, problem), formats_print(f, formats), cold ? "cold" : "warm", threads);
 }
@@ -184,30 +185,55 @@ struct problem footprint_problem(int step)
 
 /* Counters */
 
-/* The highest peak at an ISA level and thread count, in GFLOP/s; NAN where none was measured. A ceiling is the best
- * that was seen: disturbance only ever lowers it. */
-static double peak(const struct bench_row *rows, int count, enum isa isa, int threads)
+bool row_held_to(const struct bench_row *row, const struct bench_row *ceiling, enum ceiling kind)
+{
+    if (ceiling->state != ROW_TIMED)
+        return false;
+    if (kind == CEILING_COPY)
+        return !strcmp(ceiling->op->name, "copy") && ceiling->cold == row->cold &&
+               ceiling->threads <= row->threads &&
+               footprint_step(row_footprint(ceiling)) == footprint_step(row_footprint(row));
+    /* Which instructions a library chose is its secret: it is held to the highest peak in float32. */
+    enum isa isa = ceiling->entry->variant->isa, least = row->entry->variant->isa,
+             most = row->entry->variant->peer ? ISA_AVX512 : least;
+    return ceiling->op->kind == PROBLEM_ITERATIONS && ceiling->threads == row->threads &&
+           isa >= least && isa <= most;
+}
+
+double row_reaches(const struct bench_row *row, enum ceiling kind, double seconds)
+{
+    double actual;
+    struct cost cost = row_cost(row, &actual);
+    /* How many operations a library's Winograd does is not known. */
+    if (row->entry->variant->peer && row->entry->variant->algebra == WINOGRAD_F4)
+        actual = NAN;
+    return (kind == CEILING_COPY ? cost.bytes : actual) * 1e-9 / seconds;
+}
+
+/* The highest ceiling of a row among the rows; NAN where none was measured. */
+static double ceiling_of(const struct bench_row *row, enum ceiling kind,
+                         const struct bench_row *rows, int count)
 {
     double best = NAN;
     for (int i = 0; i < count; i++)
-        if (rows[i].state == ROW_TIMED && rows[i].op->kind == PROBLEM_ITERATIONS &&
-            rows[i].threads == threads && rows[i].entry->variant->isa == isa)
-            best = fmax(best, rows[i].counters.gflops_actual * rows[i].median / rows[i].best);
+        if (row_held_to(row, &rows[i], kind))
+            best = fmax(best, row_reaches(&rows[i], kind, rows[i].best));
     return best;
 }
 
-/* The best copy at a footprint: any copy variant on at most as many threads, since small arrays are
- * copied fastest by one. */
-static double copy_bandwidth(const struct bench_row *rows, int count, int step, bool cold,
-                             int threads)
+/* The share of its ceiling in percent; of that measured beside it where it beats the other. NAN: none. */
+static double share_of(const struct bench_row *row, enum ceiling kind, const struct bench_row *rows,
+                       int count)
 {
-    double best = NAN;
-    for (int i = 0; i < count; i++)
-        if (rows[i].state == ROW_TIMED && !strcmp(rows[i].op->name, "copy") &&
-            rows[i].cold == cold && rows[i].threads <= threads &&
-            footprint_step(row_footprint(&rows[i])) == step)
-            best = fmax(best, rows[i].counters.gbps * rows[i].median / rows[i].best);
-    return best;
+    double reached = row_reaches(row, kind, row->median);
+    double share = reached > 0 ? 100 * reached / ceiling_of(row, kind, rows, count) : NAN;
+    return share > 100 && row->beside[kind] > 0 ? 100 * reached / row->beside[kind] : share;
+}
+
+bool row_beats(const struct bench_row *row, enum ceiling kind, const struct bench_row *rows,
+               int count)
+{
+    return row->state == ROW_TIMED && share_of(row, kind, rows, count) > 100;
 }
 
 /* Seconds of the op's naive variant on one thread; layouts may differ, the problem may not. */
@@ -229,36 +255,23 @@ void rows_count(struct bench_row *rows, int count)
             continue;
         double actual, giga = 1e-9 / r->median;
         struct cost cost = row_cost(r, &actual);
-        /* How many operations a library's Winograd does is not known. */
-        if (r->entry->variant->peer && r->entry->variant->algebra == WINOGRAD_F4)
-            actual = NAN;
         r->counters = (struct counters){
             .gflops = cost.flops * giga,
             .gflops_nominal = cost.flops_nominal * giga,
-            .gflops_actual = actual * giga,
+            .gflops_actual = row_reaches(r, CEILING_PEAK, r->median),
             .gbps = cost.bytes * giga,
-            .pct_peak = NAN,
-            .pct_copy = NAN,
-            .speedup_naive = NAN,
+            .pct_peak = share_of(r, CEILING_PEAK, rows, count),
+            .pct_copy = share_of(r, CEILING_COPY, rows, count),
+            .speedup_naive = naive_seconds(rows, count, r) / r->median,
         };
-    }
-    for (int i = 0; i < count; i++) {
-        struct bench_row *r = &rows[i];
-        if (r->state != ROW_TIMED)
-            continue;
-        struct cost cost = r->op->cost(&r->problem);
-        int step = footprint_step(row_footprint(r));
-        /* Which instructions a library chose is its secret: it is held to the highest peak in float32. */
-        enum isa least = r->entry->variant->isa,
-                 most = r->entry->variant->peer ? ISA_AVX512 : least;
-        double ceiling = NAN;
-        for (enum isa isa = least; isa <= most; isa++)
-            ceiling = fmax(ceiling, peak(rows, count, isa, r->threads));
-        if (r->counters.gflops_actual > 0)
-            r->counters.pct_peak = 100 * r->counters.gflops_actual / ceiling;
-        if (cost.bytes > 0)
-            r->counters.pct_copy =
-                100 * r->counters.gbps / copy_bandwidth(rows, count, step, r->cold, r->threads);
-        r->counters.speedup_naive = naive_seconds(rows, count, r) / r->median;
+        /* More than all there is says that the ceiling was measured too low. */
+        double *shares[] = {&r->counters.pct_peak, &r->counters.pct_copy};
+        r->over = 0;
+        for (int k = 0; k < CEILINGS; k++) {
+            if (*shares[k] > 100) {
+                r->over = fmax(r->over, *shares[k]);
+                *shares[k] = NAN;
+            }
+        }
     }
 }

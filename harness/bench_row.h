@@ -7,6 +7,7 @@
  *   gbps            compulsory bytes, each operand once, in 1e9 bytes a second
  *   pct_peak        gflops_actual over the measured FMA peak of the variant's ISA and the row's threads
  *   pct_copy        gbps over the copy bandwidth measured at the same footprint and cache state
+ *                   (a row that beats its ceiling has no such share: `over` says so)
  *   speedup_naive   against 10_naive on one thread, same problem and cache state
  *   err_over_limit  the largest error the verification saw, over its limit */
 #ifndef BATCHMARK_BENCH_ROW_H
@@ -34,6 +35,9 @@ enum row_state {
     ROW_GIVEN_UP /* verified, but could not be timed: `why` */
 };
 
+/* What a row is held to: the FMA peak, and the bandwidth of a copy of its size. */
+enum ceiling { CEILING_PEAK, CEILING_COPY, CEILINGS };
+
 struct counters {
     double gflops, gflops_nominal, gflops_actual, gbps;
     double pct_peak, pct_copy, speedup_naive;
@@ -60,6 +64,10 @@ struct bench_row {
     double median, min, cv;
     double best; /* seconds of the fastest repetition of all rounds: what ceilings are judged by */
     struct counters counters;
+    double beside
+        [CEILINGS]; /* its ceilings as measured again beside it, for it beat them; NAN where they were not */
+    double
+        over; /* percent of the one it beat all the same, which it has no share of; 0 where it beat none */
 };
 
 /* Fills a row's fields from what identifies it. */
@@ -99,6 +107,18 @@ double footprint_bytes(int step);
 
 /* The tensor whose copy moves the bytes of a step. */
 struct problem footprint_problem(int step);
+
+/* Is `ceiling` a row that `row` is held to? Peaks of its instructions (a library's are its secret: any) on as many threads;
+ * copies of its size and cache state on at most as many, since small arrays are copied fastest by one. */
+bool row_held_to(const struct bench_row *row, const struct bench_row *ceiling, enum ceiling kind);
+
+/* What a row reaches of one kind, in 1e9 operations done or bytes a second, where a call takes `seconds`; NAN or 0 where it
+ * has none. Ceilings are judged by their best repetition: disturbance only ever lowers them. */
+double row_reaches(const struct bench_row *row, enum ceiling kind, double seconds);
+
+/* Does it beat its ceilings of one kind among the rows, or those measured again beside it? */
+bool row_beats(const struct bench_row *row, enum ceiling kind, const struct bench_row *rows,
+               int count);
 
 /* Computes the counters of all timed rows, the relative ones from the peak_fma, copy and naive rows
  * among them. */

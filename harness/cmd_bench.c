@@ -87,23 +87,17 @@ __attribute__((format(printf, 2, 3))) static void note(struct notes *n, const ch
     n->count++;
 }
 
-/* Above 100 by more than this, a share of a ceiling is an error of the benchmark and not noise. */
-#define OVER 103
-
 /* Percent of stolen time above which a run is disturbed more than its repetitions show. */
 #define STEAL_MOST 2
 
-/* So many rows that were not timed are named; then they are only counted. */
-#define GIVEN_UP_SHOWN 3
-
 static void find_notes(const struct bench_rows *rows, struct notes *n)
 {
-    int unstable = 0, slowed = 0, given_up = 0, timed = 0, disturbed = 0, counted = 0;
-    const struct bench_row *worst = NULL;
+    int unstable = 0, slowed = 0, given_up = 0, timed = 0, disturbed = 0, counted = 0, over = 0;
+    const struct bench_row *worst = NULL, *most = NULL, *not_timed = NULL;
     for (int i = 0; i < rows->count; i++) {
         const struct bench_row *r = &rows->items[i];
-        if (r->state == ROW_GIVEN_UP && given_up++ < GIVEN_UP_SHOWN)
-            note(n, "%s was not timed: %s", r->name, r->why);
+        if (r->state == ROW_GIVEN_UP && given_up++ == 0)
+            not_timed = r;
         if (r->state != ROW_TIMED)
             continue;
         timed++;
@@ -114,17 +108,20 @@ static void find_notes(const struct bench_rows *rows, struct notes *n)
             unstable++;
             worst = worst && worst->cv > r->cv ? worst : r;
         }
-        if (r->counters.pct_peak > OVER)
-            note(n,
-                 "%s: %.0f %% of the FMA peak: the peak or the count of operations is wrong; do "
-                 "not publish it",
-                 r->name, r->counters.pct_peak);
-        if (r->counters.pct_copy > OVER && strcmp(r->op->name, "copy"))
-            note(n,
-                 "%s: %.0f %% of the copy bandwidth: measured under different conditions; do not "
-                 "publish it",
-                 r->name, r->counters.pct_copy);
+        if (r->over > 0 && !row_is_ceiling(r)) {
+            over++;
+            most = most && most->over > r->over ? most : r;
+        }
     }
+    if (given_up)
+        note(n, "%d rows were not timed (the first: %s: %s)", given_up, not_timed->name,
+             not_timed->why);
+    if (over)
+        note(
+            n,
+            "%d of %d rows were faster than their ceiling though it was measured again beside them, "
+            "and have no share of it (worst: %s, %.0f %%)",
+            over, timed, most->name, most->over);
     if (unstable)
         note(n,
              "%d of %d rows vary by more than %.0f %% and are marked unstable (worst: %s, %.0f "

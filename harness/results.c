@@ -355,6 +355,8 @@ static json_t *row_json(const struct bench_row *r, int family, int repetition)
     set_whole(o, "rounds", r->rounds);
     set_whole(o, "disturbed", r->disturbed);
     json_object_set_new(o, "calm", json_boolean(r->calm));
+    if (r->over > 0)
+        json_object_set_new(o, "over_ceiling", json_true());
     set_whole(o, "rung", r->entry->rung);
     set_text(o, "op", r->entry->op);
     set_text(o, "variant", r->entry->name);

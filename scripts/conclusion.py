@@ -263,6 +263,6 @@ def grouped(warnings):
         return max(map(float, re.findall(r"\d+(?:\.\d+)?", re.sub(r"\S+/\S+/\S+", "", warning))), default=0)
 
     return [
-        max(group, key=largest) + (f" (the worst of {len(group)} like it; the log has all)" if len(group) > 1 else "")
+        max(group, key=largest) + (f" (the worst of {len(group)} like it; bench.json has all)" if len(group) > 1 else "")
         for group in kinds.values()
     ]

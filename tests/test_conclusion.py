@@ -119,4 +119,4 @@ def test_little_was_measured_and_that_is_said(tmp_path):
 def test_warnings_of_one_kind_are_one_line():
     many = [f"conv_fwd/x/mb{n}ic1/nchw/warm/t2: {n} % of the copy bandwidth: do not publish it" for n in (104, 131, 110)]
     told = conclusion.grouped([*many, "the load average is 1.94", "the load average is 1.94"])
-    assert told == [f"{many[1]} (the worst of 3 like it; the log has all)", "the load average is 1.94"]
+    assert told == [f"{many[1]} (the worst of 3 like it; bench.json has all)", "the load average is 1.94"]
