@@ -94,7 +94,7 @@ libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
 # A cross build verifies and does nothing else: no library but the C library is at hand for the other machine,
 # so it leaves out whatever times, trains or reads files (tests/cross/README.md).
 ifneq ($(CROSS),)
-cross_parts := affinity command error problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
+cross_parts := affinity command error limits team problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
 harness_files := $(filter $(cross_parts:%=harness/%.c),$(harness_files))
 shim_files :=
 layer_files :=

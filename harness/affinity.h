@@ -1,4 +1,4 @@
-/* The CPUs this process was started on. */
+/* The CPUs that this process was started on, whatever libraries have done since. */
 #ifndef BATCHMARK_AFFINITY_H
 #define BATCHMARK_AFFINITY_H
 

@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "calm.h"
 #include "clock.h"
+#include "crash.h"
 #include "operands.h"
 
 #include <math.h>
@@ -213,6 +214,7 @@ static bool begin(void *context)
     if (!machine_pin_team(r->machine, r->row->threads, r->row->why, sizeof r->row->why))
         return false;
     r->slowed = !calm_wait(r->calm, r->row->threads);
+    crash_during = r->row->name;
     /* The row before had other data or another variant's scratch in the caches. */
     if (r->warm_up && r->sets == 1)
         run_once(r);
@@ -352,6 +354,7 @@ static bool calibrate(struct runner *r)
 {
     if (!machine_pin_team(r->machine, r->row->threads, r->row->why, sizeof r->row->why))
         return false;
+    crash_during = r->row->name;
     for (int k = 0; k < 3; k++) {
         double start = now();
         run_once(r);

@@ -70,7 +70,7 @@ bool threads_parse(const char *text, const struct machine *m, struct bench_optio
         char *end;
         long n = strtol(s, &end, 10);
         if (length == 3 && !strncmp(s, "max", 3))
-            n = m->cpu_count;
+            n = m->team;
         else if (!isdigit((unsigned char)*s) || end != s + length || n < 1 ||
                  (s[length] && !s[length + 1])) {
             snprintf(error, ERROR_TEXT,
@@ -83,6 +83,10 @@ bool threads_parse(const char *text, const struct machine *m, struct bench_optio
                      "--threads %s: %ld is more than the %d usable cores; one thread a core is the "
                      "most that is timed",
                      text, n, m->cpu_count);
+            return false;
+        }
+        if (n > m->team) {
+            snprintf(error, ERROR_TEXT, "--threads %s: %s", text, m->team_why);
             return false;
         }
         int at = 0;

@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "clock.h"
 #include "command.h"
+#include "crash.h"
 #include "progress.h"
 #include "results.h"
 #include "system.h"
@@ -319,6 +320,7 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     int failed = print_failures(rows, o.seed), left_out = count_state(rows, ROW_LEFT_OUT);
     if (o.limit > 0)
         o.limit = fmax(o.limit / 3, o.limit - (now() - start));
+    crash_watch("bench");
     bench_time(&o, m, rows, progress_show, &line);
     progress_end(&line);
 

@@ -1,6 +1,8 @@
 /* batchmark infer: what a trained network costs when it is used, with its batch normalizations and with them folded away. */
 #include "clock.h"
 #include "cmd_train.h"
+#include "crash.h"
+#include "limits.h"
 #include "net_fold.h"
 #include "net_verify.h"
 
@@ -118,7 +120,7 @@ static struct net *make(struct inference *in, int64_t batch, int64_t tail, bool 
                             .kernels = run->request.kernels,
                             .isa = (enum isa)run->request.isa,
                             .loss = run->request.loss,
-                            .memory = (double)run->machine.memory};
+                            .memory = (double)memory_room()};
     o.hints.keep = true;
     struct net *plain = net_create(&run->layers, &o, error), *folded = NULL;
     bool good =
@@ -273,6 +275,7 @@ static int infer(struct inference *in)
                                     .threads = (int)run->request.threads};
     if (!trainer_start(&run->trainer))
         return wrong_use("out of memory for the labels");
+    crash_watch("infer");
     if (run->request.json && !(run->json = fopen(run->request.json, "w")))
         return wrong_use("--json '%.200s': cannot write: %s; name a file in a folder that exists",
                          run->request.json, strerror(errno));

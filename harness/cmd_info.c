@@ -151,8 +151,8 @@ int cmd_info(int argc, char **argv)
     } else if (!quick) {
         struct bench_rows rows;
         o.threads[o.thread_counts++] = 1;
-        if (m.cpu_count > 1)
-            o.threads[o.thread_counts++] = m.cpu_count;
+        if (m.team > 1)
+            o.threads[o.thread_counts++] = m.team;
         plan_ceilings(&o, &m, &rows);
         if (bench_verify(&o, &m, &rows, NULL, NULL, error)) {
             bench_time(&o, &m, &rows, NULL, NULL);

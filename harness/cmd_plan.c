@@ -176,6 +176,8 @@ int cmd_plan(int argc, char **argv)
     else if (r.threads > m.cpu_count)
         status = wrong_use("plan: --threads %lld: this machine has %d usable cores",
                            (long long)r.threads, m.cpu_count);
+    else if (r.threads > m.team)
+        status = wrong_use("plan: --threads %lld: %s", (long long)r.threads, m.team_why);
     if (status < 0) {
         struct net_plan_key key = {.text = p ? p->text : r.network,
                                    .image = shape,
@@ -183,7 +185,7 @@ int cmd_plan(int argc, char **argv)
                                    .batch = r.batch > 0 ? r.batch
                                             : p         ? p->batch
                                                         : 10,
-                                   .threads = r.threads > 0 ? (int)r.threads : m.cpu_count,
+                                   .threads = r.threads > 0 ? (int)r.threads : m.team,
                                    .isa = r.isa};
         static struct net_times times;
         times.text = &text;

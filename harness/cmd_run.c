@@ -1,6 +1,8 @@
 /* batchmark run: one kernel on the user's own tensors. */
 #include "command.h"
+#include "crash.h"
 #include "layout.h"
+#include "limits.h"
 #include "machine.h"
 #include "op.h"
 #include "operands.h"
@@ -271,12 +273,16 @@ static void compute(const struct request *r, const struct safetensors *file, str
             args.t[spec->role] = NULL;
     }
     const struct variant *v = r->entry->variant;
+    char name[CRASH_TEXT];
+    crash_during = crash_name(r->entry, &r->problem, r->formats, r->threads, name);
+    crash_watch("run");
     args.handle = v->prepare ? v->prepare(&args) : NULL;
     v->run(&args);
     if (v->finish)
         v->finish(&args);
     if (v->release && args.handle)
         v->release(args.handle);
+    crash_during = NULL;
 }
 
 /* Writes the outputs, plain again. */
@@ -327,6 +333,16 @@ static int write_outputs(const struct request *r, const struct safetensors *file
     return good ? EXIT_GOOD : wrong_use("run: %s", error);
 }
 
+/* The operands, the scratch, and the outputs once more, as they are written. */
+static double bytes_needed(const struct request *r, const struct tensor_spec *specs, int count,
+                           const struct hints *h)
+{
+    double bytes = operands_bytes(r->op, r->entry->variant, &r->problem, r->formats, *h, 0);
+    for (int i = 0; i < count; i++)
+        bytes += specs[i].output ? (double)tensor_logical(&specs[i]) * sizeof(float) : 0;
+    return bytes;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct request r;
@@ -348,9 +364,15 @@ int cmd_run(int argc, char **argv)
     struct machine machine = {0};
     if (!status && !machine_detect(&machine, error, sizeof error))
         status = wrong_use("run: %s", error);
+    if (!status && team_most(r.threads, error) < r.threads)
+        status = wrong_use("run: --threads %d: %s", r.threads, error);
+    const struct hints hints = machine_hints(&machine, r.threads);
+    if (!status && !memory_holds(bytes_needed(&r, specs, count, &hints),
+                                 "the operands with copies of the outputs", error, sizeof error))
+        status = wrong_use("run: %s", error);
     struct operands o;
-    if (!status && !operands_make(&o, r.op, r.entry->variant, &r.problem, r.formats,
-                                  machine_hints(&machine, r.threads), 0, error))
+    if (!status &&
+        !operands_make(&o, r.op, r.entry->variant, &r.problem, r.formats, hints, 0, error))
         status = wrong_use("run: %s", error);
     machine_free(&machine);
     if (!status) {

@@ -1,6 +1,8 @@
 /* batchmark train: trains a network and reports loss, accuracy, speed and where the time went. */
 #include "cmd_train.h"
 #include "clock.h"
+#include "crash.h"
+#include "limits.h"
 #include "net_verify.h"
 #include "whole_file.h"
 
@@ -24,14 +26,16 @@ static void interrupt(int signal)
 int run_set_threads(struct run *run)
 {
     struct request *r = &run->request;
-    char error[ERROR_TEXT];
+    char error[ERROR_TEXT], why[TEAM_TEXT];
     if (!machine_detect(&run->machine, error, sizeof error))
         return wrong_use("%s", error);
     if (run->machine.emulated && !r->describe && !r->untimed)
         return wrong_use(
             "this CPU is emulated: its times mean nothing; --no-times leaves them out");
     if (r->threads < 0)
-        r->threads = run->machine.cpu_count;
+        r->threads = run->machine.team;
+    if (team_most((int)r->threads, why) < r->threads)
+        return wrong_use("--threads %lld: %s", (long long)r->threads, why);
     if (r->threads > run->machine.cpu_count)
         printf("%lld threads on %d usable cores: not pinned, and slower than one a core\n",
                (long long)r->threads, run->machine.cpu_count);
@@ -78,7 +82,7 @@ static int make_network(struct run *run)
                             .kernels = r->kernels,
                             .isa = (enum isa)r->isa,
                             .fuse = (enum fuse)r->fuse,
-                            .memory = (double)run->machine.memory};
+                            .memory = (double)memory_room()};
     o.hints.keep = true;
     train_sizes(&run->data, r->batch, &o);
     if (r->kernels && !strcmp(r->kernels, "auto")) {
@@ -312,6 +316,7 @@ static int carry_out(struct run *run)
     if ((status = open_log(run)) >= 0 || (status = folder_open(run)) >= 0)
         return status;
     report_start(run);
+    crash_watch("train");
     if ((status = start_trainer(run)) >= 0 || (status = verify_kernels(run)) >= 0 ||
         (status = cut_log(run)) >= 0)
         return status;

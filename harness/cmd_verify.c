@@ -5,6 +5,7 @@
 #include "command.h"
 #include "random_problem.h"
 #include "supervisor.h"
+#include "team.h"
 #include "verify.h"
 
 #include <ctype.h>
@@ -56,7 +57,7 @@ struct options {
 
 /* The reasons for what was skipped, each with how often. */
 struct reasons {
-    char text[32][96];
+    char text[32][ERROR_TEXT];
     int times[32];
     int count;
 };
@@ -72,11 +73,12 @@ struct progress {
 
 /* Options */
 
+/* Counts of threads, of which those named must be had; max is the most that can be. */
 static bool read_threads(const char *text, struct options *o)
 {
+    char why[TEAM_TEXT];
     cpu_set_t mask;
-    long usable =
-        affinity_at_start(&mask) ? CPU_COUNT(&mask) : sysconf(_SC_NPROCESSORS_ONLN);
+    long usable = affinity_at_start(&mask) ? CPU_COUNT(&mask) : sysconf(_SC_NPROCESSORS_ONLN);
     const char *at = text;
     o->thread_counts = 0;
     while (*at) {
@@ -93,6 +95,12 @@ static bool read_threads(const char *text, struct options *o)
                 text, MAX_THREAD_COUNTS, MAX_THREADS);
             return false;
         }
+        const int had = team_most((int)n, why);
+        if (had < n && !most) {
+            wrong_use("verify: --threads '%.100s': %s", text, why);
+            return false;
+        }
+        n = had;
         bool known = false;
         for (int i = 0; i < o->thread_counts; i++)
             known |= o->threads[i] == n;

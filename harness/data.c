@@ -1,5 +1,6 @@
 /* Finds and loads images, and shuffles them. */
 #include "data_parts.h"
+#include "limits.h"
 #include "rng.h"
 
 #include <errno.h>
@@ -109,11 +110,11 @@ bool data_find(const char *text, enum data_kind want, struct data_source *out,
 
 /* Loading */
 
-/* Would the images of both splits fill this machine's memory? The system grants more than it has, and ends what uses it. */
+/* Would the images of both splits fill the memory there is? */
 static bool too_many(const struct data *d, int64_t count)
 {
     int64_t bytes = count * (d->channels * d->height * d->width + 1);
-    return bytes > sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+    return (uint64_t)bytes > memory_room();
 }
 
 static bool allocate(const struct data *d, struct images *s, int64_t count)

@@ -3,7 +3,9 @@
 #include "machine.h"
 #include "affinity.h"
 #include "cpu_name.h"
+#include "limits.h"
 #include "registry.h"
+#include "team.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -73,108 +75,6 @@ static void make_slug(struct machine *m)
         append_slug(m->slug, sizeof m->slug, m->microarch);
     snprintf(cores, sizeof cores, "%dc", m->cpu_count);
     append_slug(m->slug, sizeof m->slug, cores);
-}
-
-/* cgroups */
-
-/* quota / period of one group's folder, 0 = no limit. */
-static double group_quota(const char *folder, bool v2)
-{
-    char path[1024], text[128];
-    double quota = 0, period = 0;
-    if (v2) {
-        snprintf(path, sizeof path, "%s/cpu.max", folder);
-        if (sscanf(read_line(path, text, sizeof text), "%lf %lf", &quota, &period) != 2)
-            return 0;
-    } else {
-        snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-        quota = atof(read_line(path, text, sizeof text));
-        snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-        period = atof(read_line(path, text, sizeof text));
-    }
-    return quota > 0 && period > 0 ? quota / period : 0;
-}
-
-/* The bytes a group's folder allows, SIZE_MAX = no limit. */
-static size_t group_memory(const char *folder, bool v2)
-{
-    char path[1024], text[128];
-    snprintf(path, sizeof path, "%s/%s", folder, v2 ? "memory.max" : "memory.limit_in_bytes");
-    read_line(path, text, sizeof text);
-    return isdigit((unsigned char)text[0]) ? strtoull(text, NULL, 10) : SIZE_MAX;
-}
-
-struct limits {
-    double quota;
-    size_t memory;
-};
-
-/* Narrows the limits by every level of one hierarchy, from the process' own group up to the mount.
- */
-static void narrow(struct limits *limits, const char *mount, const char *group, bool v2)
-{
-    char folder[900];
-    snprintf(folder, sizeof folder, "%s%s", mount, group);
-    for (;;) {
-        double quota = group_quota(folder, v2);
-        if (quota > 0 && (limits->quota == 0 || quota < limits->quota))
-            limits->quota = quota;
-        size_t memory = group_memory(folder, v2);
-        if (memory < limits->memory)
-            limits->memory = memory;
-        char *slash = strrchr(folder, '/');
-        if (strlen(folder) <= strlen(mount) || !slash)
-            return;
-        *slash = '\0';
-    }
-}
-
-/* Limits of all hierarchies. In a container the group's path often names a folder of the host that
- * is not mounted; then the mount itself is the group, and narrow() ends there in any case. */
-static struct limits cgroup_limits(const char *root, const char *membership)
-{
-    static const char *const v1_mounts[] = {"cpu", "cpu,cpuacct", "memory", NULL};
-    struct limits limits = {.quota = 0, .memory = SIZE_MAX};
-    char line[900], mount[512];
-    for (const char *s = membership; *s; s += strcspn(s, "\n"), s += *s == '\n') {
-        snprintf(line, sizeof line, "%.*s", (int)strcspn(s, "\n"), s);
-        char *controllers = strchr(line, ':');
-        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group)
-            continue;
-        *group++ = '\0';
-        controllers++;
-        if (!strcmp(group, "/"))
-            *group = '\0';
-        if (!*controllers) {
-            narrow(&limits, root, group, true);
-            snprintf(mount, sizeof mount, "%s/unified", root);
-            narrow(&limits, mount, group, true);
-        }
-        for (int i = 0; *controllers && v1_mounts[i]; i++) {
-            if (!strstr(controllers, i == 2 ? "memory" : "cpu"))
-                continue;
-            snprintf(mount, sizeof mount, "%s/%s", root, v1_mounts[i]);
-            narrow(&limits, mount, group, false);
-        }
-    }
-    return limits;
-}
-
-double machine_cgroup_quota(const char *root, const char *membership)
-{
-    return cgroup_limits(root, membership).quota;
-}
-
-static struct limits own_limits(void)
-{
-    char text[8192];
-    FILE *f = fopen("/proc/self/cgroup", "r");
-    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    if (f)
-        fclose(f);
-    text[n] = '\0';
-    return cgroup_limits("/sys/fs/cgroup", text);
 }
 
 /* Topology */
@@ -257,6 +157,7 @@ bool machine_from_topology(struct machine *m, struct hwloc_topology *topology, c
      * down. */
     if (quota > 0 && m->cpu_count > quota)
         m->cpu_count = quota < 1 ? 1 : (int)quota;
+    m->team = m->cpu_count;
     if (!m->cpu_count)
         return false;
 
@@ -298,6 +199,25 @@ static void affinity_list(char *text, size_t size)
                 hwloc_bitmap_set(mask, i);
     hwloc_bitmap_list_snprintf(text, size, mask);
     hwloc_bitmap_free(mask);
+}
+
+/* The cores of a made-up topology (HWLOC_SYNTHETIC, HWLOC_XMLFILE) dealt out to the CPUs there are, so that all that a
+ * larger machine does can be tried on a small one. */
+static void deal_out(struct machine *m)
+{
+    cpu_set_t set;
+    if (!affinity_at_start(&set))
+        return;
+    for (int i = 0, pu = 0; i < m->cpu_count; i++, pu++) {
+        while (!CPU_ISSET((unsigned)pu % CPU_SETSIZE, &set))
+            pu++;
+        m->cpus[i].pu = pu % CPU_SETSIZE;
+    }
+    warn(
+        m,
+        "the topology is made up (HWLOC_SYNTHETIC or HWLOC_XMLFILE): its %d cores share the %d CPUs there are, and "
+        "times mean nothing",
+        m->cpu_count, CPU_COUNT(&set));
 }
 
 /* Conditions */
@@ -346,6 +266,8 @@ static void find_warnings(struct machine *m)
              "a cgroup limits this process to %.2f CPUs: it is stopped when they are spent; "
              "%d threads are the most used here, raise the quota for more",
              m->quota, m->cpu_count);
+    if (m->team < m->cpu_count)
+        warn(m, "not all cores can be used: %s", m->team_why);
     if (m->virtualised)
         warn(m,
              "this is a virtual machine (%s): neighbours and the host's clock are invisible; "
@@ -403,8 +325,10 @@ bool machine_detect(struct machine *m, char *error, size_t size)
         hwloc_topology_destroy(topology);
         return false;
     }
-    struct limits limits = own_limits();
-    bool good = machine_from_topology(m, topology, allowed, limits.quota);
+    const bool made_up = !hwloc_topology_is_thissystem(topology);
+    bool good = machine_from_topology(m, topology, made_up ? NULL : allowed, cpu_quota());
+    if (good && made_up)
+        deal_out(m);
     char *xml = NULL;
     int length = 0;
     if (good && !hwloc_topology_export_xmlbuffer(topology, &xml, &length, 0)) {
@@ -418,8 +342,8 @@ bool machine_detect(struct machine *m, char *error, size_t size)
                  allowed);
         return false;
     }
-    size_t installed = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-    m->memory = limits.memory < installed ? limits.memory : installed;
+    m->memory = memory_limit();
+    m->team = team_most(m->cpu_count, m->team_why);
     make_slug(m);
     read_conditions(m);
     find_warnings(m);

@@ -7,6 +7,7 @@
 #define BATCHMARK_MACHINE_H
 
 #include "kernel.h"
+#include "team.h"
 
 #define MAX_CPUS 1024
 #define MAX_WARNINGS 16
@@ -37,7 +38,9 @@ struct machine {
 
     struct cpu cpus[MAX_CPUS]; /* the usable ones, in the order threads are pinned */
     int cpu_count;
-    double quota; /* CPUs the cgroup pays for; 0 = no limit */
+    int team; /* the largest team that can be had: cpu_count, or fewer, and then team_why */
+    char team_why[TEAM_TEXT]; /* says what limits it */
+    double quota;             /* CPUs the cgroup pays for; 0 = no limit */
 
     bool virtualised;
     char hypervisor[16]; /* cpuid's signature; "" where there is none */
@@ -70,11 +73,6 @@ bool machine_from_topology(struct machine *m, struct hwloc_topology *topology, c
 /* The same from an hwloc synthetic description ("pack:2 l3:1 core:4 pu:2"). */
 bool machine_from_synthetic(struct machine *m, const char *description, const char *allowed,
                             double quota);
-
-/* The CPUs the cgroups of a process pay for, the least of all levels, v1 and v2; 0 = no limit.
- * `root` is where the cgroup file systems are mounted, `membership` the text of /proc/self/cgroup.
- */
-double machine_cgroup_quota(const char *root, const char *membership);
 
 /* Pins thread i of the OpenMP team of `threads` to cpus[i] and checks with sched_getcpu that it is
  * there, whatever mask the thread was born under. Call before every row. False: `error` says which

@@ -2,6 +2,7 @@
 #include "net.h"
 #include "clock.h"
 #include "kernel_choice.h"
+#include "limits.h"
 #include "rng.h"
 
 #include <math.h>
@@ -208,7 +209,7 @@ static bool check_memory(const struct net *n, char error[ERROR_TEXT])
     double need = 4 * (floats + GRADIENT_BUFFERS * widest), have = n->options.memory;
     if (have > 0 && need > have)
         return explain(
-            error, "the network needs %.3g GB, this machine has %.3g; use a smaller batch or layer",
+            error, "the network needs %.3g GB, %.3g are left here; use a smaller batch or layer",
             need / 1e9, have / 1e9);
     return true;
 }
@@ -567,6 +568,7 @@ static bool choose(struct net *n, struct pass *pass, int layer, enum phase phase
                                  is.formats, why);
     if (!c->entry)
         return explain(error, "layer %d: %.490s", layer, why);
+    crash_name(c->entry, &c->problem, is.formats, o->hints.threads, c->name);
     const struct variant *v = c->entry->variant;
     size_t scratch = v->scratch_size ? v->scratch_size(&c->problem, is.formats, &o->hints) : 0;
     n->scratch_size = scratch > n->scratch_size ? scratch : n->scratch_size;
@@ -714,6 +716,8 @@ static struct call *call_place(const struct net *n, int i)
 static bool finish_calls(struct net *n, char error[ERROR_TEXT])
 {
     bool good = true;
+    if (!memory_holds((double)n->scratch_size, "the kernels' scratch", error, ERROR_TEXT))
+        return false;
     n->scratch = own(n, (double)n->scratch_size, &good);
     if (!good)
         return explain(error, "out of memory for %zu bytes of scratch", n->scratch_size);
@@ -791,7 +795,9 @@ void net_free(struct net *n)
 
 static void run_call(const struct call *c)
 {
+    crash_during = c->name;
     c->entry->variant->run(&c->args);
+    crash_during = NULL;
 }
 
 /* Channels that lie together. */

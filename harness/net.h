@@ -6,6 +6,7 @@
 #ifndef BATCHMARK_NET_H
 #define BATCHMARK_NET_H
 
+#include "crash.h"
 #include "layers/layers.h"
 #include "net_text.h"
 #include "registry.h"
@@ -71,6 +72,7 @@ struct call {
     struct args args;
     int layer;
     enum phase phase;
+    char name[CRASH_TEXT];
 };
 
 /* Where the time of training went, in seconds. */

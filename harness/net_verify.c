@@ -31,10 +31,12 @@ bool net_verify(const struct net *n, uint64_t seed, int *checked, char message[N
                                       .formats = c->args.formats,
                                       .seed = seed,
                                       .hints = c->args.hints};
+        crash_during = c->name;
         struct verdict v = verify_case(k.entry, &k.problem, k.formats, k.seed, k.hints,
                                        GATE_HYGIENE | GATE_EXACT | GATE_BOUND, COORDINATES);
+        crash_during = NULL;
         char problem[PROBLEM_TEXT], command[COMMAND_TEXT];
-        if (v.kind != VERDICT_PASS && v.kind != VERDICT_INAPPLICABLE) {
+        if (v.kind != VERDICT_PASS) {
             snprintf(
                 message, NET_VERIFY_TEXT,
                 "layer %d: %s/%s %s: %s: %s; choose another with --kernels; seed %llu; repeat: %s",

@@ -1,5 +1,6 @@
 /* Operands in guarded memory, and the numbers in them. */
 #include "operands.h"
+#include "limits.h"
 #include "rng.h"
 
 #include "layout.h"
@@ -12,32 +13,6 @@
 #include <unistd.h>
 
 enum { CACHE_LINE = 64 };
-
-/* Memory */
-
-/* The number in a file of the control group; UINT64_MAX where there is none or it says "max". */
-static uint64_t read_limit(const char *path)
-{
-    unsigned long long bytes;
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return UINT64_MAX;
-    int got = fscanf(file, "%llu", &bytes);
-    fclose(file);
-    return got == 1 ? bytes : UINT64_MAX;
-}
-
-uint64_t memory_limit(void)
-{
-    uint64_t limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    const char *const files[] = {"/sys/fs/cgroup/memory.max",
-                                 "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
-    for (int i = 0; i < 2; i++) {
-        uint64_t group = read_limit(files[i]);
-        limit = group < limit ? group : limit;
-    }
-    return limit;
-}
 
 /* Buffers */
 
@@ -114,6 +89,18 @@ static bool canary_intact(const struct buffer *b)
     return true;
 }
 
+double operands_bytes(const struct op *op, const struct variant *v, const struct problem *p,
+                      struct formats f, struct hints h, unsigned flags)
+{
+    struct tensor_spec all[ROLE_COUNT];
+    int count = op->tensors(p, f, all);
+    double bytes = v->scratch_size ? (double)v->scratch_size(p, f, &h) : 0;
+    for (int i = 0; i < count; i++)
+        if (!all[i].optional || !(flags & OPERANDS_NO_OPTIONAL))
+            bytes += (double)tensor_physical(&all[i]) * sizeof(float);
+    return bytes;
+}
+
 bool operands_make(struct operands *o, const struct op *op, const struct variant *v,
                    const struct problem *p, struct formats f, struct hints h, unsigned flags,
                    char error[ERROR_TEXT])
@@ -122,21 +109,13 @@ bool operands_make(struct operands *o, const struct op *op, const struct variant
     o->args = (struct args){.problem = &o->problem, .formats = f, .hints = h};
     struct tensor_spec all[ROLE_COUNT];
     int count = op->tensors(p, f, all);
-    uint64_t bytes = v->scratch_size ? v->scratch_size(p, f, &h) : 0;
-    size_t scratch = bytes;
-    for (int i = 0; i < count; i++) {
-        if (all[i].optional && (flags & OPERANDS_NO_OPTIONAL))
-            continue;
-        o->specs[o->count++] = all[i];
-        bytes += (uint64_t)tensor_physical(&all[i]) * sizeof(float);
-    }
-    if (bytes > memory_limit()) {
-        snprintf(error, ERROR_TEXT,
-                 "the operands and scratch need %.1f GiB, more than the %.1f GiB of memory here; "
-                 "use smaller sizes",
-                 (double)bytes / 0x1p30, (double)memory_limit() / 0x1p30);
+    size_t scratch = v->scratch_size ? v->scratch_size(p, f, &h) : 0;
+    const double bytes = operands_bytes(op, v, p, f, h, flags);
+    for (int i = 0; i < count; i++)
+        if (!all[i].optional || !(flags & OPERANDS_NO_OPTIONAL))
+            o->specs[o->count++] = all[i];
+    if (!memory_holds(bytes, "the operands and scratch", error, ERROR_TEXT))
         return false;
-    }
     bool good = buffer_make(&o->scratch, scratch, true, flags);
     for (int i = 0; i < o->count; i++) {
         const struct tensor_spec *t = &o->specs[i];
@@ -147,8 +126,7 @@ bool operands_make(struct operands *o, const struct op *op, const struct variant
     o->args.scratch = o->scratch.data;
     if (!good) {
         snprintf(error, ERROR_TEXT,
-                 "cannot map %.1f MiB for operands and scratch; use smaller sizes",
-                 (double)bytes / 0x1p20);
+                 "cannot map %.1f MiB for operands and scratch; use smaller sizes", bytes / 0x1p20);
         operands_free(o);
     }
     return good;

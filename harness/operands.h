@@ -49,9 +49,12 @@ struct operands {
     struct buffer scratch;
 };
 
+/* Bytes that the operands and the scratch of a call take. */
+double operands_bytes(const struct op *op, const struct variant *v, const struct problem *p,
+                      struct formats f, struct hints h, unsigned flags);
+
 /* Allocates the operands and the scratch of a call. False: `error` holds one line, and nothing is
- * allocated. Refuses what exceeds the memory of the machine or the control group. Pages are first
- * touched by operands_fill. */
+ * allocated. Refuses what memory does not hold (limits.h). Pages are first touched by operands_fill. */
 bool operands_make(struct operands *o, const struct op *op, const struct variant *v,
                    const struct problem *p, struct formats f, struct hints h, unsigned flags,
                    char error[ERROR_TEXT]);
@@ -80,8 +83,5 @@ const char *operands_damage(const struct operands *o);
 /* Says what lies at an address that trapped: "4 bytes past the end of src". False: none of the
  * guard pages. Async-signal-safe. */
 bool operands_explain(const struct operands *o, const void *address, char text[128]);
-
-/* Bytes this process may use: memory of the machine or limit of the control group. */
-uint64_t memory_limit(void);
 
 #endif

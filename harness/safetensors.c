@@ -1,5 +1,6 @@
 /* The one reader and the one writer of safetensors files. */
 #include "safetensors.h"
+#include "limits.h"
 
 #include "whole_file.h"
 
@@ -322,11 +323,11 @@ static bool read_data(FILE *file, const char *path, struct safetensors *out, cha
     for (int i = 0; i < out->count; i++)
         if (element_find(safetensors_dtype(out, &out->tensors[i]))->value)
             count += (size_t)named_tensor_elements(&out->tensors[i]);
-    if (count > (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / sizeof *out->data)
-        return explain(
-            error,
-            "%.200s: its %zu values are more than this machine's memory; use smaller tensors", path,
-            count);
+    if (count > memory_room() / sizeof *out->data)
+        return explain(error,
+                       "%.200s: its %zu values are more than the memory left here; use smaller "
+                       "tensors",
+                       path, count);
     out->data = aligned_alloc(64, (count * sizeof *out->data / 64 + 1) * 64);
     if (!out->data)
         return explain(error, "%.200s: out of memory; free some and try again", path);

@@ -1,7 +1,9 @@
 /* The gates: runs a variant on chosen data and compares. */
 #include "verify.h"
 #include "rng.h"
+#include "team.h"
 
+#include "limits.h"
 #include "verify_parts.h"
 
 #include <float.h>
@@ -435,7 +437,8 @@ static bool hygiene_gate(struct check *k)
         s.hints = k->c->hints;
         s.flags = OPERANDS_GUARDED;
     }
-    for (int t = 1; t <= 3 && good && k->v->parallel && k->v->thread_invariant; t++) {
+    for (int t = 1;
+         t <= min_i64(3, team_known()) && good && k->v->parallel && k->v->thread_invariant; t++) {
         char what[64];
         snprintf(what, sizeof what, "running with %d threads instead of %d", t,
                  k->c->hints.threads);
@@ -774,6 +777,11 @@ struct verdict verify_case(const struct entry *e, const struct problem *p, struc
     if (why || !k.v) {
         k.out.kind = VERDICT_UNSUPPORTED;
         snprintf(k.out.message, sizeof k.out.message, "%s", why ? why : "not in this build");
+        return k.out;
+    }
+    if (!memory_holds(verify_bytes(&c), "the case with its reference and copies", k.out.message,
+                      sizeof k.out.message)) {
+        k.out.kind = VERDICT_INAPPLICABLE;
         return k.out;
     }
     for (int i = 0; i < GATE_COUNT; i++)

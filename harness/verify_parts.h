@@ -96,6 +96,9 @@ bool gradient_applies(const struct entry *e, const struct problem *p);
 void gradient_quantise(struct operands *o, const void *unused);
 struct expectation expect_gradient(const struct outcome *r, int64_t *left_out);
 
+/* Bytes that verify_case takes at most: operands and scratch, their copies, what comes out of its runs, the references. */
+double verify_bytes(const struct verify_case *c);
+
 /* For the supervisor: what this process is doing, written as it goes. `beats` counts finished
  * kernel calls. */
 struct verify_status {

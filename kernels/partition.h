@@ -10,8 +10,8 @@
 #include <omp.h>
 #endif
 
-/* Does tiles first <= i < last of the operation, at least one: a thread that has none is not called. `thread` (0 <= thread < hints.threads) selects the
- * caller's share of the scratch. */
+/* Does tiles first <= i < last of the operation, at least one: a thread that has none is not called. `thread`
+ * (0 <= thread < hints.threads) selects the caller's share of the scratch. */
 typedef void tile_fn(const struct args *a, int64_t first, int64_t last, int thread);
 
 /* Part i of n of the tiles. */

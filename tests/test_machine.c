@@ -1,5 +1,6 @@
 /* The machine module on topologies this machine does not have, and its own on this one. */
 #define _GNU_SOURCE /* sched_getcpu */
+#include "limits.h"
 #include "machine.h"
 
 #include <hwloc.h>
@@ -162,20 +163,30 @@ static void cgroup_quotas(void **state)
 
     put(v2, "a/cpu.max", "150000 100000\n");
     put(v2, "a/b/cpu.max", "max 100000\n");
-    assert_true(machine_cgroup_quota(v2, "0::/a/b\n") == 1.5);
-    assert_true(machine_cgroup_quota(v2, "0::/elsewhere\n") == 0);
+    assert_true(limits_of_groups(v2, "0::/a/b\n").quota == 1.5);
+    assert_true(limits_of_groups(v2, "0::/elsewhere\n").quota == 0);
     put(v2, "a/b/cpu.max", "50000 100000\n");
-    assert_true(machine_cgroup_quota(v2, "0::/a/b\n") == 0.5);
+    assert_true(limits_of_groups(v2, "0::/a/b\n").quota == 0.5);
 
     put(v1, "cpu/job/cpu.cfs_quota_us", "400000\n");
     put(v1, "cpu/job/cpu.cfs_period_us", "100000\n");
     put(v1, "cpu/cpu.cfs_quota_us", "-1\n");
     put(v1, "cpu/cpu.cfs_period_us", "100000\n");
-    assert_true(machine_cgroup_quota(v1, "3:cpu,cpuacct:/job\n2:memory:/job\n") == 4);
-    assert_true(machine_cgroup_quota(v1, "3:cpu:/\n0::/\n") == 0);
+    assert_true(limits_of_groups(v1, "3:cpu,cpuacct:/job\n2:memory:/job\n").quota == 4);
+    assert_true(limits_of_groups(v1, "3:cpu:/\n0::/\n").quota == 0);
     /* The path of a container's group is the host's and not mounted here: the mount is the group. */
     put(v1, "cpu/cpu.cfs_quota_us", "200000\n");
-    assert_true(machine_cgroup_quota(v1, "3:cpu:/docker/0123\n") == 2);
+    assert_true(limits_of_groups(v1, "3:cpu:/docker/0123\n").quota == 2);
+
+    /* The memory of the least level, wherever that is; cpuset is not cpu. */
+    put(v2, "a/memory.max", "1000000\n");
+    put(v2, "a/b/memory.max", "max\n");
+    assert_true(limits_of_groups(v2, "0::/a/b\n").memory == 1000000);
+    put(v1, "memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put(v1, "memory/job/memory.limit_in_bytes", "3000000\n");
+    put(v1, "memory/job/part/memory.limit_in_bytes", "9223372036854771712\n");
+    assert_true(limits_of_groups(v1, "4:memory:/job/part\n3:cpu:/\n").memory == 3000000);
+    assert_true(limits_of_groups(v1, "3:cpuset:/job\n").quota == 0);
 
     snprintf(command, sizeof command, "rm -r %s %s", v1, v2);
     assert_int_equal(system(command), 0);
