@@ -229,7 +229,7 @@ static int test_networks(struct inference *in)
         }
         double images = (double)run->data.test.count;
         printf("bn %s: %d kernels verified, test accuracy %.4f, loss %.6f\n", fold_words[fold],
-               checked, (double)test.correct / images, test.loss / images);
+               checked, (double)test.correct / images, printable(test.loss / images));
         if (!log_event(run, json_pack("{s:s, s:b, s:f, s:o}", "event", "test", "folded", fold,
                                       "test_accuracy", (double)test.correct / images, "test_loss",
                                       number_json(test.loss / images))))

@@ -125,9 +125,12 @@ static int verify_kernels(const struct run *run)
     return -1;
 }
 
-/* What happens between epochs, and at the end. */
-static int end_epoch(struct run *run, struct outcome *test)
+/* What happens between epochs, and at the end. A last step over so many images is behind it. */
+static int end_epoch(struct run *run, int64_t images, struct outcome *test)
 {
+    int status = check_numbers(run, 0, images, true);
+    if (status >= 0)
+        return status;
     *test = trainer_test(&run->trainer);
     double accuracy = (double)test->correct / (double)run->data.test.count;
     bool best = accuracy > run->best;
@@ -139,15 +142,22 @@ static int end_epoch(struct run *run, struct outcome *test)
         run->reached = run->trainer.epoch;
         run->reached_seconds = run->all.seconds;
     }
-    return *run->folder ? checkpoint_epoch(run, best) : -1;
+    return *run->folder && !run->diverged ? checkpoint_epoch(run, best) : -1;
 }
 
 /* Leaves a checkpoint, in a folder of its own if none was asked for, and says how to go on. */
-static int stop(struct run *run)
+static int stop(struct run *run, int64_t images)
 {
     if (run->terminal)
         printf("\r\033[K");
-    int status = *run->folder ? -1 : folder_new(run);
+    int status = check_numbers(run, 0, images, true);
+    if (status < 0 && run->diverged) {
+        printf("interrupted after step %lld of %lld, diverged at step %lld\n", (long long)run->done,
+               (long long)run->steps, (long long)run->diverged);
+        return 128 + interrupted;
+    }
+    if (status < 0 && !*run->folder)
+        status = folder_new(run);
     if (status < 0)
         status = checkpoint_epoch(run, false);
     if (status >= 0)
@@ -157,6 +167,9 @@ static int stop(struct run *run)
     /* As a shell says that a signal ended a program. */
     return 128 + interrupted;
 }
+
+/* Steps from one look at all weights to the next. Most of what goes wrong shows in the loss or in biases at once. */
+enum { LOOK_EVERY = 100 };
 
 static int train(struct run *run)
 {
@@ -172,6 +185,9 @@ static int train(struct run *run)
         struct outcome out;
         if (!take_step(run, &images, &out))
             return EXIT_WRONG_USE;
+        int status = check_numbers(run, out.loss, images, run->done % LOOK_EVERY == 0);
+        if (status >= 0)
+            return status;
         /* Of the step alone: what was looked at around it is not training. */
         const double end = now(), seconds = run->request.untimed ? 0 : t->step_seconds;
         meter_add(&run->all, out, images, seconds);
@@ -189,12 +205,12 @@ static int train(struct run *run)
         if (!report_test(run))
             return EXIT_WRONG_USE;
         if (trainer_epoch_done(t) || run->done == run->steps) {
-            int status = end_epoch(run, &test);
+            status = end_epoch(run, images, &test);
             if (status >= 0)
                 return status;
         }
         if (interrupted && run->done < run->steps)
-            return stop(run);
+            return stop(run, images);
     }
     return report_shifts(run) && report_summary(run, test) ? -1 : EXIT_WRONG_USE;
 }
@@ -226,6 +242,7 @@ static int start_trainer(struct run *run)
                                     .centered = r->pixels,
                                     .augment = r->augment,
                                     .threads = (int)r->threads,
+                                    .guarded = !r->keep_going,
                                     .ahead = r->threads < run->machine.cpu_count};
     /* On a core that the team leaves free; where there is none, it would only hold the team up. */
     if (run->trainer.ahead)
@@ -326,6 +343,11 @@ static int carry_out(struct run *run)
     sigaction(SIGTERM, &action, NULL);
     if ((status = train(run)) >= 0)
         return status;
+    if (r->save && run->diverged) {
+        fprintf(stderr, "batchmark: --save %.200s: not written, the weights are no numbers\n",
+                r->save);
+        return EXIT_CHECK_FAILED;
+    }
     if (r->save && !weights_save(run->net, r->save, run->text, error))
         return wrong_use("%s", error);
     if (r->gradients && !gradients_save(run->net, r->gradients, error))

@@ -31,7 +31,7 @@ struct request {
     struct augment augment;
     struct schedule schedule;
     struct loss loss;
-    bool describe, nesterov, augmented, scheduled, loss_given, overwrite;
+    bool describe, nesterov, augmented, scheduled, loss_given, overwrite, keep_going;
     bool untimed; /* no clock is read into a report: for emulated CPUs */
     const char *kernels;
     /* Looking closer (cmd_train_probe.c). Images: of the splits, 0 all; every so many steps, 0 never. */
@@ -75,6 +75,7 @@ struct run {
     char id[RUN_ID]; /* tells its checkpoints from another run's; "": an earlier version's */
     bool replaces, keeps_best; /* the folder still holds another run's; holds this one's best */
     double best;               /* test accuracy of an epoch so far; below 0: none yet */
+    int64_t diverged;          /* step after which the loss or a weight is inf or NaN, or 0 */
     int64_t reached;           /* epoch in which the target was reached, or 0 */
     double reached_seconds;
 };
@@ -98,6 +99,8 @@ void report_progress(const struct run *run, double elapsed);
 bool report_step(struct run *run);
 bool report_epoch(struct run *run, struct outcome test);
 bool report_summary(struct run *run, struct outcome test);
+/* A number for print: of a NaN the sign is none. */
+double printable(double x);
 /* A number for JSON, which has no NaN: a diverged loss is null. The caller owns it, as of all that return json_t. */
 json_t *number_json(double x);
 /* Writes one event as a line of the JSON file, if there is one, and frees it. False: it cannot be written, and said so. */
@@ -114,6 +117,9 @@ bool read_subset(const char *text, struct request *r);
 bool read_scale(const char *text, double *out);
 /* The next step of the run, with what was asked to be seen of it. False: said why. */
 bool take_step(struct run *run, int64_t *images, struct outcome *out);
+/* Is the run still in the numbers, after a step over so many images with that loss? All weights are looked at where it is
+ * inf or NaN, and where `thorough`; else biases and statistics. If not it says so, once; -1 with --keep-going. */
+int check_numbers(struct run *run, double loss, int64_t images, bool thorough);
 /* The test of --test-every where one is due, and those of --test-shifts at the end. False: as log_event. */
 bool report_test(struct run *run);
 bool report_shifts(struct run *run);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool parse_shifts(const char *text, struct request *r)
 {
@@ -147,6 +148,66 @@ bool take_step(struct run *run, int64_t *images, struct outcome *out)
            (!due(r->statistics, step) || report_layer_statistics(run, *images));
 }
 
+/* What is no number any more, as words, "" nothing; and the layer it is of, or -1. */
+static int find_wild(const struct run *run, double loss, int64_t images, bool thorough,
+                     char what[ERROR_TEXT])
+{
+    int tensor = probe_wild_weight(run->net, thorough || !isfinite(loss)), layer = -1;
+    char text[LAYER_TEXT];
+    *what = '\0';
+    /* Weights that were good gave a loss that is not: statistics are no cause of that. */
+    if (tensor < 0 && !isfinite(loss)) {
+        layer = probe_wild_layer(run->net, &run->layers, run->plan, images);
+        if (layer < 0)
+            snprintf(what, ERROR_TEXT, "the loss is inf or NaN");
+        else
+            snprintf(what, ERROR_TEXT, "layer %d (%.100s) is the first to give inf or NaN", layer,
+                     layer_print(&run->layers.layers[layer], text));
+        return layer;
+    }
+    if (tensor < 0)
+        tensor = probe_wild_statistic(run->net);
+    if (tensor >= 0) {
+        char *part = NULL;
+        layer = (int)strtol(net_tensor(run->net, tensor)->name, &part, 10);
+        snprintf(what, ERROR_TEXT, "layer %d (%.100s) has inf or NaN in its %s", layer,
+                 layer_print(&run->layers.layers[layer], text), part + 1);
+    }
+    return layer;
+}
+
+int check_numbers(struct run *run, double loss, int64_t images, bool thorough)
+{
+    char what[ERROR_TEXT], last[RUN_PATH + 32];
+    if (run->diverged)
+        return -1;
+    const int layer = find_wild(run, loss, images, thorough, what);
+    if (!*what)
+        return -1;
+    run->diverged = run->done;
+    json_t *event =
+        json_pack("{s:s, s:I, s:o, s:s}", "event", "diverged", "step", (json_int_t)run->done,
+                  "layer", layer < 0 ? json_null() : json_integer(layer), "what", what);
+    if (!log_event(run, event))
+        return EXIT_WRONG_USE;
+    if (run->terminal)
+        printf("\r\033[K");
+    if (run->request.keep_going) {
+        printf("diverged at step %lld: %s; goes on, and writes no more weights\n",
+               (long long)run->done, what);
+        return -1;
+    }
+    fflush(stdout);
+    snprintf(last, sizeof last, "%s/%s", run->folder, last_name);
+    const bool kept = *run->folder && !run->replaces && !access(last, F_OK);
+    fprintf(stderr,
+            "batchmark: diverged at step %lld: %s; try a lower --lr (it is %g) or 'warmup N, "
+            "constant' as --schedule; --keep-going trains on%s%s\n",
+            (long long)run->done, what, run->optimizer.lr,
+            kept ? "; the last good checkpoint: " : "", kept ? last : "");
+    return EXIT_CHECK_FAILED;
+}
+
 bool report_test(struct run *run)
 {
     const int64_t every = run->request.test_every;
@@ -171,7 +232,7 @@ bool report_shifts(struct run *run)
         run->trainer.map = NULL;
         const double images = (double)run->data.test.count;
         printf("test set with %s %g: loss %.4f accuracy %.4f\n", shift_names[r->shifts[i].kind],
-               r->shifts[i].amount, test.loss / images, (double)test.correct / images);
+               r->shifts[i].amount, printable(test.loss / images), (double)test.correct / images);
         json_t *o = json_pack("{s:s, s:s, s:f}", "event", "shifted", "shift",
                               shift_names[r->shifts[i].kind], "amount", r->shifts[i].amount);
         add_test(o, "test", test, run->data.test.count);

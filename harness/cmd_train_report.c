@@ -87,9 +87,14 @@ void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds
     m->seconds += seconds;
 }
 
+double printable(double x)
+{
+    return isnan(x) ? fabs(x) : x;
+}
+
 static double mean_loss(const struct meter *m)
 {
-    return m->sum.loss / (double)m->images;
+    return printable(m->sum.loss / (double)m->images);
 }
 
 static double accuracy(const struct meter *m)
@@ -146,8 +151,8 @@ bool report_epoch(struct run *run, struct outcome test)
     if (run->terminal)
         printf("\r\033[K");
     printf("epoch %lld: train loss %.4f accuracy %.4f, test loss %.4f accuracy %.4f",
-           (long long)run->trainer.epoch, mean_loss(epoch), accuracy(epoch), test.loss / images,
-           (double)test.correct / images);
+           (long long)run->trainer.epoch, mean_loss(epoch), accuracy(epoch),
+           printable(test.loss / images), (double)test.correct / images);
     if (!run->request.untimed)
         printf(", %.0f images/s, %.1f s", speed(epoch), epoch->seconds);
     printf("\n");
@@ -281,6 +286,8 @@ bool report_summary(struct run *run, struct outcome test)
     json_object_set_new(o, "kernels", kernels_json(run->net));
     json_object_set_new(o, "machine", json_string(run->machine.slug));
     json_object_set_new(o, "commit", json_string(build_commit));
+    if (run->diverged)
+        json_object_set_new(o, "diverged_step", json_integer(run->diverged));
     report_target(run, o);
     return log_event(run, o);
 }

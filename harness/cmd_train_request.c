@@ -81,6 +81,8 @@ static const char help[] =
     "                      one (without this option in a new folder batchmark-NETWORK) and ends with\n"
     "                      status 130 or 143. A folder is one run's alone\n"
     "  --overwrite         what another run left in that folder gives way to the first checkpoint\n"
+    "  --keep-going        a run whose loss or weights are inf or NaN ends with status 1 and keeps its\n"
+    "                      last good checkpoint; with this it trains on, and writes no weights\n"
     "  --resume FOLDER|FILE\n"
     "                      go on from a checkpoint, bit by bit as if the run had not stopped. What\n"
     "                      the command line says goes before what the checkpoint says\n"
@@ -268,6 +270,7 @@ int request_read(int argc, char **argv, struct request *r)
         DECISIONS,
         CHECKPOINT,
         OVERWRITE,
+        KEEP_GOING,
         RESUME,
         TARGET,
         THREADS,
@@ -314,6 +317,7 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"decisions", required_argument, NULL, DECISIONS},
                                      {"checkpoint", required_argument, NULL, CHECKPOINT},
                                      {"overwrite", no_argument, NULL, OVERWRITE},
+                                     {"keep-going", no_argument, NULL, KEEP_GOING},
                                      {"resume", required_argument, NULL, RESUME},
                                      {"target-accuracy", required_argument, NULL, TARGET},
                                      {"threads", required_argument, NULL, THREADS},
@@ -382,6 +386,7 @@ int request_read(int argc, char **argv, struct request *r)
         case DECISIONS: r->decisions = optarg; break;
         case CHECKPOINT: r->checkpoint = optarg; break;
         case OVERWRITE: r->overwrite = true; break;
+        case KEEP_GOING: r->keep_going = true; break;
         case RESUME: r->resume = optarg; break;
         case TARGET: good = read_share("--target-accuracy", optarg, &r->target); break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;

@@ -79,6 +79,58 @@ struct layer_statistics probe_layer(struct net *n, const struct net_text *text, 
     return s;
 }
 
+/* Is each of them a finite number? Those have an exponent that is not all ones. */
+static bool all_finite(const float *x, int64_t n)
+{
+    const uint32_t exponent = 0x7f800000;
+    uint32_t wild = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        wild |= (bits & exponent) == exponent;
+    }
+    return !wild;
+}
+
+static bool is_wild(struct net *n, int tensor)
+{
+    const struct net_tensor *t = net_tensor(n, tensor);
+    return !all_finite(t->data, tensor_size(t));
+}
+
+int probe_wild_weight(struct net *n, bool thorough)
+{
+    for (int i = net_tensor_count(n) - 1; i >= 0; i--)
+        if (net_gradient(n, i) && (thorough || net_tensor(n, i)->ndim == 1) && is_wild(n, i))
+            return i;
+    return -1;
+}
+
+int probe_wild_statistic(struct net *n)
+{
+    for (int i = 0; i < net_tensor_count(n); i++)
+        if (!net_gradient(n, i) && is_wild(n, i))
+            return i;
+    return -1;
+}
+
+int probe_wild_layer(struct net *n, const struct net_text *text, const struct net_plan *plan,
+                     int64_t mb)
+{
+    const int64_t block = 16;
+    for (int i = 0; i < text->count; i++) {
+        const struct shape *s = &text->layers[i].dst;
+        /* What a bn and its relu would give is not stored where the pooling after them is done in one go. */
+        if (net_pools(n, i) || (i && net_pools(n, i - 1)))
+            continue;
+        const bool blocked = plan && plan->layers[i].layout == NCHW16C;
+        const int64_t c = blocked ? div_up(s->c, block) * block : s->c;
+        if (!all_finite(net_output(n, i), mb * c * s->h * s->w))
+            return i;
+    }
+    return -1;
+}
+
 /* Trained tensors end to end in one array: in, or out again. */
 static void pass_weights(struct net *n, float *all, bool in)
 {

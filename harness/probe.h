@@ -17,6 +17,15 @@ struct layer_statistics {
 struct layer_statistics probe_layer(struct net *n, const struct net_text *text, int layer,
                                     int64_t mb);
 
+/* Where a run left the numbers: of what holds inf or NaN, the first weights or biases in the order of a backward pass, not
+ * `thorough` of those of one dimension, whose gradients are sums over everything that goes back through a layer; the
+ * first running statistic; and the first layer whose output does, after net_gradients over mb images, `plan` as the network
+ * was made with. -1: none does. */
+int probe_wild_weight(struct net *n, bool thorough);
+int probe_wild_statistic(struct net *n);
+int probe_wild_layer(struct net *n, const struct net_text *text, const struct net_plan *plan,
+                     int64_t mb);
+
 /* The loss along the step an optimizer takes, on the batch that gave the step. */
 enum { PROBE_SCALES = 5 };
 extern const double probe_scales[PROBE_SCALES]; /* of the step that was taken, which is 1 */

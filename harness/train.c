@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "rng.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,10 +240,12 @@ struct outcome trainer_step(struct trainer *t, int64_t *images)
     t->input_seconds += spent;
     t->augment_seconds += augment_any(&t->augment) ? spent : 0;
     struct outcome out = net_gradients(t->net, mb, t->labels);
-    t->optimizer.step++;
-    struct optimizer this = t->optimizer;
-    this.lr *= schedule_factor(&t->schedule, this.step);
-    net_update(t->net, &this);
+    if (isfinite(out.loss) || !t->guarded) {
+        t->optimizer.step++;
+        struct optimizer this = t->optimizer;
+        this.lr *= schedule_factor(&t->schedule, this.step);
+        net_update(t->net, &this);
+    }
     *images = mb;
     t->step_seconds = now() - then;
     return out;

@@ -23,6 +23,7 @@ struct trainer {
     bool centered;          /* pixels less the mean of their split; else over 255 */
     struct augment augment; /* of training images */
     int threads;            /* that augment them; 1 or more */
+    bool guarded;           /* by a loss that is inf or NaN no weight is changed */
     bool ahead;    /* instead, a thread of its own prepares a batch while the step before it runs */
     int ahead_cpu; /* where it runs; below 0: anywhere */
     const uint8_t *map; /* [256], of the pixels of the test set; NULL: as they are */

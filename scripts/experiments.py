@@ -96,6 +96,8 @@ def train(program, run, data, verify):
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.jsonl"
         command = [str(Path(program).resolve()), "train", *run.arguments, "--data", place, "--json", str(log), "--log", "20"]
+        # A diverged run is a result like others.
+        command += ["--keep-going"]
         if not run.full_team:
             command += ["--threads", "1"]
         if not verify:

@@ -53,8 +53,8 @@ class Result:
 
     @property
     def diverged(self):
-        """Did a loss leave the numbers?"""
-        return any(self.summary[name] is None for name in ("train_loss", "test_loss"))
+        """Did a loss or a weight leave the numbers?"""
+        return "diverged_step" in self.summary or any(self.summary[name] is None for name in ("train_loss", "test_loss"))
 
 
 @dataclass

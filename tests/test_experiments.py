@@ -18,7 +18,7 @@ import experiments  # noqa: E402
 import verdicts  # noqa: E402
 from verdicts import CLAIMS, DEPENDS, FAILS, HOLDS, UNKNOWN, UNSHOWN, Result, Table  # noqa: E402
 
-# Answers like batchmark train, at once: BN is better, a rate of 1 diverges. Leaves a mark in a file for each call.
+# Answers like batchmark train, at once: BN is better, a rate of 1 diverges, with BN in its weights alone. Leaves a mark in a file for each call.
 FAKE = f"#!{sys.executable}\n" + """
 import json, os, sys
 words = sys.argv[1:]
@@ -31,11 +31,15 @@ said = dict(zip(words, words[1:]))
 bn, rate = "bn" in words[1], float(said["--lr"])
 if os.environ.get("FAIL_AT") == said["--seed"]:
     sys.exit("batchmark: out of luck")
+if rate >= 1 and "--keep-going" not in words:
+    sys.exit("batchmark: diverged at step 3")
 accuracy = 0.1 if rate >= 1 else 0.5 + 0.2 * bn + 0.001 * int(said["--seed"])
-loss = None if rate >= 1 else 1 - accuracy
+loss = None if rate >= 1 and not bn else 1 - accuracy
 summary = {"event": "summary", "test_accuracy": accuracy, "test_loss": loss, "train_loss": loss, "steps": 100,
     "train_accuracy": accuracy, "seconds": 1.0, "share_bn": 0.1, "machine": "fake",
     "commit": os.environ.get("COMMIT", "0"), "data": "cifar-10"}
+if rate >= 1:
+    summary["diverged_step"] = 3
 if "GARBLE" in os.environ:
     summary = ["no event"]
 with open(said["--json"], "w") as log:
