@@ -226,8 +226,8 @@ def table_of(conv, norm):
 
     columns = ["fastest float32 variant" + (f" (each ...{ending})" if ending else ""), *(head for _, head in CONV)]
     lines = [[named(layer.problem), *map(cell, layer.rows)] for layer in conv]
-    # The one gradient of batch normalization is that of the data and of its parameters together.
-    lines += [[named(layer.problem), *map(cell, layer.rows), "with it"] for layer in norm]
+    # One backward pass of batch normalization has the gradients of the data and of its parameters.
+    lines += [[named(layer.problem), *map(cell, layer.rows), "same pass"] for layer in norm]
     return columns, lines
 
 

@@ -1,5 +1,9 @@
 """The verdict at the end of make bench: short, in order, true to the rows, and no figure that is not to be quoted."""
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -120,3 +124,49 @@ def test_warnings_of_one_kind_are_one_line():
     many = [f"conv_fwd/x/mb{n}ic1/nchw/warm/t2: {n} % of the copy bandwidth: do not publish it" for n in (104, 131, 110)]
     told = conclusion.grouped([*many, "the load average is 1.94", "the load average is 1.94"])
     assert told == [f"{many[1]} (the worst of 3 like it; bench.json has all)", "the load average is 1.94"]
+
+
+PROGRAM = """#!/bin/sh
+echo "batchmark $*" >>{calls}
+case $1 in
+bench) mkdir -p results/planted/run && cp {rows} results/planted/run/bench.json ;;
+train) for out; do :; done; cp "{calls}.$2" "$out" ;;
+esac
+"""
+
+
+@pytest.fixture(name="tree")
+def pretended_tree(tmp_path):
+    """A tree of its own where bench.sh finds a program that measures nothing, and pictures that nobody draws."""
+    for name in ("bench.sh", "command.py", "conclusion.py", "results.py", "summary.py"):
+        (tmp_path / "scripts").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
+    (tmp_path / "scripts" / "plots.py").write_text("print('ladder.png')")
+    (tmp_path / "results").mkdir()
+    shutil.copy(ROOT / "results" / "schema.json", tmp_path / "results")
+    for name, summary in TRAINING.items():
+        (tmp_path / f"calls.{name}").write_text(json.dumps({"event": "summary", "preset": name, **summary}))
+    (tmp_path / "build").mkdir()
+    program = tmp_path / "build" / "batchmark"
+    program.write_text(PROGRAM.format(calls=tmp_path / "calls", rows=planted.write(tmp_path / "rows", ROWS) / "bench.json"))
+    program.chmod(0o755)
+    (tmp_path / "temporary").mkdir()
+    return tmp_path
+
+
+def test_make_bench_ends_in_the_verdict_and_keeps_all_in_the_log(tree):
+    environment = {**os.environ, "LIMIT": "7", "TMPDIR": str(tree / "temporary"), "PYTHON": sys.executable}
+    done = subprocess.run(
+        ["sh", "scripts/bench.sh", "quick"],
+        cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = tree / "results" / "planted" / "run"
+    run = results.load(folder)
+    assert done.stdout.splitlines()[-13:] == ["", *conclusion.conclude(run).text()]
+    assert (folder / "log.txt").read_text() == done.stdout
+    assert list((tree / "temporary").iterdir()) == []
+    calls = (tree / "calls").read_text()
+    assert "bench --plan quick --limit 7\n" in calls
+    for network in TRAINING:
+        assert f"train {network} " in calls
