@@ -5,6 +5,7 @@
 #include "whole_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -607,7 +608,9 @@ bool net_plan_load(const char *path, const struct machine *m, const struct net_p
     else
         snprintf(again, sizeof again, "NETWORK --image %s", image_print(key->image, image));
     json_error_t where;
-    FILE *file = fopen(path, "r");
+    /* Not blocking, for a named pipe that nobody writes to. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
     if (!file) {
         snprintf(
             error, ERROR_TEXT,

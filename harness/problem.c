@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -495,8 +496,11 @@ bool problem_set_load(const char *name, struct problem_set *out, char error[ERRO
         if (!strcmp(name, builtin_sets[i]))
             file =
                 fmemopen((void *)(uintptr_t)builtin_sets[i + 1], strlen(builtin_sets[i + 1]), "r");
-    if (!file)
-        file = fopen(name, "r");
+    if (!file) {
+        /* Not blocking, for a named pipe that nobody writes to. */
+        int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        file = fd < 0 ? NULL : fdopen(fd, "r");
+    }
     if (!file)
         return explain(
             error,
@@ -507,7 +511,7 @@ bool problem_set_load(const char *name, struct problem_set *out, char error[ERRO
     size_t room = 0;
     bool good = true;
     struct stat at;
-    if (!fstat(fileno(file), &at) && (S_ISDIR(at.st_mode) || S_ISCHR(at.st_mode)))
+    if (!fstat(fileno(file), &at) && !S_ISREG(at.st_mode))
         good = explain(error, "%.200s: is not a text file; give one with a problem on each line",
                        name);
     ssize_t length;

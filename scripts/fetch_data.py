@@ -136,6 +136,8 @@ def total_bytes(answer, offset):
 
 def receive(address, part):
     """One attempt: appends to `part` what is missing. True: the server says that this is all of it."""
+    if part.exists() and not part.is_file():
+        raise FetchError(f"{part}: is in the way and not a file; take it away")
     offset = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(address, headers={"Range": f"bytes={offset}-"} if offset else {})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:

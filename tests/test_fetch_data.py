@@ -124,6 +124,11 @@ def refused(capsys, folder, *arguments, says):
     assert not list(Path(folder).glob(".unpack_*"))
 
 
+def test_a_pipe_in_the_place_of_a_part_is_not_waited_for(folder, server, capsys):
+    os.mkfifo(Path(folder, "some.tar.gz.part"))
+    refused(capsys, folder, says=["some.tar.gz.part", "not a file"])
+
+
 def test_everything_arrives_once(folder, server, capsys):
     assert fetch(folder) == 0
     assert files(folder) == EVERYTHING

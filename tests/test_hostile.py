@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import planted
+from tensorfile import BATCHMARK
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURE = ROOT / "tests" / "fixtures" / "run"
@@ -180,3 +181,25 @@ def test_without_jsonschema_one_line_names_the_package(script, tmp_path):
     assert done.returncode == (1 if script == "check_results.py" else 2)
     said = done.stdout if script == "check_results.py" else done.stderr
     assert "python3-jsonschema" in said and said.count("\n") <= 2 and "Traceback" not in done.stderr
+
+
+def refused(folder, *words):
+    """What the program says in the one line it refuses by; it waits for nothing."""
+    command = [Path(BATCHMARK).resolve(), *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("words", [["verify", "--set"], ["bench", "--list-rows", "--set"], ["bench", "--list-rows", "--file"]])
+def test_a_pipe_as_a_set_is_not_waited_for(words, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe: is not a text file" in refused(tmp_path, *words, "pipe")
+
+
+def test_a_pipe_as_a_plan_is_not_waited_for(tmp_path):
+    words = ["train", "dense 10", "--steps", "1", "--kernels", "auto"]
+    (place,) = [word.strip("(:") for word in refused(tmp_path, *words).split() if word.strip("(:").endswith(".json")]
+    (tmp_path / place).parent.mkdir(parents=True)
+    os.mkfifo(tmp_path / place)
+    assert "not a plan" in refused(tmp_path, *words)
