@@ -3,8 +3,8 @@
  * hygiene   guard pages, NaN-filled outputs, inputs unchanged, odd addresses, repeated and other-threaded runs
  * exact     small-integer data: equality in any order of summation
  * bound     random data: limits computed by the reference
- * hard      BN: mean far from zero, constant channels, denormals, inf, NaN, eps from 1e-12 to 1; convolutions with
- *           statistics: mean far from zero
+ * hard      BN: mean far from zero, constant channels, denormals, inf, NaN, eps from 1e-12 to 1; convolutions: inf and NaN
+ *           beside padding; those with statistics: mean far from zero
  * gradient  the references' own gradients against finite differences (00_ref only) */
 #ifndef BATCHMARK_VERIFY_H
 #define BATCHMARK_VERIFY_H

@@ -5,6 +5,9 @@
 #include "operands.h"
 #include "verify.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* Unit roundoff of float32. */
 #define U 0x1p-24
 
@@ -19,6 +22,18 @@ static inline bool sum_walks(double sum, double squares)
     return !(sum * sum > SIGMAS * SIGMAS * squares);
 }
 
+static inline void *must(void *p)
+{
+    if (!p)
+        abort(); /* the supervisor reports it */
+    return p;
+}
+
+static inline bool is_bn(const struct op *op)
+{
+    return !strncmp(op->name, "bn_", 3);
+}
+
 /* One call of a variant: what went in and what came out, in plain order. */
 struct outcome {
     const struct op *op;
@@ -27,6 +42,7 @@ struct outcome {
     struct formats formats;
     uint64_t seed;
     enum fill fill;
+    int special; /* which inf and NaN the inputs hold, 0: none */
     int64_t max_coordinates;
     struct tensor_spec specs[ROLE_COUNT];
     int count;
@@ -98,6 +114,72 @@ struct expectation expect_gradient(const struct outcome *r, int64_t *left_out);
 
 /* Bytes that verify_case takes at most: operands and scratch, their copies, what comes out of its runs, the references. */
 double verify_bytes(const struct verify_case *c);
+
+/* The state of one case. */
+struct check {
+    const struct verify_case *c;
+    const struct op *op;
+    const struct variant *v;
+    struct verdict out;
+    const char *gate;
+    bool ran;             /* some gate applied */
+    const char *mistrust; /* NULL, or why a pass says little */
+    int64_t left_out, compared;
+};
+
+/* One call: what to run on what. */
+struct setup {
+    struct problem problem;
+    struct hints hints;
+    unsigned flags;
+    enum fill fill;
+    int repeats;   /* further runs on the same operands, which must give the same bits */
+    bool poisoned; /* the inputs hold inf or NaN, so the outputs may */
+    int special;   /* as in struct outcome */
+    void (*adjust)(struct operands *o, const void *how);
+    const void *how;
+};
+
+struct comparison {
+    double worst; /* the largest error over limit; infinite for a wrong exact value or NaN */
+    int64_t failures;
+    enum role role; /* of the first failure */
+    int64_t at;
+    double value, got, ratio;
+};
+
+/* How cases are run and compared, in verify.c. Those that return bool: false means that the verdict is set. */
+
+__attribute__((format(printf, 2, 3))) bool check_fail(struct check *k, const char *format, ...);
+void check_enter(struct check *k, const char *gate);
+
+/* A setup of the case itself. */
+struct setup check_setup(const struct check *k);
+
+/* One call. True: `r` holds the plain operands, to be freed by outcome_free. */
+bool check_call(struct check *k, const struct setup *s, struct outcome *r);
+void outcome_free(struct outcome *r);
+
+struct comparison check_compare(struct check *k, const struct outcome *r,
+                                const struct expectation *x);
+
+/* Compares, and frees the expectation. */
+bool check_accept(struct check *k, const struct outcome *r, struct expectation x, const char *what);
+
+/* Has no more coordinates compared than the limits of the variant are worth the time for. */
+void check_sample(const struct check *k, const struct setup *s, struct outcome *r);
+
+/* Runs one setup and compares with the reference. */
+bool check_run(struct check *k, const struct setup *s, enum bn_rule rule, const char *what);
+
+/* "dst[0][3][1][2]" */
+#define COORDINATE_TEXT 128
+char *coordinate(const struct tensor_spec *t, int64_t at, char text[COORDINATE_TEXT]);
+
+bool hard_gate(struct check *k);
+
+/* Convolutions of inputs with inf and NaN: the rule in kernels/kernel.h. */
+bool special_gate(struct check *k);
 
 /* For the supervisor: what this process is doing, written as it goes. `beats` counts finished
  * kernel calls. */

@@ -276,7 +276,7 @@ static struct expectation compute(const struct outcome *r)
 /* The references of the last few (operation, problem, data), because many variants in turn are held
  * to the same. The inputs are a function of the key; that a kernel left them unchanged is checked
  * before. */
-enum { SLOTS = 6 };
+enum { SLOTS = 9 };
 struct key {
     const struct op *op;
     struct problem problem;
@@ -285,13 +285,14 @@ struct key {
     enum fill fill;
     enum algebra algebra;
     bool optional;
+    int special;
     int64_t max_coordinates;
 };
 
 static bool key_equal(const struct key *a, const struct key *b)
 {
     return a->op == b->op && a->gemm == b->gemm && a->seed == b->seed && a->fill == b->fill &&
-           a->algebra == b->algebra && a->optional == b->optional &&
+           a->algebra == b->algebra && a->optional == b->optional && a->special == b->special &&
            a->max_coordinates == b->max_coordinates && problem_equal(&a->problem, &b->problem);
 }
 
@@ -311,6 +312,7 @@ struct expectation expect_products(const struct outcome *r)
                       /* Integers are exact in any algebra. */
                       .algebra = exact ? SUM_OF_PRODUCTS : r->variant->algebra,
                       .optional = r->t[BIAS] || r->t[DIFF_BIAS] || r->t[GAMMA],
+                      .special = r->special,
                       .max_coordinates = r->max_coordinates};
     for (int i = 0; i < SLOTS; i++)
         if (cache[i].key.op && key_equal(&cache[i].key, &key))

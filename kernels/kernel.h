@@ -175,4 +175,13 @@ static inline int64_t max_i64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* inf and NaN in a convolution: a result is finite where no inf or NaN is among the values its sum is made of. Where one
+ * is, the result is of the sum's class: finite, inf, -inf or NaN. Kernels fill up operands with zeros, and a zero times
+ * inf is NaN. So NaN is allowed, and nothing else beside the right result,
+ *   - where such a zero meets an inf or NaN: outside src (forward, gradient of the weights), outside diff_dst and between
+ *     its values where a stride puts them apart (gradient of the data);
+ *   - in the gradient of the weights, in all weights of an input channel that has an inf or NaN;
+ *   - by Winograd, in all results of a tile that an inf or NaN takes part in;
+ *   - in lanes beyond C, in a pixel that has a lane not finite. */
+
 #endif
