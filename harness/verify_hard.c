@@ -183,6 +183,10 @@ static bool violation(struct check *k, const struct setup *s, double *worst)
 /* Statistics of a convolution whose bias is far from zero: sums of squares lose the variance. */
 static bool far_gate(struct check *k)
 {
+    /* A few values may lie close together by chance, and then the limit of their variance says nothing. */
+    const struct conv *c = &k->c->problem.conv;
+    if (c->mb * c->oh * c->ow < 16)
+        return true;
     struct setup s = check_setup(k);
     s.fill = FILL_FAR;
     return check_run(k, &s, BN_BOUND, "mean/std 1e4:");
