@@ -10,6 +10,7 @@ not run again, also where the program has changed since, which the summary says.
 Results go to results/<machine>/experiments/.
 """
 
+import fcntl
 import hashlib
 import json
 import math
@@ -35,6 +36,7 @@ PLACES = {
     "cifar-10": ("cifar-10-batches-bin", "data_batch_1.bin"),
     "cifar-100": ("cifar-100-binary", "train.bin"),
 }
+PART = ".part"  # what the name of a file ends with while it is written
 
 
 class ExperimentError(Mistake):
@@ -68,7 +70,20 @@ class Store:
     def __init__(self, folder, data):
         self.folder = Path(folder)
         self.data = data
+        self.held = None
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    def hold(self):
+        """Keeps other processes from running the same, until this one ends, however it ends; what a killed one left goes."""
+        self.held = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExperimentError(f"{self.folder}: other experiments are at work there; wait for their end") from None
+        except OSError:
+            return  # a file system that knows no locks
+        for part in self.folder.glob("*" + PART):
+            part.unlink()
 
     def path(self, run):
         """Of a run's file."""
@@ -81,7 +96,7 @@ class Store:
     def write(self, run, result):
         """Whole or not at all."""
         path = self.path(run)
-        part = path.with_suffix(f".{threading.get_ident()}")
+        part = path.with_suffix(f".{threading.get_ident()}{PART}")
         part.write_text(json.dumps({"study": run.study, "arguments": run.arguments, **result}) + "\n", encoding="utf-8")
         part.replace(path)
 
@@ -344,6 +359,7 @@ def carry_all_out(arguments):
     place = arguments.runs or ROOT / "build" / "experiments" / arguments.size
     store = Store(place, arguments.data)
     if not arguments.report:
+        store.hold()
         carry_out(runs, arguments.batchmark, arguments.data, store, max(1, arguments.jobs))
     folder, summary = report(runs, store, arguments)
     for claim in summary["claims"]:

@@ -1,5 +1,6 @@
 """make experiments: runs that are resumed, diverged ones that count, verdicts that follow from results both ways."""
 
+import fcntl
 import json
 import os
 import stat
@@ -87,6 +88,21 @@ def test_runs_are_not_run_again_and_go_on_where_they_stopped(place, folder):
     assert f"[{len(planned)}/{len(planned)}]" in done.stdout and "0:00 left" in done.stdout
     run(place, folder)
     assert len(calls(folder)) - first == len(planned) - len(kept), "nothing is run a third time"
+
+
+def test_two_at_once_do_not_run_the_same(place, folder):
+    runs = Path(folder) / "runs"
+    runs.mkdir()
+    (runs / "left.139.part").write_text("by one that was killed")
+    held = os.open(runs, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    done = run(place, folder)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "other experiments are at work" in done.stderr
+    assert not (Path(folder) / "calls").exists()
+    os.close(held)
+    # The first training fails, and so soon ends what follows the lock.
+    assert run(place, folder, FAIL_AT=str(claims.plan("quick", ["rates-lenet"])[0].seed)).returncode == 2
+    assert not (runs / "left.139.part").exists() and calls(folder)
 
 
 def test_kernels_are_proven_once(place, folder):
