@@ -16,6 +16,7 @@
 #include "vec.h"
 
 #include <math.h>
+#include <string.h>
 
 struct vpair {
     vf a, b;
@@ -119,11 +120,17 @@ static inline vf vkeep_equal(vf x, vf y, vf a)
 }
 static inline struct vpair vunzip(vf a, vf b) { return (struct vpair){vuzp1q_f32(a, b), vuzp2q_f32(a, b)}; }
 static inline struct vpair vzip(vf even, vf odd) { return (struct vpair){vzip1q_f32(even, odd), vzip2q_f32(even, odd)}; }
-static inline vf vbytes(const uint8_t *p) { return (vf){p[0], p[1], p[2], p[3]}; }
+static inline vf vbytes(const uint8_t *p)
+{
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
+}
 static inline void vbytes_store(uint8_t *p, vf a)
 {
-    for (int i = 0; i < V; i++)
-        p[i] = (uint8_t)a[i];
+    const uint16x4_t words = vqmovn_u32(vcvtnq_u32_f32(a));
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(words, words))), 0);
+    memcpy(p, &four, sizeof four);
 }
 #else
 static inline vf vsqrt(vf a) { return sqrtf(a); }
