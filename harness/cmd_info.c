@@ -31,8 +31,9 @@ static void print_bytes(const char *what, size_t bytes)
 static void print_machine(const struct machine *m)
 {
     char numbers[CPU_NUMBERS_TEXT];
-    printf("%s\n%s: %s %s, ISA level %s\n", m->brand, m->microarch, m->vendor,
-           cpu_numbers(m, numbers), isa_names[m->isa]);
+    cpu_numbers(m, numbers);
+    printf("%s\n%s: %s%s%s%sISA level %s\n", m->brand, m->microarch, m->vendor,
+           *m->vendor ? " " : "", numbers, *numbers ? ", " : "", isa_names[m->isa]);
     printf("%d sockets, %d cores of %d kinds, %d hardware threads, %d NUMA nodes\n", m->sockets,
            m->cores, m->core_kinds, m->hardware_threads, m->numa_nodes);
     printf("per core");
