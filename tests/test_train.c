@@ -1750,7 +1750,7 @@ static void last_batch_of_an_epoch_is_kept(void **state)
     small_end(&s);
 }
 
-/* So large a stack that no thread can have it. */
+/* So large a stack that no thread can have it: no address space holds it. */
 static void refuse_threads(bool refuse)
 {
     static pthread_attr_t before;
@@ -1759,7 +1759,7 @@ static void refuse_threads(bool refuse)
         assert_int_equal(pthread_getattr_default_np(&before), 0);
     assert_int_equal(pthread_getattr_default_np(&huge), 0);
     if (refuse)
-        assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 46), 0);
+        assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 62), 0);
     assert_int_equal(pthread_setattr_default_np(refuse ? &huge : &before), 0);
 }
 
