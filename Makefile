@@ -38,7 +38,7 @@ common := -std=gnu17 $(DEBUG) $(warnings) $(WERROR) $(sanitize) -fno-math-errno 
 # Builds that are never timed are made in half the time.
 optimise := $(if $(SANITIZE)$(WERROR),-O1,-O3)
 kernel_cflags := $(common) $(optimise) -Ikernels -fopenmp-simd
-harness_cflags := $(common) -O2 $(if $(CROSS),-Itests/cross) -Ikernels -Iharness -fopenmp
+harness_cflags := $(common) -O2 -Ikernels -Iharness -fopenmp
 shim_cxxflags := -std=c++17 -O2 $(DEBUG) -Wall -Wextra -Wshadow $(WERROR) $(sanitize) -Ikernels -Iharness -MMD -MP
 
 # Words of a kernel's file name, split at _, that select compile flags.
@@ -87,27 +87,15 @@ harness_files := $(sort $(filter-out harness/main.c,$(wildcard harness/*.c harne
 shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
 set_files := $(sort $(wildcard harness/sets/*.txt))
 test_files := $(sort $(wildcard tests/test_*.c))
-main := harness/main
 libraries := -lbenchmark -lhwloc -ljansson -lz -lm -lpthread
 libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
-
-# A cross build verifies and does nothing else: no library but the C library is at hand for the other machine,
-# so it leaves out whatever times, trains or reads files (tests/cross/README.md).
-ifneq ($(CROSS),)
-cross_parts := affinity command error limits team problem random_problem op registry operands layout supervisor cmd_list cmd_verify verify verify_%
-harness_files := $(filter $(cross_parts:%=harness/%.c),$(harness_files))
-shim_files :=
-layer_files :=
-main := tests/cross/main
-libraries := -lm -lpthread
-endif
 
 kernel_objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files))
 objects := $(kernel_objects) $(patsubst %.c,$(out)/%.o,$(harness_files)) \
            $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o $(out)/build_info.o
 missing := $(filter-out $(wildcard $(objects)),$(objects))
 # Objects whose source is gone, which would break a link made by hand.
-stale = $(filter-out $(objects) $(out)/$(main).o $(out)/tests/%,$(shell find $(out) -name '*.o'))
+stale = $(filter-out $(objects) $(out)/harness/main.o $(out)/tests/%,$(shell find $(out) -name '*.o'))
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
 fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
 
@@ -281,18 +269,16 @@ scaling: build
 	$(Q)$(PYTHON) -B scripts/plots.py
 
 .PHONY: neon
-## neon: cross-build for AArch64 and verify it under emulation
+## neon: all of it cross-built for AArch64 and run under emulation (scripts/neon.sh says where)
 neon:
-	$(call setup,neon)
-	$(parallel) CROSS=aarch64-linux-gnu- build
-	$(Q)scripts/emulate.sh neon
+	$(Q)scripts/neon.sh
 
 .PHONY: oldcpu
 ## oldcpu: verify as if on CPUs without AVX and without AVX-512
 oldcpu:
 	$(call setup,build oldcpu)
 	$(parallel) $(batchmark)
-	$(Q)scripts/emulate.sh oldcpu
+	$(Q)scripts/emulate.sh
 
 .PHONY: asan ubsan sanitize
 ## asan: verify with the address sanitizer
@@ -341,20 +327,23 @@ $(venv)/torch: scripts/torch.txt
 	$(Q)$(venv)/bin/pip install --quiet --requirement $<
 	$(Q)touch $@
 
+.PHONY: programs
+programs: $(batchmark) $(test_programs)
+
 .PHONY: objects
-objects: $(objects) $(out)/$(main).o
+objects: $(objects) $(out)/harness/main.o
 
 build/batchmark: $(out)/batchmark
 	$(Q)ln -sf $(config)/batchmark $@
 
-$(out)/batchmark: $(out)/$(main).o $(objects)
+$(out)/batchmark: $(out)/harness/main.o $(objects)
 	$(call say_last,LINK ,$@)
 	$(Q)rm -f $(stale) $(patsubst %.o,%.d,$(stale))
-	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ $(libraries)
+	$(Q)$(CXX) $(sanitize) -fopenmp -o $@ $^ $(libraries)
 
 $(out)/tests/%: $(out)/tests/%.o $(objects)
 	$(call say_last,LINK ,$@)
-	$(Q)$(if $(shim_files),$(CXX),$(CC)) $(sanitize) -fopenmp -o $@ $^ -lcmocka $(libraries)
+	$(Q)$(CXX) $(sanitize) -fopenmp -o $@ $^ -lcmocka $(libraries)
 
 # Linked to libFuzzer in its build; in the others to what hands them the files of tests/corpus.
 $(out)/tests/fuzz_%: $(out)/tests/fuzz_%.o $(if $(fuzzing),,$(out)/tests/replay.o) $(objects)

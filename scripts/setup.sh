@@ -2,20 +2,24 @@
 # Makes the machine ready for some of the make targets: installs what is missing on Debian and Ubuntu, names
 # the packages anywhere else. Where nothing is missing it does nothing and says nothing.
 #
-#   scripts/setup.sh [--check] [--optional] GROUP...    groups: first column of packages.txt
+#   scripts/setup.sh [--check] [--optional] [--foreign] GROUP...    groups: first column of packages.txt
 #
 #   --check      only name what is missing; exit 1 if anything is
 #   --optional   also install what the group can do without
+#   --foreign    add another architecture to apt for the packages that want one; refused outside a chroot, because
+#                apt of some systems breaks with it (Ubuntu's mirrors have no others)
 #
 # Exit status: 0 everything is there, 1 the installation failed, 2 this system's packages are yours to install.
 set -eu
 list=$(dirname "$0")/packages.txt
 check_only=
 optional=
+foreign=
 while [ $# -gt 0 ]; do
     case $1 in
     --check) check_only=yes ;;
     --optional) optional=yes ;;
+    --foreign) foreign=yes ;;
     -*)
         echo "setup.sh: no option $1; see the top of $0" >&2
         exit 2
@@ -46,11 +50,21 @@ names() { # of the column: 1 Debian, 2 Fedora, 3 Arch
     printf '%s' "$missing" | awk -v c="$1" '$c != "-" && !seen[$c]++ { printf "%s%s", sep, $c; sep = " " }'
 }
 
+debian=$(names 1)
+if [ -z "$check_only" ]; then
+    have=$(dpkg --print-foreign-architectures 2>/dev/null || true)
+    add=$(echo "$debian" | tr ' ' '\n' | sed -n 's/.*://p' | sort -u | grep -vxF "${have:--}" || true)
+    if [ -n "$add" ] && ! { [ -n "$foreign" ] && ischroot; }; then
+        echo "setup.sh: $* needs packages of $add, which only a Debian root to throw away may get:" \
+            "run scripts/fresh.sh --in FOLDER scripts/neon.sh" >&2
+        exit 2
+    fi
+fi
+
 echo "Missing for $*:"
 printf '%s' "$missing" | awk '!seen[$1]++ {
     why = ""; for (i = 4; i <= NF; i++) why = why " " $i
     printf "  %-26s%s\n", $1, why }'
-debian=$(names 1)
 if [ -n "$check_only" ]; then
     exit 1
 fi
@@ -77,6 +91,9 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
 fi
 echo "Installing them now: ${as_root:+$as_root }apt-get install $debian"
+for architecture in $add; do
+    $as_root dpkg --add-architecture "$architecture"
+done
 # A source that cannot be reached does not matter as long as the packages come from another.
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null ||
     echo "apt-get update complained; trying with the lists there are"
