@@ -13,7 +13,8 @@
 
 /* Sets the network's weights from a file, a state_dict of PyTorch's too. Each weight and bias must be there with its shape;
  * running statistics that are missing keep their initial values, and no variance may be negative; num_batches_tracked and an
- * optimizer's memory are ignored, and any other tensor is an error. False: `error` says what is wrong, and the network is unchanged. */
+ * optimizer's memory are ignored, and any other tensor is an error. False: `error` says what is wrong, and the network is
+ * unchanged. */
 bool weights_load(struct net *n, const char *path, char error[ERROR_TEXT]);
 /* Writes weights and running statistics, with the network's text as metadata. */
 bool weights_save(struct net *n, const char *path, const char *text, char error[ERROR_TEXT]);

@@ -1,6 +1,6 @@
 /* The parts of batchmark train: its command line (cmd_train_request.c), what it prints and logs (cmd_train_report.c), runs
- * that stop and go on (cmd_train_resume.c), their folder (cmd_train_folder.c), and the run itself (cmd_train.c). Functions that return int give -1 to go on,
- * or the exit status when they have printed what is wrong. */
+ * that stop and go on (cmd_train_resume.c), their folder (cmd_train_folder.c), and the run itself (cmd_train.c). Functions
+ * that return int give -1 to go on, or the exit status when they have printed what is wrong. */
 #ifndef BATCHMARK_CMD_TRAIN_H
 #define BATCHMARK_CMD_TRAIN_H
 

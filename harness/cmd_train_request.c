@@ -67,7 +67,7 @@ static const char help[] =
     "                      pre, post: each bn beside an activation goes before or after it; off: none.\n"
     "                      A network without bn gets one at each activation: before it with on and pre\n"
     "  --bias keep|drop    drop: conv and dense right before a bn, which takes any bias away, have none\n"
-    "  --init FILE         start from these weights\n"
+    "  --init FILE         start from these weights; a state_dict that safetensors.torch wrote will do\n"
     "  --save FILE         write them at the end. Both are safetensors with the names of PyTorch's\n"
     "                      nn.Sequential: LAYER.weight, LAYER.bias, LAYER.running_mean,\n"
     "                      LAYER.running_var, layers counted from 0 as --describe prints them\n"

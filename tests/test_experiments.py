@@ -19,7 +19,8 @@ import experiments  # noqa: E402
 import verdicts  # noqa: E402
 from verdicts import CLAIMS, DEPENDS, FAILS, HOLDS, UNKNOWN, UNSHOWN, Result, Table  # noqa: E402
 
-# Answers like batchmark train, at once: BN is better, a rate of 1 diverges, with BN in its weights alone. Leaves a mark in a file for each call.
+# Answers like batchmark train, at once: BN is better, a rate of 1 diverges, with BN in its weights alone. Leaves a mark in a
+# file for each call.
 FAKE = f"#!{sys.executable}\n" + """
 import json, os, sys
 words = sys.argv[1:]
