@@ -139,9 +139,12 @@ bool report_step(struct run *run)
 {
     const struct trainer *t = &run->trainer;
     const double lr = t->optimizer.lr * schedule_factor(&t->schedule, t->optimizer.step);
-    return log_event(run, json_pack("{s:s, s:I, s:I, s:f, s:o}", "event", "step", "step",
-                                    (json_int_t)run->done, "epoch", (json_int_t)t->epoch, "lr", lr,
-                                    "loss", number_json(mean_loss(&run->since))));
+    json_t *o = json_pack("{s:s, s:I, s:I, s:f, s:o}", "event", "step", "step",
+                          (json_int_t)run->done, "epoch", (json_int_t)t->epoch, "lr", lr, "loss",
+                          number_json(mean_loss(&run->since)));
+    if (!run->request.untimed && run->since.seconds > 0)
+        json_object_set_new(o, "images_per_second", json_real(speed(&run->since)));
+    return log_event(run, o);
 }
 
 bool report_epoch(struct run *run, struct outcome test)

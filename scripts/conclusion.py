@@ -9,9 +9,10 @@ what, what bounds it, and what was disturbed. The end of make bench and the head
 
 import os.path
 import re
+import statistics
 from dataclasses import dataclass, field
 
-from results import SHARES, best, by_problem, is_bfloat16, ours
+from results import SHARES, UNSTABLE_CV, best, by_problem, is_bfloat16, ours
 
 # What a layer of a network asks for, and what the column of its fastest variant is called.
 CONV = (("conv_fwd", "forward"), ("conv_bwd_data", "gradient of data"), ("conv_bwd_weights", "gradient of weights"))
@@ -22,6 +23,8 @@ STEPS = (("LeNet", "lenet", "lenet-bn"), ("VGG", "vgg-relu", "vgg-relu-bn"))
 PARTS = (("share_conv", "convolution"), ("share_bn", "BN and its ReLU"))
 # Layers shown: convolutions, batch normalizations.
 MOST_CONV, MOST_BN = 3, 1
+# Logged steps that a median is worth taking of.
+STEPS_LEAST = 4
 # From here on another precision is worth a line.
 CLEARLY = 1.1
 # Above it something else was running when the run began.
@@ -120,22 +123,30 @@ def layers(run, ops, most):
     return list(different.values())[:most]
 
 
+def pace(training):
+    """(images a second, did they vary): the median over the logged steps, or of a log without them what its summary says."""
+    # The first pays for pages and caches.
+    rates = [step["images_per_second"] for step in training["steps"] if "images_per_second" in step][1:]
+    if len(rates) < STEPS_LEAST:
+        return training["summary"].get("images_per_second"), False
+    low, middle, high = statistics.quantiles(rates, n=4)
+    return middle, high - low > 2 * UNSTABLE_CV * middle
+
+
 def step_line(run, name, plain, with_bn):
     """What a training step of a network spends its time on, and what batch normalization adds to it."""
-    speeds = {t["preset"]: t["summary"] for t in run.training if t["summary"].get("images_per_second")}
-    told = speeds.get(with_bn) or speeds.get(plain)
+    found = {training["preset"]: training for training in run.training if pace(training)[0]}
+    told = found.get(with_bn) or found.get(plain)
     if not told:
         return None
-    parts = [f"{100 * told[key]:.0f} % {what}" for key, what in PARTS if told.get(key)]
-    text = f"{name} step{' with BN' if told is speeds.get(with_bn) else ''}: {', '.join(parts) or 'shares not measured'}; "
-    if plain in speeds and with_bn in speeds:
-        price = 100 * (speeds[plain]["images_per_second"] / speeds[with_bn]["images_per_second"] - 1)
-        rates = [number(speeds[preset]["images_per_second"], 4) for preset in (with_bn, plain)]
-        adds = f"BN adds {price:.0f} %" if price >= 1 else "BN adds nothing that shows"
-        return f"{text}{adds} ({rates[0]} images/s, {rates[1]} without)"
-    return text + f"{number(told['images_per_second'], 4)} images/s"
-
-
+    parts = [f"{100 * told['summary'][key]:.0f} % {what}" for key, what in PARTS if told["summary"].get(key)]
+    text = f"{name} step{' with BN' if with_bn in found else ''}: {', '.join(parts) or 'shares not measured'}; "
+    if plain not in found or with_bn not in found:
+        return text + f"{number(pace(told)[0], 4)} images/s"
+    (slow, one), (fast, other) = pace(found[with_bn]), pace(found[plain])
+    price = 100 * (fast / slow - 1)
+    adds = f"BN adds {price:.0f} %" if price >= 1 else "BN adds nothing that shows"
+    return f"{text}{adds}{'*' if one or other else ''} ({number(slow, 4)} images/s, {number(fast, 4)} without)"
 
 
 def bound_line(run, what, shown):

@@ -68,6 +68,24 @@ def test_three_questions_in_order_in_twelve_lines(tmp_path):
     assert all(len(line) <= 128 for line in lines)
 
 
+@pytest.mark.parametrize(
+    "rates, adds",
+    [
+        ([150, 200, 201, 202, 203, 90, 200, 201, 202, 199], "BN adds 49 %"),
+        ([200, 150, 250, 120, 290, 200], "BN adds 50 %*"),
+        ([], "BN adds 20 %"),
+    ],
+)
+def test_the_price_of_bn_is_of_the_median_step(tmp_path, rates, adds):
+    """One slow step in ten is no price; steps that vary are marked."""
+    run = results.load(planted.write(tmp_path, ROWS))
+    run.training = [{"preset": name, "steps": [], "epochs": [], "summary": TRAINING[name]} for name in ("lenet", "lenet-bn")]
+    for training, factor in zip(run.training, (1.5, 1)):
+        training["steps"] = [{"event": "step", "images_per_second": factor * rate} for rate in rates]
+        training["steps"] = training["steps"] if factor == 1 or not rates else [{"images_per_second": 300.0}] * 6
+    assert f"{adds} (" in conclusion.conclude(run).costs[0]
+
+
 def test_bfloat16_is_not_the_fastest_of_float32(tmp_path):
     fast = row("conv_fwd", "direct_avx512bf16_omp", VGG, 45, gflops=660, gflops_actual=660, pct_peak=66)
     told = concluded(tmp_path, [*ROWS, fast])
