@@ -280,6 +280,11 @@ oldcpu:
 	$(parallel) $(batchmark)
 	$(Q)scripts/emulate.sh
 
+.PHONY: threads
+## threads: verify on 5 to 200 threads, more than there are cores, and train on 9 and 64
+threads: build
+	$(Q)scripts/threads.sh $(batchmark)
+
 .PHONY: asan ubsan sanitize
 ## asan: verify with the address sanitizer
 asan: sanitizers := address

@@ -1,5 +1,6 @@
 """Numbers of threads: those a runtime's settings hide, and more than the tests' machine has cores."""
 
+import json
 import os
 import signal
 import subprocess
@@ -34,6 +35,41 @@ def test_all_cores_are_seen_where_openmp_binds_the_first_thread(setting):
     free = batchmark(*much)
     assert free[0] == 2 and "usable cores" in free[1]
     assert batchmark(*much, **dict([setting.split("=")])) == free
+
+
+@pytest.mark.parametrize("setting", BINDINGS)
+def test_both_sizes_of_teams_are_timed_where_openmp_binds(setting):
+    """On one core they are one."""
+    cores = json.loads(batchmark("info", "--quick", "--json")[1])["usable_cpus"]
+    listed = ["bench", "gemm/packed_*omp", "--problem", "9x9:9x9", "--list-rows"]
+    status, rows = batchmark(*listed, **dict([setting.split("=")]))
+    assert status == 0
+    assert {row.rsplit("/", 1)[1] for row in rows.split()} == {"t1", f"t{cores}"}
+
+
+@pytest.mark.parametrize("setting", ["OMP_WAIT_POLICY=passive", *BINDINGS])
+def test_each_thread_keeps_a_core_of_its_own(setting):
+    """Where the program puts its threads, and not where the runtime does; seen from outside while it computes."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core")
+    masks = []
+
+    def pinned():
+        masks[:] = [
+            line.split()[1]
+            for task in Path(f"/proc/{process.pid}/task").iterdir()
+            for line in (task / "status").read_text().splitlines()
+            if line.startswith("Cpus_allowed_list")
+        ]
+        return seconds_used(process) > 0.5 and len(masks) >= 2
+
+    process = start("train", "mlp", "--steps", "1000000", "--threads", "2", "--verify", "off", **dict([setting.split("=")]))
+    try:
+        assert wait_until(pinned, process)
+        assert len(set(masks)) == len(masks) and all(mask.isdigit() for mask in masks), masks
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("threads", [5, 9, 17])
