@@ -29,7 +29,7 @@ make_tarball() {
     [ -z "$(find "$tarball" -mtime -30 2>/dev/null)" ] || return 0
     if ! command -v debootstrap >/dev/null; then
         command -v apt-get >/dev/null || die "no debootstrap here; install it and run this again"
-        { apt-get -qq update && apt-get -qq install -y --no-install-recommends debootstrap; } </dev/null >/dev/null ||
+        { apt-get -qq update && apt-get -qq install -y --no-install-recommends debootstrap debian-archive-keyring; } </dev/null >/dev/null ||
             die "apt-get could not install debootstrap; see its message above"
     fi
     local folder=$roots/tarball.$$ mirror
