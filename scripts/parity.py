@@ -26,6 +26,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch_or_end  # noqa: F401 - first
+
 import close_calls
 import numpy as np
 import torch

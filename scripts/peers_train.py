@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import torch_or_end  # noqa: F401 - first
+
 import torch
 import torch_networks as networks
 from command import Parser, ended, positive
