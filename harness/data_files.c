@@ -1,11 +1,13 @@
 /* Reads CIFAR-10 and CIFAR-100 in their binary form, and MNIST in IDX files as they are or compressed by gzip. */
 #include "data_parts.h"
+#include "input_file.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 static const struct layout_of_files {
@@ -52,15 +54,18 @@ static const char *absence(const char *path)
     return stat(path, &status) ? strerror(errno) : "not a regular file";
 }
 
-/* MNIST's file of images or of labels of a split, compressed or not. */
+/* MNIST's file of images or of labels of a split, compressed or not. False: `path` is the one that is there and no file, else
+ * the plain one. */
 static bool idx_file(const char *folder, const char *split, const char *what, char path[PATH])
 {
-    char name[64];
+    char name[64], packed[68];
     snprintf(name, sizeof name, "%s-%s-ubyte", split, what);
-    if (is_file(folder, name, path))
+    snprintf(packed, sizeof packed, "%s.gz", name);
+    if (is_file(folder, name, path) || is_file(folder, packed, path))
         return true;
-    snprintf(name, sizeof name, "%s-%s-ubyte.gz", split, what);
-    return is_file(folder, name, path);
+    if (access(path, F_OK))
+        is_file(folder, name, path);
+    return false;
 }
 
 bool data_files_find(const char *dir, enum data_kind kind, char folder[DATA_FOLDER])
@@ -100,11 +105,17 @@ static bool is_packed(const uint8_t *bytes)
     return bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-static bool input_open(struct input *in)
+static bool open_input(struct input *in)
 {
-    in->file = fopen(in->path, "rb");
-    if (!in->file)
-        return explain(in->error, "%.300s: cannot open: %s", in->path, strerror(errno));
+    off_t size;
+    int fd = input_open(in->path, "a file of the data set", &size, in->error);
+    if (fd < 0)
+        return false;
+    if (!(in->file = fdopen(fd, "rb"))) {
+        close(fd);
+        return explain(in->error, "%.300s: out of memory to read it; close other programs",
+                       in->path);
+    }
     in->packed = fread(in->chunk, 1, 2, in->file) == 2 && is_packed(in->chunk);
     rewind(in->file);
     const int gzip_only = 16;
@@ -215,7 +226,7 @@ static bool read_cifar(enum data_kind kind, const char *folder, const char *name
     if (!is_file(folder, name, in.path))
         return explain(error, "%.300s: %s; %s is made of %s", in.path, absence(in.path), d->name,
                        data_files_names(kind));
-    if (!input_open(&in))
+    if (!open_input(&in))
         return false;
     bool good = !fstat(fileno(in.file), &status) && status.st_size == wanted
                     ? read_records(&in, d, label_bytes, to, first, count) && input_ends(&in)
@@ -246,9 +257,9 @@ static bool read_idx(const char *folder, const char *split, const char *what, in
                      const uint32_t *header, uint8_t *to, size_t bytes, struct input *in)
 {
     if (!idx_file(folder, split, what, in->path))
-        return explain(in->error, "%.300s/%s-%s-ubyte: %s, nor one with .gz; MNIST is made of %s",
-                       folder, split, what, absence(in->path), data_files_names(DATA_MNIST));
-    if (!input_open(in))
+        return explain(in->error, "%.300s: %s; MNIST is made of %s", in->path, absence(in->path),
+                       data_files_names(DATA_MNIST));
+    if (!open_input(in))
         return false;
     bool good =
         read_header(in, sizes, header) && input_read(in, to, (unsigned)bytes) && input_ends(in);

@@ -1,17 +1,18 @@
 /* The planner: rows to measure, the shortest path over them, and the file that keeps it. */
 #include "net_plan.h"
 #include "clock.h"
+#include "input_file.h"
 #include "results.h"
 #include "whole_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* 2: fused operations are chosen by measured times too. */
 enum { SCHEMA = 2 };
@@ -608,10 +609,7 @@ bool net_plan_load(const char *path, const struct machine *m, const struct net_p
     else
         snprintf(again, sizeof again, "NETWORK --image %s", image_print(key->image, image));
     json_error_t where;
-    /* Not blocking, for a named pipe that nobody writes to. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-    if (!file) {
+    if (access(path, F_OK)) {
         snprintf(
             error, ERROR_TEXT,
             "--kernels auto: no plan for this network, batch and team (%s: %s); make one with batchmark "
@@ -619,20 +617,28 @@ bool net_plan_load(const char *path, const struct machine *m, const struct net_p
             path, strerror(errno), again);
         return false;
     }
-    json_t *document = json_loadf(file, 0, &where);
-    fclose(file);
+    char reason[ERROR_TEXT];
+    size_t length;
+    char *written = input_text(path, "a plan", &length, reason);
+    json_t *document = written ? json_loadb(written, length, 0, &where) : NULL;
+    const bool read = written != NULL;
+    free(written);
     const char *wrong = document ? differs(document, m, key) : NULL;
     bool good =
         document && !wrong && net_plan_read(json_object_get(document, "layers"), text, plan);
-    if (wrong)
-        snprintf(
-            error, ERROR_TEXT,
-            "--kernels auto: %s: was measured with another %s; make it anew with batchmark plan %s",
+    if (!read)
+        explain(error, "--kernels auto: %.350s; make it anew with batchmark plan %.100s", reason,
+                again);
+    else if (wrong)
+        explain(
+            error,
+            "--kernels auto: %s: was measured with another %s; make it anew with batchmark plan "
+            "%s",
             path, wrong, again);
     else if (!good)
-        snprintf(error, ERROR_TEXT,
-                 "--kernels auto: %s: not a plan (%.100s); make it anew with batchmark plan %s",
-                 path, document ? "layers do not fit the network" : where.text, again);
+        explain(error,
+                "--kernels auto: %s: not a plan (%.100s); make it anew with batchmark plan %s",
+                path, document ? "layers do not fit the network" : where.text, again);
     json_decref(document);
     return good;
 }

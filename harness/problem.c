@@ -1,13 +1,14 @@
 /* The one parser and the one printer of problem strings, and the reader of problem sets. */
 #include "problem.h"
 
+#include "input_file.h"
+
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_NUMBER INT32_MAX
 #define MAX_ELEMENTS                                                                               \
@@ -488,43 +489,43 @@ static bool add_line(struct problem_set *set, const char *source, int number, ch
     return true;
 }
 
+/* The text of a set, the caller's. NULL: `error` holds one line. */
+static char *set_text(const char *name, size_t *length, char error[ERROR_TEXT])
+{
+    char sets[128] = "";
+    for (int i = 0, used = 0; builtin_sets[i]; i += 2) {
+        if (!strcmp(name, builtin_sets[i])) {
+            char *text = strdup(builtin_sets[i + 1]);
+            *length = strlen(builtin_sets[i + 1]);
+            if (!text)
+                explain(error, "out of memory for the set %.40s", name);
+            return text;
+        }
+        used += snprintf(sets + used, sizeof sets - (size_t)used, " %s", builtin_sets[i]);
+    }
+    if (!access(name, F_OK))
+        return input_text(name, "a text file with a problem on each line", length, error);
+    explain(error, "'%.200s': no such set and no such file (%s); built-in sets:%s", name,
+            strerror(errno), sets);
+    return NULL;
+}
+
 bool problem_set_load(const char *name, struct problem_set *out, char error[ERROR_TEXT])
 {
+    size_t length = 0;
     *out = (struct problem_set){0};
-    FILE *file = NULL;
-    for (int i = 0; builtin_sets[i]; i += 2)
-        if (!strcmp(name, builtin_sets[i]))
-            file =
-                fmemopen((void *)(uintptr_t)builtin_sets[i + 1], strlen(builtin_sets[i + 1]), "r");
-    if (!file) {
-        /* Not blocking, for a named pipe that nobody writes to. */
-        int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        file = fd < 0 ? NULL : fdopen(fd, "r");
-    }
-    if (!file)
-        return explain(
-            error,
-            "'%.200s': no such set and no readable file (%s); built-in sets: smoke tails "
-            "seeds resnet50 vgg",
-            name, strerror(errno));
-    char *line = NULL;
-    size_t room = 0;
-    bool good = true;
-    struct stat at;
-    if (!fstat(fileno(file), &at) && !S_ISREG(at.st_mode))
-        good = explain(error, "%.200s: is not a text file; give one with a problem on each line",
-                       name);
-    ssize_t length;
-    for (int number = 1; good && (length = getline(&line, &room, file)) >= 0; number++) {
-        if (memchr(line, '\0', (size_t)length))
+    char *text = set_text(name, &length, error);
+    bool good = text != NULL;
+    char *line = text;
+    for (int number = 1; good && line < text + length; number++) {
+        char *end = line + strcspn(line, "\n"), *next = end + 1;
+        if (!*end && end < text + length)
             good = explain(error, "%.120s:%d: holds a zero byte; give a text file", name, number);
-        else
-            good = add_line(out, name, number, line, error);
+        *end = '\0';
+        good = good && add_line(out, name, number, line, error);
+        line = next;
     }
-    if (good && ferror(file))
-        good = explain(error, "%.200s: cannot read: %s", name, strerror(errno));
-    free(line);
-    fclose(file);
+    free(text);
     if (good && !out->count)
         good = explain(error, "%.200s: holds no problem; write one on each line", name);
     if (!good)

@@ -2,16 +2,15 @@
 #include "safetensors.h"
 #include "limits.h"
 
+#include "input_file.h"
 #include "whole_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the files are little-endian");
@@ -344,18 +343,16 @@ static bool read_data(FILE *file, const char *path, struct safetensors *out, cha
            explain(error, "%.200s: grows while it is read; try again when it is whole", path);
 }
 
-static bool read_file(FILE *file, const char *path, struct safetensors *out, char error[ERROR_TEXT])
+static bool read_file(FILE *file, off_t size, const char *path, struct safetensors *out,
+                      char error[ERROR_TEXT])
 {
-    struct stat at;
     int64_t header_bytes = 0;
-    if (fstat(fileno(file), &at) || !S_ISREG(at.st_mode))
-        return explain(error, "%.200s: is not a regular file; give a safetensors file", path);
-    if (!read_header(file, path, at.st_size, &header_bytes, out, error))
+    if (!read_header(file, path, size, &header_bytes, out, error))
         return false;
     struct extent *extents = calloc(json_object_size(out->header) + 1, sizeof *extents);
     if (!extents)
         return explain(error, "%.200s: out of memory; free some and try again", path);
-    bool good = read_entries(path, extents, at.st_size - header_bytes, out, error);
+    bool good = read_entries(path, extents, size - header_bytes, out, error);
     free(extents);
     return good && read_data(file, path, out, error);
 }
@@ -363,16 +360,16 @@ static bool read_file(FILE *file, const char *path, struct safetensors *out, cha
 bool safetensors_read(const char *path, struct safetensors *out, char error[ERROR_TEXT])
 {
     *out = (struct safetensors){0};
-    if (!*path)
-        return explain(error, "'' is no file name; give a safetensors file");
-    /* Not blocking, for a named pipe that nobody writes to. */
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
-    if (!file)
-        return explain(
-            error, "%.200s: cannot open: %s; give a safetensors file that exists and is readable",
-            path, strerror(errno));
-    bool good = read_file(file, path, out, error);
+    off_t size;
+    int fd = input_open(path, "a safetensors file", &size, error);
+    if (fd < 0)
+        return false;
+    FILE *file = fdopen(fd, "rb");
+    if (!file) {
+        close(fd);
+        return explain(error, "%.200s: out of memory; free some and try again", path);
+    }
+    bool good = read_file(file, size, path, out, error);
     fclose(file);
     if (!good)
         safetensors_free(out);

@@ -194,7 +194,7 @@ def refused(folder, *words):
 @pytest.mark.parametrize("words", [["verify", "--set"], ["bench", "--list-rows", "--set"], ["bench", "--list-rows", "--file"]])
 def test_a_pipe_as_a_set_is_not_waited_for(words, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert "pipe: is not a text file" in refused(tmp_path, *words, "pipe")
+    assert "pipe: is a named pipe" in refused(tmp_path, *words, "pipe")
 
 
 def test_a_pipe_as_a_plan_is_not_waited_for(tmp_path):
@@ -202,4 +202,4 @@ def test_a_pipe_as_a_plan_is_not_waited_for(tmp_path):
     (place,) = [word.strip("(:") for word in refused(tmp_path, *words).split() if word.strip("(:").endswith(".json")]
     (tmp_path / place).parent.mkdir(parents=True)
     os.mkfifo(tmp_path / place)
-    assert "not a plan" in refused(tmp_path, *words)
+    assert "is a named pipe" in refused(tmp_path, *words)
