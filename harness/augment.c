@@ -32,7 +32,7 @@ static bool read_part(const char *part, struct augment *out, char error[ERROR_TE
     else
         return explain(error,
                        "--augment '%.100s': parts are flip, shear DEGREES below 90, zoom SHARE "
-                       "below 1 and shift PIXELS, separated by commas; or none",
+                       "below 1 and shift PIXELS up to 1000, separated by commas; or none",
                        part);
     return true;
 }

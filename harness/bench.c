@@ -112,6 +112,34 @@ static int64_t sample_size(const struct bench_options *o, const struct bench_row
     return o->plan == PLAN_FULL || usual == 0 ? usual : max_i64(QUICK_COORDINATES, usual / 8);
 }
 
+static struct verify_case case_of_row(const struct bench_options *o, const struct machine *m,
+                                      const struct bench_row *r)
+{
+    return (struct verify_case){
+        .entry = r->entry,
+        .problem = r->problem,
+        .formats = r->formats,
+        .seed = o->seed,
+        .hints = machine_hints(m, r->threads),
+        .gates = GATE_EXACT | GATE_BOUND,
+        .max_coordinates = sample_size(o, r),
+    };
+}
+
+/* Peers are timed whatever their verdict, which stands beside the figure. */
+bool bench_will_time(const struct bench_row *row)
+{
+    return row->state == ROW_VERIFIED || (row->state == ROW_FAILED && row->entry->variant->peer);
+}
+
+bool bench_asked(const struct bench_rows *rows, bool (*is)(const struct bench_row *row))
+{
+    for (int i = 0; i < rows->count; i++)
+        if (rows->items[i].asked && is(&rows->items[i]))
+            return true;
+    return false;
+}
+
 bool bench_verify(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
                   bench_progress_fn *progress, void *user, char error[ERROR_TEXT])
 {
@@ -120,7 +148,8 @@ bool bench_verify(const struct bench_options *o, const struct machine *m, struct
     struct verdict *verdicts = calloc((size_t)n + 1, sizeof *verdicts);
     int *row_of = calloc((size_t)n + 1, sizeof *row_of),
         *case_of = calloc((size_t)n + 1, sizeof *case_of);
-    bool good = cases && verdicts && row_of && case_of;
+    bool *asked = calloc((size_t)n + 1, sizeof *asked); /* by the case's row */
+    bool good = cases && verdicts && row_of && case_of && asked;
     if (!good)
         snprintf(error, ERROR_TEXT, "no memory for %d rows; time fewer at once", n);
     for (int i = 0; good && i < n; i++) {
@@ -147,27 +176,26 @@ bool bench_verify(const struct bench_options *o, const struct machine *m, struct
             }
         case_of[i] = best;
     }
-    for (int i = 0; good && i < n; i++) {
-        const struct bench_row *r = &rows->items[i];
-        if (case_of[i] != i)
-            continue;
-        row_of[count] = i;
-        cases[count++] = (struct verify_case){
-            .entry = r->entry,
-            .problem = r->problem,
-            .formats = r->formats,
-            .seed = o->seed,
-            .hints = machine_hints(m, r->threads),
-            .gates = GATE_EXACT | GATE_BOUND,
-            .max_coordinates = sample_size(o, r),
-        };
-    }
-    struct verify_watch watch = {rows, row_of, count, 0, now(), progress, user};
-    good = good && verify_in_worker(cases, count, verdicts, case_done, &watch, error);
-    for (int c = 0; good && c < count; c++)
+    for (int i = 0; good && i < n; i++)
+        asked[case_of[i]] |= rows->items[i].asked;
+    /* First what was asked for: where nothing of it is left to time, nobody needs the ceilings. */
+    for (int wanted = 1, done = 0; good && wanted >= 0; wanted--, done = count) {
         for (int i = 0; i < n; i++)
-            if (case_of[i] == row_of[c])
-                judge(&rows->items[i], &verdicts[c]);
+            if (case_of[i] == i && asked[i] == wanted) {
+                row_of[count] = i;
+                cases[count++] = case_of_row(o, m, &rows->items[i]);
+            }
+        struct verify_watch watch = {rows, row_of + done, count - done, 0, now(), progress, user};
+        good =
+            verify_in_worker(cases + done, count - done, verdicts + done, case_done, &watch, error);
+        for (int c = done; good && c < count; c++)
+            for (int i = 0; i < n; i++)
+                if (case_of[i] == row_of[c])
+                    judge(&rows->items[i], &verdicts[c]);
+        if (wanted && count && !bench_asked(rows, bench_will_time))
+            break;
+    }
+    free(asked);
     free(cases);
     free(verdicts);
     free(row_of);
@@ -485,19 +513,13 @@ static void time_group(const struct bench_options *o, const struct machine *m, s
     free(of);
 }
 
-/* Peers are timed whatever their verdict, which stands beside the figure. */
-static bool to_time(const struct bench_row *row)
-{
-    return row->state == ROW_VERIFIED || (row->state == ROW_FAILED && row->entry->variant->peer);
-}
-
 /* Which rows one pass over the plan times. */
 enum pass { PASS_ALL, PASS_DISTURBED, PASS_CEILINGS };
 
 static bool in_pass(const struct bench_row *row, enum pass pass)
 {
     if (pass == PASS_ALL)
-        return to_time(row);
+        return bench_will_time(row);
     return row->state == ROW_TIMED && (pass == PASS_CEILINGS ? row_is_ceiling(row) : !row->calm);
 }
 

@@ -24,9 +24,15 @@ struct bench_progress {
 typedef void bench_progress_fn(const struct bench_progress *p, void *user);
 
 /* Verifies every row in supervised children; sets state and verdict. Call before this process
- * enters OpenMP. False: `error` says why nothing could be run. */
+ * enters OpenMP. Where none of the rows asked for can be timed, the others stay as they are. False: `error` says why nothing
+ * could be run. */
 bool bench_verify(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
                   bench_progress_fn *progress, void *user, char error[ERROR_TEXT]);
+
+/* Is this so of any row that was asked for? */
+bool bench_asked(const struct bench_rows *rows, bool (*is)(const struct bench_row *row));
+/* Will the row be timed, once it is verified? */
+bool bench_will_time(const struct bench_row *row);
 
 /* Times the verified rows (and peers whatever their verdict) and computes the counters. */
 void bench_time(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,

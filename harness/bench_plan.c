@@ -6,10 +6,12 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -245,6 +247,7 @@ void trial(const struct machine *m, const struct bench_row *rows, int count, uin
         if (child < 0)
             break;
         if (child == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             alarm((unsigned)limit + 60); /* a variant that never returns */
             try_rows(m, rows, count, seed, end, state, times);
             _exit(0);
@@ -580,6 +583,16 @@ static int by_group(const void *x, const void *y)
     return a->threads - b->threads;
 }
 
+/* What is measured so far was asked for: the ceilings only where they are all of it. */
+static void mark_asked(struct bench_rows *rows)
+{
+    bool others = false;
+    for (int i = 0; i < rows->count; i++)
+        others |= !row_is_ceiling(&rows->items[i]);
+    for (int i = 0; i < rows->count; i++)
+        rows->items[i].asked = !others || !row_is_ceiling(&rows->items[i]);
+}
+
 static bool matches_any(const struct bench_options *o)
 {
     for (int i = 0; i < registry_count; i++)
@@ -635,16 +648,19 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
     }
     if (!rows->count && !o->pattern) {
         snprintf(error, ERROR_TEXT,
-                 "nothing to time: no variant that can run here does these problems");
+                 "nothing to time: no variant that can run here does these problems in the memory "
+                 "there is");
         return false;
     }
     if (!rows->count) {
-        snprintf(error, ERROR_TEXT,
-                 "nothing to time: no variant matching '%s' that can run here does these problems; "
-                 "batchmark list --why says what runs",
-                 o->pattern);
+        snprintf(
+            error, ERROR_TEXT,
+            "nothing to time: no variant matching '%.100s' that can run here does these problems in "
+            "the memory there is; batchmark list --why says what runs",
+            o->pattern);
         return false;
     }
+    mark_asked(rows);
     add_copies(rows, o);
     add_peaks(rows, o);
     qsort(rows->items, (size_t)rows->count, sizeof rows->items[0], by_group);

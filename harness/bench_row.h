@@ -52,6 +52,7 @@ struct bench_row {
     int threads;
     char name[ROW_NAME]; /* OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN */
 
+    bool asked; /* by the user; ceilings beside such rows are not */
     enum row_state state;
     struct verdict verdict;
     char why[ERROR_TEXT];

@@ -9,6 +9,7 @@
 
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 static const char help[] =
     "usage: batchmark bench [PATTERN] [OPTIONS]\n\n"
     "Verifies the variants, times those that pass, and writes bench.json and topology.xml into\n"
-    "results/<machine>/<date>_<commit>/. Rows are named OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN.\n"
+    "results/<machine>/<date>_<commit>/. Stopped (control-C, SIGTERM) it leaves nothing there.\n"
+    "Rows are named OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN.\n"
     "PATTERN: comma-separated globs over OP/VARIANT, or over either alone ('conv_*', '*_omp'); a glob\n"
     "after ! excludes ('conv_*,!*winograd*').\n"
     "  --set S            time all problems of a set: smoke, tails, ladder, seeds, resnet50, vgg\n"
@@ -162,6 +164,50 @@ static int print_failures(const struct bench_rows *rows, uint64_t seed)
     return failed;
 }
 
+/* So many reasons are told. */
+#define REASONS_SHOWN 3
+
+/* Says why rows do not apply, rows of one reason together. */
+static void print_left_out(const struct bench_rows *rows)
+{
+    int reasons = 0, more = 0;
+    for (int i = 0; i < rows->count; i++) {
+        const struct bench_row *r = &rows->items[i];
+        int same = 0, earlier = 0;
+        for (int k = 0; r->state == ROW_LEFT_OUT && k < rows->count; k++)
+            if (rows->items[k].state == ROW_LEFT_OUT &&
+                !strcmp(rows->items[k].verdict.message, r->verdict.message)) {
+                same++;
+                earlier += k < i;
+            }
+        if (!same || earlier)
+            continue;
+        if (reasons++ < REASONS_SHOWN)
+            printf("left out %d, such as %s: %s\n", same, r->name, r->verdict.message);
+        else
+            more += same;
+    }
+    if (more)
+        printf("left out %d for other reasons\n", more);
+}
+
+static bool is_timed(const struct bench_row *row)
+{
+    return row->state == ROW_TIMED;
+}
+
+/* Nothing done is not success. Of the rows asked for, says what became of the first. */
+static int nothing_timed(const struct bench_rows *rows)
+{
+    for (int i = 0; i < rows->count; i++) {
+        const struct bench_row *r = &rows->items[i];
+        if (r->asked)
+            return check_failed("bench: nothing was timed: %s: %.300s", r->name,
+                                r->state == ROW_GIVEN_UP ? r->why : r->verdict.message);
+    }
+    return check_failed("bench: nothing was timed");
+}
+
 static int count_state(const struct bench_rows *rows, enum row_state state)
 {
     int n = 0;
@@ -172,17 +218,8 @@ static int count_state(const struct bench_rows *rows, enum row_state state)
 
 /* Options */
 
-static bool read_seconds(const char *option, const char *text, double *out)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end || !(value > 0) || value > 1e6) {
-        wrong_use("bench: %s '%.40s': not a number of seconds above 0", option, text);
-        return false;
-    }
-    *out = value;
-    return true;
-}
+/* The most seconds of an option. */
+#define MOST_SECONDS 1e6
 
 static bool read_cache(const char *text, struct bench_options *o)
 {
@@ -215,8 +252,7 @@ static int read_request(int argc, char **argv, struct request *q)
         OUT,
         SEED,
         SLOWDOWN,
-        LIST,
-        HELP
+        LIST
     };
     const struct option options[] = {{"set", required_argument, NULL, SET},
                                      {"problem", required_argument, NULL, PROBLEM},
@@ -232,7 +268,8 @@ static int read_request(int argc, char **argv, struct request *q)
                                      {"plant-slowdown", required_argument, NULL, SLOWDOWN},
                                      {"list-rows", no_argument, NULL, LIST},
                                      {"dry-run", no_argument, NULL, LIST},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     struct bench_options *o = &q->options;
     *q = (struct request){.options = {.warm = true, .seed = 1, .cap = isa_detect()},
@@ -265,11 +302,11 @@ static int read_request(int argc, char **argv, struct request *q)
                 return EXIT_WRONG_USE;
             break;
         case BUDGET:
-            if (!read_seconds("--budget", optarg, &o->budget))
+            if (!read_real("bench: --budget", optarg, ABOVE_0, MOST_SECONDS, &o->budget))
                 return EXIT_WRONG_USE;
             break;
         case LIMIT:
-            if (!read_seconds("--limit", optarg, &o->limit))
+            if (!read_real("bench: --limit", optarg, ABOVE_0, MOST_SECONDS, &o->limit))
                 return EXIT_WRONG_USE;
             break;
         case OUT: q->out = optarg; break;
@@ -280,11 +317,12 @@ static int read_request(int argc, char **argv, struct request *q)
             break;
         case SLOWDOWN:
             /* Not in the help: for make selftest-bench, which must find it again. */
-            if (!read_seconds("--plant-slowdown", optarg, &o->slowdown))
+            if (!read_real("bench: --plant-slowdown", optarg, ABOVE_0, MOST_SECONDS, &o->slowdown))
                 return EXIT_WRONG_USE;
             break;
         case LIST: q->list_only = true; break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
     }
@@ -303,9 +341,48 @@ static int read_request(int argc, char **argv, struct request *q)
     return -1;
 }
 
+/* Interrupts */
+
+enum { SIGNALLED = 128 }; /* and the number of the signal: the exit status of what it ended */
+
+static struct results results;
+static pid_t owner;
+static volatile sig_atomic_t writing, pending;
+
+/* Cleans up and ends, control-C, the end of a terminal and a cluster's SIGTERM alike. Results that are being written are
+ * written first. */
+static void stop(int number)
+{
+    static const char said[] = "\nbatchmark: bench: stopped; nothing is kept\n";
+    /* In a child the folder is its parent's business. */
+    if (getpid() != owner)
+        _exit(SIGNALLED + number);
+    pending = number;
+    if (writing)
+        return;
+    results_abandon(&results);
+    ssize_t length = write(STDERR_FILENO, said, sizeof said - 1);
+    (void)length; /* nobody may be there to read it */
+    _exit(SIGNALLED + number);
+}
+
+static void watch_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    owner = getpid();
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction action = {0};
+        /* What is ignored stays so, as under nohup. */
+        if (sigaction(signals[i], NULL, &action) || action.sa_handler == SIG_IGN)
+            continue;
+        action = (struct sigaction){.sa_handler = stop, .sa_flags = SA_RESTART};
+        sigaction(signals[i], &action, NULL);
+    }
+}
+
 /* Verifies and times the rows, writes the folder. */
 static int run(const struct request *q, const struct machine *m, struct bench_rows *rows,
-               struct results *results, double start, int argc, char **argv)
+               double start, int argc, char **argv)
 {
     struct bench_options o = q->options;
     struct progress_line line = {.terminal = isatty(STDERR_FILENO), .last = start};
@@ -318,6 +395,9 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     }
     progress_end(&line);
     int failed = print_failures(rows, o.seed), left_out = count_state(rows, ROW_LEFT_OUT);
+    print_left_out(rows);
+    if (!bench_asked(rows, bench_will_time))
+        return nothing_timed(rows);
     if (o.limit > 0)
         o.limit = fmax(o.limit / 3, o.limit - (now() - start));
     crash_watch("bench");
@@ -333,11 +413,8 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
             "the hypervisor took %.0f %% of the CPU time: neighbours are busy; run again when they are not",
             conditions_steal(&before, &after));
     int timed = count_state(rows, ROW_TIMED);
-    if (!timed) {
-        printf("nothing was timed: %d rows failed verification, %d do not apply\n", failed,
-               left_out);
-        return EXIT_CHECK_FAILED;
-    }
+    if (!bench_asked(rows, is_timed))
+        return nothing_timed(rows);
     if (o.set || o.problem || o.pattern)
         print_table(rows);
     for (int i = 0; i < notes.count; i++)
@@ -346,13 +423,16 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     const struct run_facts facts = {argc, argv, &o, notes.lines, notes.count};
     json_t *document = results_document(m, &facts, rows->items, rows->count);
     json_t *system = system_document(json_object_get(document, "context"), m, &before, &after);
-    bool written = results_write(results, m, document, system, error);
+    writing = true;
+    bool written = results_write(&results, m, document, system, error);
     json_decref(system);
     json_decref(document);
     if (!written)
         return wrong_use("bench: %s", error);
     printf("%d rows timed in %.0f s, %d failed verification, %d do not apply\nresults: %s\n", timed,
-           now() - start, failed, left_out, results->folder);
+           now() - start, failed, left_out, results.folder);
+    if (pending)
+        return SIGNALLED + pending;
     return failed ? EXIT_CHECK_FAILED : EXIT_GOOD;
 }
 
@@ -371,10 +451,11 @@ int cmd_bench(int argc, char **argv)
         return wrong_use("bench: this CPU is emulated (%s): its times mean nothing; 'batchmark "
                          "verify' works here",
                          *m.hypervisor ? m.hypervisor : "qemu");
-    struct results results = {0};
     struct bench_rows rows = {0};
     if (!threads_parse(q.threads, &m, &q.options, error))
         return wrong_use("bench: %s", error);
+    if (!q.list_only)
+        watch_signals();
     if (!q.list_only && !results_open(&results, &m, q.out, error))
         return wrong_use("bench: %s", error);
     if (!plan_rows(&q.options, &m, &rows, error)) {
@@ -389,7 +470,7 @@ int cmd_bench(int argc, char **argv)
         for (int i = 0; i < m.warning_count; i++)
             printf("warning: %s\n", m.warnings[i]);
         fflush(stdout);
-        status = run(&q, &m, &rows, &results, start, argc, argv);
+        status = run(&q, &m, &rows, start, argc, argv);
     }
     if (status == EXIT_WRONG_USE || status == EXIT_CHECK_FAILED)
         results_abandon(&results);

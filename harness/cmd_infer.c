@@ -60,7 +60,7 @@ static bool read_batches(const char *text, struct inference *in)
 
 static int read_options(int argc, char **argv, struct inference *in)
 {
-    enum { DATA = 256, BATCH, SECONDS, THREADS, KERNELS, ISA, JSON, NO_TIMES, HELP };
+    enum { DATA = 256, BATCH, SECONDS, THREADS, KERNELS, ISA, JSON, NO_TIMES };
     const struct option options[] = {{"data", required_argument, NULL, DATA},
                                      {"batch", required_argument, NULL, BATCH},
                                      {"seconds", required_argument, NULL, SECONDS},
@@ -69,7 +69,8 @@ static int read_options(int argc, char **argv, struct inference *in)
                                      {"isa", required_argument, NULL, ISA},
                                      {"json", required_argument, NULL, JSON},
                                      {"no-times", no_argument, NULL, NO_TIMES},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     struct request *r = &in->run.request;
     request_clear(r);
@@ -81,10 +82,7 @@ static int read_options(int argc, char **argv, struct inference *in)
         switch (c) {
         case DATA: r->data = optarg; break;
         case BATCH: good = read_batches(optarg, in); break;
-        case SECONDS:
-            good = read_real("--seconds", optarg, ABOVE_0, 3600, "a number above 0, at most 3600",
-                             &in->seconds);
-            break;
+        case SECONDS: good = read_real("--seconds", optarg, ABOVE_0, 3600, &in->seconds); break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
         case KERNELS: r->kernels = optarg; break;
         case ISA:
@@ -93,7 +91,8 @@ static int read_options(int argc, char **argv, struct inference *in)
             break;
         case JSON: r->json = optarg; break;
         case NO_TIMES: in->untimed = true; break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
         if (!good)

@@ -114,11 +114,12 @@ static json_t *ceilings_json(const struct machine *m, const struct bench_rows *r
 
 int cmd_info(int argc, char **argv)
 {
-    enum { QUICK = 256, JSON, ISA, HELP };
+    enum { QUICK = 256, JSON, ISA };
     const struct option options[] = {{"quick", no_argument, NULL, QUICK},
                                      {"json", no_argument, NULL, JSON},
                                      {"isa", required_argument, NULL, ISA},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     bool quick = false, json = false;
     struct bench_options o = {.warm = true, .cap = isa_detect(), .budget = 0.3, .seed = 1};
@@ -130,7 +131,8 @@ int cmd_info(int argc, char **argv)
             if (!read_isa_cap(optarg, &o.cap))
                 return EXIT_WRONG_USE;
             break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
     }

@@ -41,11 +41,12 @@ static void print_row(const struct entry *e, const char *reason)
 
 int cmd_list(int argc, char **argv)
 {
-    enum { WHY = 256, ISA, JSON, HELP };
+    enum { WHY = 256, ISA, JSON };
     const struct option options[] = {{"why", no_argument, NULL, WHY},
                                      {"isa", required_argument, NULL, ISA},
                                      {"json", no_argument, NULL, JSON},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     bool why = false, json = false;
     enum isa cap = isa_detect();
@@ -57,7 +58,8 @@ int cmd_list(int argc, char **argv)
             if (!read_isa_cap(optarg, &cap))
                 return EXIT_WRONG_USE;
             break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
     }

@@ -48,20 +48,22 @@ static bool read_image(const char *text, struct shape *out)
         *out = (struct shape){c, h, w};
         return true;
     }
-    wrong_use("--image '%.40s': give channels, height and width, as in 3x32x32", text);
+    wrong_use("--image '%.40s': give channels, height and width from 1 to 100000, as in 3x32x32",
+              text);
     return false;
 }
 
 /* -1: go on; else the exit status. */
 static int read_request(int argc, char **argv, struct request *r)
 {
-    enum { BATCH = 256, IMAGE, THREADS, ISA, LIMIT, HELP };
+    enum { BATCH = 256, IMAGE, THREADS, ISA, LIMIT };
     const struct option options[] = {{"batch", required_argument, NULL, BATCH},
                                      {"image", required_argument, NULL, IMAGE},
                                      {"threads", required_argument, NULL, THREADS},
                                      {"isa", required_argument, NULL, ISA},
                                      {"limit", required_argument, NULL, LIMIT},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     *r = (struct request){.batch = -1, .threads = -1, .limit = 240, .isa = isa_detect()};
     for (int c; (c = next_option(argc, argv, options)) != -1;) {
@@ -72,7 +74,8 @@ static int read_request(int argc, char **argv, struct request *r)
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
         case ISA: good = read_isa_cap(optarg, &r->isa); break;
         case LIMIT: good = read_whole("--limit", optarg, 1, 1000000, &r->limit); break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
         if (!good)

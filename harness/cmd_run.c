@@ -147,13 +147,14 @@ static int choose_layouts(const char *text, struct request *r)
 
 static int read_command_line(int argc, char **argv, struct request *out)
 {
-    enum { IN = 256, OUT, LAYOUT, THREADS, ISA, HELP };
+    enum { IN = 256, OUT, LAYOUT, THREADS, ISA };
     static const struct option options[] = {{"in", required_argument, NULL, IN},
                                             {"out", required_argument, NULL, OUT},
                                             {"layout", required_argument, NULL, LAYOUT},
                                             {"threads", required_argument, NULL, THREADS},
                                             {"isa", required_argument, NULL, ISA},
-                                            {"help", no_argument, NULL, HELP},
+                                            HELP_OPTION,
+                                            VERSION_OPTION,
                                             {0}};
     *out = (struct request){.threads = 1};
     enum isa cap = isa_detect();
@@ -173,7 +174,8 @@ static int read_command_line(int argc, char **argv, struct request *out)
             if (!read_isa_cap(optarg, &cap))
                 return EXIT_WRONG_USE;
             break;
-        case HELP: out->op = NULL; return EXIT_GOOD;
+        case OPTION_HELP: return print_help();
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
     }
@@ -347,10 +349,9 @@ int cmd_run(int argc, char **argv)
 {
     struct request r;
     int status = read_command_line(argc, argv, &r);
-    if (status)
+    /* Without an operation it was --help. */
+    if (status || !r.op)
         return status;
-    if (!r.op)
-        return print_help();
 
     struct safetensors file;
     struct tensor_spec specs[ROLE_COUNT];

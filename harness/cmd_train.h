@@ -21,12 +21,16 @@ struct shift_request {
 };
 enum { MAX_SHIFTS = 17 };
 
+/* Below 0, but given: unlike an accuracy that is left open, it does not become the checkpoint's. */
+#define TARGET_NONE (-2.0)
+
 /* What the command line asks for; numbers below 0, and NULL, are the preset's, or the checkpoint's, until
  * request_resolve. */
 struct request {
     const char *network, *data, *init, *save, *gradients, *decisions, *checkpoint, *resume, *json;
     int64_t epochs, steps, batch, seed, threads, log;
-    double lr, momentum, rho, decay, target;
+    double lr, momentum, rho, decay;
+    double target; /* accuracy to end at, or TARGET_NONE */
     int optimizer, initial, pixels, bn, bias, shuffle, isa, fuse; /* of their enumerations */
     struct augment augment;
     struct schedule schedule;

@@ -34,7 +34,7 @@ bool read_shifts(const char *text, struct request *r)
     if (parse_shifts(text, r))
         return true;
     wrong_use("--test-shifts '%.100s': give up to %d of brightness:SHARE and "
-              "contrast:FACTOR, as in brightness:-0.2,contrast:0.5",
+              "contrast:FACTOR, from -100 to 100, as in brightness:-0.2,contrast:0.5",
               text, MAX_SHIFTS - 1);
     return false;
 }
@@ -65,7 +65,7 @@ bool read_subset(const char *text, struct request *r)
 
 bool read_scale(const char *text, double *out)
 {
-    return read_real("--initial-scale", text, ABOVE_0, 1e6, "a positive number, as in 0.1", out);
+    return read_real("--initial-scale", text, ABOVE_0, 1e6, out);
 }
 
 /* Adds the mean loss and the accuracy of a test to an event under `name`_loss and `name`_accuracy. */

@@ -37,7 +37,7 @@ static const char help[] =
     "                      an epoch is kept\n"
     "  --optimizer adam|sgd|rmsprop\n"
     "                      as PyTorch defines them (default: the preset's, else adam)\n"
-    "  --lr R              learning rate (default: the preset's, else 1e-3)\n"
+    "  --lr R              learning rate; 0 freezes the weights (default: the preset's, else 1e-3)\n"
     "  --schedule S        of the rate, counted in steps as PyTorch does after each update: constant;\n"
     "                      'step EVERY FACTOR' (StepLR); 'cosine [STEPS]' down to 0 (CosineAnnealingLR;\n"
     "                      default: the whole run); each also after 'warmup N,', which rises to the rate\n"
@@ -86,7 +86,8 @@ static const char help[] =
     "  --resume FOLDER|FILE\n"
     "                      go on from a checkpoint, bit by bit as if the run had not stopped. What\n"
     "                      the command line says goes before what the checkpoint says\n"
-    "  --target-accuracy A end after the first epoch that tests at A or better, and say how long it took\n"
+    "  --target-accuracy A end after the first epoch that tests at A or better, and say how long it took;\n"
+    "                      none: --resume goes on without the checkpoint's\n"
     "  --threads T         team size (default: one per usable core)\n"
     "  --kernels CHOICE    which variants run, as in\n"
     "                      'conv_fwd=direct_*_omp,naive;bn_fwd_train=welford*': groups separated\n"
@@ -187,7 +188,14 @@ static int list_presets(const char *json)
 /* A number from 0 to below 1. */
 static bool read_share(const char *option, const char *text, double *out)
 {
-    return read_real(option, text, 0, BELOW_1, "a number from 0 to below 1, as in 0.9", out);
+    return read_real(option, text, 0, BELOW_1, out);
+}
+
+/* An accuracy to end at, or none: the checkpoint's is dropped. */
+static bool read_target(const char *text, double *out)
+{
+    *out = TARGET_NONE;
+    return !strcmp(text, "none") || read_share("--target-accuracy", text, out);
 }
 
 /* A loss as words. False: printed what is wrong. */
@@ -289,8 +297,7 @@ int request_read(int argc, char **argv, struct request *r)
         VERIFY,
         LIST,
         DESCRIBE,
-        NO_TIMES,
-        HELP
+        NO_TIMES
     };
     const struct option options[] = {{"data", required_argument, NULL, DATA},
                                      {"epochs", required_argument, NULL, EPOCHS},
@@ -337,7 +344,8 @@ int request_read(int argc, char **argv, struct request *r)
                                      {"list", no_argument, NULL, LIST},
                                      {"describe", no_argument, NULL, DESCRIBE},
                                      {"no-times", no_argument, NULL, NO_TIMES},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     char error[ERROR_TEXT];
     enum isa isa;
@@ -361,9 +369,7 @@ int request_read(int argc, char **argv, struct request *r)
             if (!(good = augment_parse(optarg, &r->augment, error)))
                 wrong_use("%s", error);
             break;
-        case RATE:
-            good = read_real("--lr", optarg, ABOVE_0, 1e6, "a positive number, as in 1e-4", &r->lr);
-            break;
+        case RATE: good = read_real("--lr", optarg, 0, 1e6, &r->lr); break;
         case SCHEDULE:
             r->scheduled = true;
             good = read_schedule(optarg, &r->schedule);
@@ -388,7 +394,7 @@ int request_read(int argc, char **argv, struct request *r)
         case OVERWRITE: r->overwrite = true; break;
         case KEEP_GOING: r->keep_going = true; break;
         case RESUME: r->resume = optarg; break;
-        case TARGET: good = read_share("--target-accuracy", optarg, &r->target); break;
+        case TARGET: good = read_target(optarg, &r->target); break;
         case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
         case KERNELS: r->kernels = optarg; break;
         case FUSE: good = read_word("--fuse", optarg, fuse_words, &r->fuse); break;
@@ -416,7 +422,8 @@ int request_read(int argc, char **argv, struct request *r)
         case LIST: list = true; break;
         case DESCRIBE: r->describe = true; break;
         case NO_TIMES: r->untimed = true; break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
         if (!good)
@@ -458,7 +465,7 @@ static bool choose_optimizer(const struct request *r, const struct preset *p, st
     else if (r->nesterov && r->momentum <= 0 && !(r->momentum < 0 && o->beta1 > 0))
         wrong_use("--nesterov: needs --momentum above 0");
     else {
-        o->lr = r->lr > 0 ? r->lr : o->lr;
+        o->lr = r->lr >= 0 ? r->lr : o->lr;
         o->beta1 = r->momentum >= 0 ? r->momentum : o->beta1;
         o->beta2 = r->rho >= 0 ? r->rho : o->beta2;
         o->decay = r->decay >= 0 ? r->decay : o->decay;

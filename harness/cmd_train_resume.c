@@ -239,7 +239,7 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
         q->epochs = whole(r, s, "epochs", -1, 1000000);
         q->steps = whole(r, s, "steps", -1, 1000000000000);
     }
-    if (q->target < 0 && json_object_get(s, "target_accuracy"))
+    if (q->target < 0 && q->target > TARGET_NONE && json_object_get(s, "target_accuracy"))
         q->target = real(r, s, "target_accuracy", 0, 1);
     if (!q->train_images && json_object_get(s, "train_images"))
         q->train_images = whole(r, s, "train_images", 1, 1000000000);

@@ -10,7 +10,6 @@
 
 #include <ctype.h>
 #include <getopt.h>
-#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +36,7 @@ static const char help[] =
     "problems\n"
     "  --json         one JSON object a case, then one with the counts\n"
     "  --quiet        failures and the counts alone\n\n"
-    "Ends with 'N passed, N failed, N skipped'; status 1 if any failed. A failure prints the "
+    "Ends with 'N passed, N failed, N skipped'; status 1 if any failed or none passed. A failure prints the "
     "command that repeats it.\n"
     "Failures of other libraries' kernels are printed, and counted as skipped.\n";
 
@@ -116,20 +115,7 @@ static bool read_threads(const char *text, struct options *o)
 /* Returns -1 to go on, else the exit status. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum {
-        SET = 256,
-        PROBLEM,
-        RANDOM,
-        SEED,
-        THREADS,
-        LAYOUT,
-        ISA,
-        GATE,
-        TIMEOUT,
-        JSON,
-        QUIET,
-        HELP
-    };
+    enum { SET = 256, PROBLEM, RANDOM, SEED, THREADS, LAYOUT, ISA, GATE, TIMEOUT, JSON, QUIET };
     const struct option options[] = {{"set", required_argument, NULL, SET},
                                      {"problem", required_argument, NULL, PROBLEM},
                                      {"random", required_argument, NULL, RANDOM},
@@ -141,10 +127,10 @@ static int read_options(int argc, char **argv, struct options *o)
                                      {"timeout", required_argument, NULL, TIMEOUT},
                                      {"json", no_argument, NULL, JSON},
                                      {"quiet", no_argument, NULL, QUIET},
-                                     {"help", no_argument, NULL, HELP},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
                                      {0}};
     int64_t number;
-    char *end;
     *o = (struct options){.cap = isa_detect(), .gates = GATES_ALL};
     if (getrandom(&o->seed, sizeof o->seed, 0) != sizeof o->seed)
         o->seed = (uint64_t)time(NULL);
@@ -184,13 +170,13 @@ static int read_options(int argc, char **argv, struct options *o)
                     "verify: --gate '%.100s': gates are hygiene exact bound hard gradient", optarg);
             break;
         case TIMEOUT:
-            o->timeout = strtod(optarg, &end);
-            if (*end || !(o->timeout > 0) || !isfinite(o->timeout))
-                return wrong_use("verify: --timeout '%.40s': needs seconds above 0", optarg);
+            if (!read_real("verify: --timeout", optarg, ABOVE_0, 1e6, &o->timeout))
+                return EXIT_WRONG_USE;
             break;
         case JSON: o->json = true; break;
         case QUIET: o->quiet = true; break;
-        case HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
         default: return EXIT_WRONG_USE;
         }
     }
@@ -430,6 +416,16 @@ static void print_counts(const struct progress *g)
     printf("%d passed, %d failed, %d skipped\n", g->passed, g->failed, g->skipped);
 }
 
+/* That of most cases. */
+static const char *common_reason(const struct reasons *r)
+{
+    int most = 0;
+    for (int i = 0; i < r->count; i++)
+        if (r->times[i] > r->times[most])
+            most = i;
+    return r->count ? r->text[most] : "no case was left";
+}
+
 static int run_cases(const struct options *o, const struct case_list *list, struct progress *g)
 {
     char error[ERROR_TEXT];
@@ -449,6 +445,9 @@ static int run_cases(const struct options *o, const struct case_list *list, stru
     print_counts(g);
     if (fflush(stdout) || ferror(stdout))
         return wrong_use("verify: cannot write the outcome to standard output");
+    /* Nothing proved is no proof. */
+    if (!g->passed && !g->failed)
+        return check_failed("verify: nothing was verified: %s", common_reason(&g->reasons));
     return g->failed ? EXIT_CHECK_FAILED : EXIT_GOOD;
 }
 

@@ -1,5 +1,6 @@
 /* What the subcommands share: complaints and options. */
 #include "command.h"
+#include "build_info.h"
 #include "registry.h"
 
 #include <ctype.h>
@@ -10,25 +11,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-int wrong_use(const char *format, ...)
+static void complain(const char *format, va_list list)
 {
     char text[2048];
-    va_list list;
-    va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
-    va_end(list);
     /* What the user wrote is quoted in messages: whatever it was, the message stays one line. */
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)
             *c = '?';
     fprintf(stderr, "batchmark: %s\n", text);
+}
+
+int wrong_use(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    complain(format, list);
+    va_end(list);
     return EXIT_WRONG_USE;
+}
+
+int check_failed(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    complain(format, list);
+    va_end(list);
+    return EXIT_CHECK_FAILED;
 }
 
 int next_option(int argc, char **argv, const struct option *options)
 {
     opterr = 0;
-    int c = getopt_long(argc, argv, ":", options, NULL);
+    int c = getopt_long(argc, argv, ":h", options, NULL);
+    if (c == 'h')
+        return OPTION_HELP;
     if (c == ':') {
         wrong_use("%s: option %s needs a value; see batchmark %s --help", argv[0], argv[optind - 1],
                   argv[0]);
@@ -49,6 +66,13 @@ int next_option(int argc, char **argv, const struct option *options)
     return c;
 }
 
+int print_version(void)
+{
+    printf("batchmark %s%s, built by %s\n", build_commit, build_dirty ? " (modified)" : "",
+           build_compiler);
+    return EXIT_GOOD;
+}
+
 bool read_whole(const char *option, const char *text, int64_t least, int64_t most, int64_t *out)
 {
     char *end;
@@ -66,15 +90,16 @@ bool read_whole(const char *option, const char *text, int64_t least, int64_t mos
     return true;
 }
 
-bool read_real(const char *option, const char *text, double least, double most, const char *what,
-               double *out)
+bool read_real(const char *option, const char *text, double least, double most, double *out)
 {
-    char *end;
+    char *end, from[40], to[40];
     double value = strtod(text, &end);
     /* strtod itself would also take leading blanks. */
     if (end == text || *end || isspace((unsigned char)text[0]) ||
         !(value >= least && value <= most)) {
-        wrong_use("%s '%.40s': give %s", option, text, what);
+        snprintf(from, sizeof from, least == ABOVE_0 ? "above 0" : "from %g", least);
+        snprintf(to, sizeof to, most == BELOW_1 ? "below 1" : "at most %g", most);
+        wrong_use("%s '%.40s': give a number %s and %s", option, text, from, to);
         return false;
     }
     *out = value;

@@ -39,14 +39,6 @@ int input_open(const char *path, const char *what, off_t *size, char error[ERROR
     return -1;
 }
 
-bool input_unchanged(int fd, const char *path, off_t size, char error[ERROR_TEXT])
-{
-    struct stat at;
-    return (!fstat(fd, &at) && at.st_size == size) ||
-           explain(error, "%.200s: its length changes while it is read; wait until it is written",
-                   path);
-}
-
 /* Exactly so many bytes, or what went wrong. */
 static bool read_all(int fd, const char *path, char *to, size_t size, char error[ERROR_TEXT])
 {
@@ -74,8 +66,10 @@ char *input_text(const char *path, const char *what, size_t *length, char error[
                                                 path, (long long)size, what);
     if (good && !(text = calloc(1, *length + 1)))
         good = explain(error, "%.200s: out of memory; close other programs", path);
-    good =
-        good && read_all(fd, path, text, *length, error) && input_unchanged(fd, path, size, error);
+    good = good && read_all(fd, path, text, *length, error);
+    struct stat at;
+    if (good && (fstat(fd, &at) || at.st_size != size))
+        good = explain(error, "%.200s: grows while it is read; try again when it is whole", path);
     close(fd);
     if (good)
         return text;

@@ -278,6 +278,16 @@ static void find_warnings(struct machine *m)
              "the cores are of %d kinds, the fastest are used first: compare thread counts within "
              "one kind",
              m->core_kinds);
+    /* By these hwloc describes another machine, or a part of this one by its words. */
+    static const char *const pretences[] = {"HWLOC_SYNTHETIC", "HWLOC_XMLFILE", "HWLOC_FSROOT",
+                                            "HWLOC_CPUID_PATH"};
+    for (size_t i = 0; i < sizeof pretences / sizeof *pretences; i++)
+        if (getenv(pretences[i]))
+            warn(
+                m,
+                "%s is set: topology and caches are those it describes, the times are of this machine; "
+                "unset it before you publish",
+                pretences[i]);
 #ifndef __OPTIMIZE__
     warn(m, "the harness was compiled without optimisation: time nothing with it; run 'make clean "
             "build'");

@@ -26,7 +26,7 @@ static void usage(FILE *to)
     fputs("usage: batchmark COMMAND [ARGUMENTS]\n\n", to);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
-    fputs("\nbatchmark COMMAND --help says more.\n", to);
+    fputs("\nbatchmark COMMAND --help says more, --version which build this is.\n", to);
 }
 
 /* The exit status, unless the output could not be written (a full disk, say). */
@@ -47,6 +47,8 @@ int main(int argc, char **argv)
         usage(stdout);
         return finish(EXIT_GOOD);
     }
+    if (!strcmp(argv[1], "--version"))
+        return finish(print_version());
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(argv[1], commands[i].name))
             return finish(commands[i].run(argc - 1, argv + 1));

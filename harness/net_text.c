@@ -82,6 +82,9 @@ static bool at_end_of_layer(const struct reader *r)
     return !r->word[0] || r->word[0] == ';';
 }
 
+/* What a layer may have of anything that is counted, and a kernel of rows and columns. */
+enum { MOST_COUNT = 1000000, MOST_KERNEL = 1000 };
+
 /* The complaint about the current word. */
 static bool wrong(const struct reader *r, const char *what)
 {
@@ -93,13 +96,21 @@ static bool wrong(const struct reader *r, const char *what)
     return false;
 }
 
+/* The same about a number, with its bounds. */
+static bool out_of_bounds(const struct reader *r, const char *what, int most)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s (from 1 to %d)", what, most);
+    return wrong(r, text);
+}
+
 static bool read_count(struct reader *r, const char *what, int64_t *out)
 {
     char *end;
     errno = 0;
     long long value = strtoll(r->word, &end, 10);
-    if (end == r->word || *end || errno || value < 1 || value > 1000000)
-        return wrong(r, what);
+    if (end == r->word || *end || errno || value < 1 || value > MOST_COUNT)
+        return out_of_bounds(r, what, MOST_COUNT);
     *out = value;
     next_word(r);
     return true;
@@ -133,8 +144,8 @@ static bool read_kernel(struct reader *r, const struct shape *src, struct layer 
     } else if (src->h == 1) {
         kh = 1;
     }
-    if (errno || kh < 1 || kw < 1 || kh > 1000 || kw > 1000)
-        return wrong(r, what);
+    if (errno || kh < 1 || kw < 1 || kh > MOST_KERNEL || kw > MOST_KERNEL)
+        return out_of_bounds(r, what, MOST_KERNEL);
     l->kh = kh;
     l->kw = kw;
     return true;

@@ -5,7 +5,10 @@
 #include "system.h"
 #include "whole_file.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <link.h>
 #include <math.h>
@@ -13,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,20 +47,45 @@ static bool has_room(const char *folder)
     return good;
 }
 
-/* A folder that was not there before: runs may begin in the same second. */
-static bool make_new_folder(struct results *r, const struct machine *m)
+/* Removes the folders of runs, whose names begin with the date, that no process holds and nothing is in. */
+static void sweep(const char *machine)
 {
+    char path[RESULTS_PATH + 300];
+    DIR *entries = opendir(machine);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        if (!isdigit((unsigned char)e->d_name[0]) ||
+            snprintf(path, sizeof path, "%s/%s", machine, e->d_name) >= (int)sizeof path)
+            continue;
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+            rmdir(path);
+        if (fd >= 0)
+            close(fd);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+/* A folder that was not there before, locked: runs may begin in the same second, and one that begins takes a folder that is
+ * not locked yet for a dead one's. */
+static bool make_new_folder(struct results *r)
+{
+    enum { MOST = 100 };
     char date[32], again[16] = "";
     time_t t = time(NULL);
     strftime(date, sizeof date, "%Y-%m-%d-%H%M%S", localtime(&t));
-    for (int i = 2; !r->created; i++) {
-        snprintf(r->folder, sizeof r->folder, "results/%s/%s_%s%s%s", m->slug, date, build_commit,
+    for (int i = 2; i < MOST; i++) {
+        snprintf(r->folder, sizeof r->folder, "%s/%s_%s%s%s", r->machine, date, build_commit,
                  build_dirty ? "-dirty" : "", again);
         if (!folder_make(r->folder, &r->created))
             return false;
+        if (r->created && folder_lock(r->folder) && !access(r->folder, F_OK))
+            return true;
         snprintf(again, sizeof again, "-%d", i);
     }
-    return true;
+    r->created = false;
+    errno = EEXIST;
+    return false;
 }
 
 bool results_open(struct results *r, const struct machine *m, const char *out,
@@ -66,12 +95,15 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
     if (out && (strlen(out) == 0 || strlen(out) >= sizeof r->folder - 64))
         return explain(error, "--out: the path is empty or too long; name a folder");
     snprintf(r->folder, sizeof r->folder, "%s", out ? out : "");
-    if (!out)
-        snprintf(r->latest, sizeof r->latest, "results/%s/latest", m->slug);
-    if (!(out ? folder_make(r->folder, &r->created) : make_new_folder(r, m)))
+    if (!out) {
+        snprintf(r->machine, sizeof r->machine, "results/%s", m->slug);
+        snprintf(r->latest, sizeof r->latest, "%s/latest", r->machine);
+        sweep(r->machine);
+    }
+    if (!(out ? folder_make(r->folder, &r->created) : make_new_folder(r)))
         return explain(error, "cannot make the results folder %s: %s; name another with --out",
                        r->folder, strerror(errno));
-    if (!folder_lock(r->folder))
+    if (out && !folder_lock(r->folder))
         return explain(error, "%s: another run writes its results there; name another with --out",
                        r->folder);
     if (!has_room(r->folder)) {
@@ -86,15 +118,12 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
 
 void results_abandon(struct results *r)
 {
-    char folder[RESULTS_PATH];
     if (!r->created)
         return;
     rmdir(r->folder);
     /* The machine's folder too, unless it holds another run. */
-    if (*r->latest) {
-        snprintf(folder, sizeof folder, "%s", r->folder);
-        rmdir(dirname(folder));
-    }
+    if (*r->machine)
+        rmdir(r->machine);
 }
 
 /* Points the link at the folder in one step, so that there always is one. */

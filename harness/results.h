@@ -20,16 +20,18 @@
 
 struct results {
     char folder[RESULTS_PATH];
-    char latest[RESULTS_PATH]; /* the link to set, "" where the folder was the user's choice */
-    bool created;              /* the folder did not exist before */
+    char latest[RESULTS_PATH];      /* the link to set, "" where the folder was the user's choice */
+    char machine[RESULTS_PATH / 2]; /* the folder of the machine, "" likewise */
+    bool created;                   /* the folder did not exist before */
 };
 
 /* Chooses and makes the folder (`out`, or the default below ./results where NULL) and proves that files can be
- * written and that there is room for them. False: `error` holds one line and nothing new is left behind. */
+ * written and that there is room for them. Nobody else gets it while this process lives; empty folders that dead ones left
+ * beside it are swept away. False: `error` holds one line and nothing new is left behind. */
 bool results_open(struct results *r, const struct machine *m, const char *out,
                   char error[ERROR_TEXT]);
 
-/* Removes the folder again if this run made it and nothing is in it. */
+/* Removes the folder again if this run made it and nothing is in it. May be called in a signal handler. */
 void results_abandon(struct results *r);
 
 /* Writes the files, each whole or not at all, and sets the link. False: `error` holds one line. */

@@ -52,8 +52,8 @@ bool schedule_parse(const char *text, struct schedule *out, char error[ERROR_TEX
     }
     return explain(
         error,
-        "--schedule '%.100s': give constant, step EVERY FACTOR or cosine [STEPS], or any of "
-        "them after 'warmup N,', as in 'warmup 500, cosine'; all counted in steps",
+        "--schedule '%.100s': give constant, step EVERY FACTOR (above 0, at most 1) or cosine [STEPS] (more than N), "
+        "or any of them after 'warmup N,', as in 'warmup 500, cosine'; all counted in steps, from 1 to 1e12",
         text);
 }
 

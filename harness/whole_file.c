@@ -119,11 +119,28 @@ static int open_beside(const char *path, char temporary[PATH_MAX], char error[ER
     return -1;
 }
 
-/* The file that is to be written: where `path` is a link, what it points to, so that the link stays. */
-static const char *behind_link(const char *path, char target[PATH_MAX])
+/* The file that is to be written: what `path` leads to through symbolic links, which stay; it need not be there. NULL: `error`
+ * holds one line. */
+static const char *behind_links(const char *path, char target[PATH_MAX], char error[ERROR_TEXT])
 {
-    struct stat s;
-    return !lstat(path, &s) && S_ISLNK(s.st_mode) && realpath(path, target) ? target : path;
+    enum { MOST_LINKS = 40 };
+    int code = snprintf(target, PATH_MAX, "%s", path) < PATH_MAX ? ELOOP : ENAMETOOLONG;
+    for (int i = 0; code == ELOOP && i < MOST_LINKS; i++) {
+        char link[PATH_MAX];
+        ssize_t length = readlink(target, link, sizeof link - 1);
+        if (length < 0)
+            return target;
+        link[length] = '\0';
+        /* A relative one begins at the folder of the link. */
+        const char *slash = link[0] == '/' ? NULL : strrchr(target, '/');
+        size_t folder = slash ? (size_t)(slash + 1 - target) : 0;
+        if (folder + (size_t)length < PATH_MAX)
+            memcpy(target + folder, link, (size_t)length + 1);
+        else
+            code = ENAMETOOLONG;
+    }
+    fail_errno(error, path, code);
+    return NULL;
 }
 
 static bool write_all(int fd, const char *data, size_t size)
@@ -156,7 +173,8 @@ static void sync_folder(const char *path)
 bool whole_file_possible(const char *path, char error[ERROR_TEXT])
 {
     char temporary[PATH_MAX], target[PATH_MAX];
-    int fd = open_beside(behind_link(path, target), temporary, error);
+    path = behind_links(path, target, error);
+    int fd = path ? open_beside(path, temporary, error) : -1;
     if (fd < 0)
         return false;
     unlink(temporary);
@@ -168,8 +186,8 @@ bool whole_file_write(const char *path, const struct piece *pieces, int count,
                       char error[ERROR_TEXT])
 {
     char temporary[PATH_MAX], target[PATH_MAX];
-    path = behind_link(path, target);
-    int fd = open_beside(path, temporary, error);
+    path = behind_links(path, target, error);
+    int fd = path ? open_beside(path, temporary, error) : -1;
     if (fd < 0)
         return false;
     bool good = true;

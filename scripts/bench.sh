@@ -21,25 +21,60 @@ full)
     exit 2
     ;;
 esac
-# What is printed is kept beside the rows. The status is that of the run and not tee's.
-if [ -z "${BENCH_LOG:-}" ]; then
-    BENCH_LOG=$(mktemp)
-    export BENCH_LOG
-    "$0" "$plan" | tee "$BENCH_LOG"
-    folder=$(cat "$BENCH_LOG.folder" 2>/dev/null || true)
-    [ -z "$folder" ] || cat "$BENCH_LOG" >"$folder/log.txt"
-    rm -f "$BENCH_LOG" "$BENCH_LOG.folder" "$BENCH_LOG.pictures"
-    [ -n "$folder" ]
-    exit
-fi
 python=${PYTHON:-/usr/bin/python3}
 batchmark=build/batchmark
 
+# What is temporary lies in one folder: what was printed, which goes beside the rows at the end, and checkpoints of training
+# that nobody asked for. Those of runs that were killed go first.
+for left in build/bench.*; do
+    [ ! -d "$left" ] || [ -e "/proc/${left##*.}" ] || rm -rf "$left"
+done
+scratch=build/bench.$$
+mkdir -p "$scratch"
+mkfifo "$scratch/pipe"
+(
+    trap '' INT TERM HUP
+    exec tee "$scratch/log" <"$scratch/pipe"
+) &
+tee=$!
+exec 3>&1 >"$scratch/pipe"
+
+ended=$tee # of what runs beside this shell, the last that is told no more
+finished=
+clean_up() {
+    status=$?
+    trap - EXIT
+    exec >&3 3>&-
+    wait "$tee" || true
+    [ -z "$finished" ] || cat "$scratch/log" >"$finished/log.txt"
+    rm -rf "$scratch"
+    exit "$status"
+}
+stop() {
+    trap '' INT TERM HUP
+    # Until it is gone: the first may come before it can hear.
+    while [ "$!" != "$ended" ] && kill -TERM "$!" 2>/dev/null; do
+        sleep 0.2
+    done
+    exit "$1"
+}
+trap clean_up EXIT
+trap 'stop 129' HUP
+trap 'stop 130' INT
+trap 'stop 143' TERM
+
+# Beside this shell, which could not hear a signal while it runs.
+step() {
+    "$@" 3>&- &
+    wait "$!"
+    ended=$!
+}
+
 echo "== verify: every variant against the float64 references, on the smoke set"
-$batchmark verify --set smoke
+step $batchmark verify --set smoke
 
 echo "== bench: plan $plan"
-$batchmark bench --plan "$plan" ${LIMIT:+--limit "$LIMIT"}
+step $batchmark bench --plan "$plan" ${LIMIT:+--limit "$LIMIT"}
 folder=$($python -B scripts/results.py)
 
 # The networks of the macro benchmark; their lines lie beside the rows. Of the large one a few steps say what a step costs.
@@ -47,13 +82,13 @@ for network in lenet lenet-bn vgg-relu vgg-relu-bn; do
     echo "== train: $network"
     case $network in vgg*) training=$large ;; *) training=$small ;; esac
     # shellcheck disable=SC2086 # options
-    $batchmark train $network $training --json "$folder/train-$network.jsonl"
+    step $batchmark train $network $training --json "$folder/train-$network.jsonl" --checkpoint "$scratch/$network"
 done
 
 echo
 $python -B scripts/summary.py --tables "$folder"
-$python -B scripts/plots.py "$folder" >"$BENCH_LOG.pictures"
-echo "Rows: $folder/bench.json; pictures: $(wc -l <"$BENCH_LOG.pictures") in $folder/*.png; all of this: $folder/log.txt"
+$python -B scripts/plots.py "$folder" >"$scratch/pictures"
+echo "Rows: $folder/bench.json; pictures: $(wc -l <"$scratch/pictures") in $folder/*.png; all of this: $folder/log.txt"
 echo
 $python -B scripts/summary.py --verdict "$folder"
-echo "$folder" >"$BENCH_LOG.folder"
+finished=$folder

@@ -33,6 +33,7 @@ esac
 base=results/$(field slug)/$(date +%Y-%m-%d-%H%M%S)
 folders=
 failed=
+alone=
 for side in $sides; do
     program=build/batchmark
     isa=
@@ -58,9 +59,10 @@ done
 # shellcheck disable=SC2086 # a list of folders
 case $folders in
 *" "*" "*) $python -B scripts/compare.py $folders --across ;;
-*) echo "bench_axis.sh: fewer than two sides were timed: nothing to compare; see PATTERN and LIMIT" >&2 ;;
+*)
+    echo "bench_axis.sh: fewer than two sides were timed: nothing to compare; see PATTERN and LIMIT" >&2
+    alone=yes
+    ;;
 esac
-if [ -n "$failed" ]; then
-    echo "bench_axis.sh: verification failed at:$failed" >&2
-    exit 1
-fi
+[ -z "$failed" ] || echo "bench_axis.sh: verification failed at:$failed" >&2
+[ -z "$failed$alone" ]

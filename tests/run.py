@@ -242,6 +242,9 @@ def main():
             SKIPPED.write_text("".join(line + "\n" for line in tally.skips))
     if tally.failures:
         print("failed: " + ", ".join(tally.failures))
+    if not tally.passed and not tally.failed:
+        print(f"run.py: no test passed: nothing is named *{arguments.pattern}*, or all of it was skipped", file=sys.stderr)
+        tally.failed = 1
     print(tally.summary())
     return 1 if tally.failed else 0
 
