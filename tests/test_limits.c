@@ -4,6 +4,7 @@
  * All variants at all lengths take minutes: LONG_SUMS=1 build/tests/test_limits. */
 #include "ref.h"
 #include "supervisor.h"
+#include "verify_parts.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -93,9 +94,8 @@ static void correct_batch_norms_pass(void **state)
         for (int v = 0; v < (long_sums() ? 10 : tried[t].variants); v++) {
             const struct entry *e = known_variant(variants[v][0], variants[v][1]);
             /* Short sums go through every gate, long ones through what their length matters to. */
-            unsigned gates = tried[t].values > 1 << 15 && !long_sums() ? GATE_HARD : GATES_ALL;
-            for (int seed = 0; seed < (long_sums() ? 3 : 1); seed++)
-                add(e, tried[t].problem, gates, (uint64_t)(1000 * count + seed));
+            unsigned gates = tried[t].values > 1 << 15 ? GATE_HARD : GATES_ALL;
+            add(e, tried[t].problem, gates, (uint64_t)count);
         }
     }
     expect_verdicts("");
@@ -321,6 +321,57 @@ static void wrong_statistics_fail_on_hard_data(void **state)
     expect_verdicts("hard");
 }
 
+/* Equal terms: the gates have none in sums of products and of gradients, so the limits are taken by themselves. */
+static void equal_terms_stay_within(const char *name, const char *problem, uint64_t seed)
+{
+    const struct op *op = op_find(name);
+    const struct variant *v = known_variant(name, "naive")->variant;
+    const struct formats f = v->formats[0];
+    struct named_problem p;
+    struct operands o;
+    char error[ERROR_TEXT];
+    assert_true(problem_parse_any(problem, &p, error));
+    assert_true(operands_make(&o, op, v, &p.problem, f, (struct hints){.threads = 1}, 0, error));
+    operands_fill(&o, op, seed, FILL_RANDOM);
+    const bool bn = p.problem.kind == PROBLEM_BN;
+    struct outcome r = {.op = op, .variant = v, .problem = p.problem, .formats = f, .seed = seed};
+    r.count = o.count;
+    memcpy(r.specs, o.specs, sizeof r.specs);
+    for (int i = 0; i < o.count; i++) {
+        const enum role role = o.specs[i].role;
+        float *t = r.t[role] = o.args.t[role];
+        if (role == DIFF_DST || (!bn && (role == SRC || role == WEIGHTS)))
+            for (int64_t k = 0; k < tensor_logical(&o.specs[i]); k++)
+                t[k] = role == SRC ? 0.7f : 0.3f;
+    }
+    v->run(&o.args);
+    struct expectation x = bn ? expect_bn(&r, BN_BOUND) : expect_products(&r);
+    for (int i = 0; i < x.count; i++)
+        for (int64_t k = 0; k < x.e[i].count; k++) {
+            const double value = x.e[i].value[k], limit = x.e[i].limit[k];
+            const double got = r.t[x.e[i].role][expected_at(&x.e[i], k)];
+            if (!(limit < 0 || fabs(got - value) <= limit))
+                fail_msg("%s %s: operand %d is %.9g, expected %.9g, limit %.3g", name, problem,
+                         (int)x.e[i].role, got, value, limit);
+        }
+    expectation_free(&x);
+    operands_free(&o);
+}
+
+static void equal_terms_have_the_worst_case(void **state)
+{
+    (void)state;
+    static const char *const tried[][2] = {{"gemm", "1x32768:32768x1"},
+                                           {"gemm", "1x1048576:1048576x1"},
+                                           {"conv_fwd", "mb1ic1048576ih1oc1kh1"},
+                                           {"conv_bwd_data", "mb1ic1ih1oc1048576kh1"},
+                                           {"conv_bwd_weights", "mb1ic1ih1024oc1kh1"},
+                                           {"bn_bwd", "mb1ic1ih1024"},
+                                           {"bn_relu_bwd", "mb1ic1ih512"}};
+    for (size_t t = 0; t < sizeof tried / sizeof tried[0]; t++)
+        equal_terms_stay_within(tried[t][0], tried[t][1], t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +380,8 @@ int main(void)
         cmocka_unit_test(one_term_left_out_is_missed),
         cmocka_unit_test(correct_products_pass),
         cmocka_unit_test(wrong_statistics_fail_on_hard_data),
+        /* Last: a process that has used OpenMP cannot start a supervised one. */
+        cmocka_unit_test(equal_terms_have_the_worst_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
