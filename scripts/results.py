@@ -255,10 +255,15 @@ def load_rows(path):
     fault = first_fault(document, "bench")
     if fault:
         raise ResultsError(f"{path}: {fault}; {again}")
+    return document["context"], rows_of(path, document)
+
+
+def rows_of(path, document):
+    """The rows of a document without faults."""
     repetitions = {}
     for entry in document["benchmarks"]:
         repetitions.setdefault(entry["name"], []).append(entry)
-    return document["context"], [to_row(path, name, entries) for name, entries in repetitions.items()]
+    return [to_row(path, name, entries) for name, entries in repetitions.items()]
 
 
 def to_row(path, name, entries):
