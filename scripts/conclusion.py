@@ -27,6 +27,11 @@ MOST_CONV, MOST_BN = 3, 1
 STEPS_LEAST = 4
 # From here on another precision is worth a line.
 CLEARLY = 1.1
+# Warnings of the run that belong to what was disturbed, and what is said of them.
+TOLD = (
+    (r"(\d+) rows were not timed", "{} rows were not timed"),
+    (r"the hypervisor took (\d+) %", "the hypervisor took {} % of the time"),
+)
 # Above it something else was running when the run began.
 BUSY = 0.5
 NEXT = (
@@ -191,6 +196,8 @@ def disturbed_line(run):
     beyond = sum(r.beyond for r in run.rows)
     if beyond:
         parts.append(f"{beyond} rows beat their measured ceiling, whose shares are left out")
+    for said, told in TOLD:
+        parts += [told.format(found[1]) for warning in run.context["warnings"] if (found := re.match(said, warning))]
     load = run.context["machine"].get("load") or 0
     if load >= BUSY:
         parts.append(f"load {load:.2g}")
