@@ -3,15 +3,14 @@
 #include "bench_plan.h"
 #include "clock.h"
 #include "operands.h"
+#include "supervisor.h"
 
 #include <ctype.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -243,11 +242,11 @@ void trial(const struct machine *m, const struct bench_row *rows, int count, uin
         times[i] = INFINITY;
     while (state->at < count && now() < end) {
         fflush(NULL);
-        pid_t child = fork();
+        pid_t parent = getpid(), child = fork();
         if (child < 0)
             break;
         if (child == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            die_with(parent);
             alarm((unsigned)limit + 60); /* a variant that never returns */
             try_rows(m, rows, count, seed, end, state, times);
             _exit(0);

@@ -65,10 +65,17 @@ static void send(int to, const struct report *r)
     }
 }
 
-__attribute__((noreturn)) static void work(const struct verify_case *cases, int first, int count,
-                                           int to)
+void die_with(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
+}
+
+__attribute__((noreturn)) static void work(const struct verify_case *cases, int first, int count,
+                                           int to, pid_t parent)
+{
+    die_with(parent);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     watch_traps();
     verify_status = &shared->status;
@@ -165,7 +172,7 @@ static bool one_worker(const struct verify_case *cases, int *next, int count,
     shared->index = *next;
     shared->touched[0] = '\0';
     fflush(NULL);
-    pid_t worker = fork();
+    pid_t parent = getpid(), worker = fork();
     if (worker < 0) {
         snprintf(error, ERROR_TEXT, "cannot start a worker process: %s", strerror(errno));
         close(ends[0]);
@@ -174,7 +181,7 @@ static bool one_worker(const struct verify_case *cases, int *next, int count,
     }
     if (worker == 0) {
         close(ends[0]);
-        work(cases, *next, count, ends[1]);
+        work(cases, *next, count, ends[1], parent);
     }
     close(ends[1]);
     bool hung = false;

@@ -8,6 +8,8 @@
 
 #include "verify.h"
 
+#include <sys/types.h>
+
 /* Called in the supervisor after each case, in order. */
 typedef void case_done(int index, const struct verdict *v, void *user);
 
@@ -17,5 +19,8 @@ typedef void case_done(int index, const struct verdict *v, void *user);
  * has gate "hang". False: nothing was run, `error` says why. */
 bool supervise(const struct verify_case *cases, int count, struct verdict *verdicts, double timeout,
                case_done *done, void *user, char error[ERROR_TEXT]);
+
+/* For a child that was just forked: it ends when its parent does, which may have ended already. */
+void die_with(pid_t parent);
 
 #endif
