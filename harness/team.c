@@ -72,11 +72,12 @@ int team_most(int want, char why[TEAM_TEXT])
     if (room < granted)
         snprintf(
             why, TEAM_TEXT,
-            "the limits on processes (ulimit -u, a pids control group) leave room for %d of %d threads; raise them",
-            room, want);
+            "the limits on processes (ulimit -u, a pids control group) leave room for no team larger than %d; "
+            "raise them",
+            room);
     else
         snprintf(why, TEAM_TEXT,
-                 "the OpenMP runtime grants %d of %d threads; unset OMP_THREAD_LIMIT", room, want);
+                 "the OpenMP runtime grants no team larger than %d; unset OMP_THREAD_LIMIT", room);
     return room;
 }
 

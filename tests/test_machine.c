@@ -198,7 +198,9 @@ static void this_machine(void **state)
     char error[512] = "";
     static struct machine here;
     assert_true(machine_detect(&here, error, sizeof error));
-    assert_true(here.cpu_count >= 1 && here.cpu_count <= sysconf(_SC_NPROCESSORS_CONF));
+    assert_true(here.cpu_count >= 1);
+    if (!getenv("HWLOC_SYNTHETIC"))
+        assert_true(here.cpu_count <= sysconf(_SC_NPROCESSORS_CONF));
     assert_true(strlen(here.slug) > 2 && !strchr(here.slug, '/') && !strchr(here.slug, ' '));
     assert_true(here.l1 >= 4096 && here.l2 >= here.l1 && here.llc >= here.l2);
     assert_true(here.memory > 1 << 20);
@@ -222,15 +224,16 @@ static void team_leaves_the_core_it_was_born_on(void **state)
     CPU_SET((unsigned)here.cpus[0].pu, &one);
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     int at[MAX_CPUS] = {0};
-#pragma omp parallel num_threads(here.cpu_count)
+#pragma omp parallel num_threads(here.team)
     at[omp_get_thread_num()] = sched_getcpu();
-    for (int i = 0; i < here.cpu_count; i++)
+    /* A runtime that binds threads puts them elsewhere by itself. */
+    for (int i = 0; i < here.team && omp_get_proc_bind() == omp_proc_bind_false; i++)
         assert_int_equal(at[i], here.cpus[0].pu);
 
-    assert_true(machine_pin_team(&here, here.cpu_count, error, sizeof error));
-#pragma omp parallel num_threads(here.cpu_count)
+    assert_true(machine_pin_team(&here, here.team, error, sizeof error));
+#pragma omp parallel num_threads(here.team)
     at[omp_get_thread_num()] = sched_getcpu();
-    for (int i = 0; i < here.cpu_count; i++)
+    for (int i = 0; i < here.team; i++)
         assert_int_equal(at[i], here.cpus[i].pu);
 
     assert_false(machine_pin_team(&here, here.cpu_count + 1, error, sizeof error));
