@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import conclusion  # noqa: E402
 import results  # noqa: E402
+import summary  # noqa: E402
 
 OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights")
 LENET, VGG = "mb10ic6ih14oc16kh5", "mb4ic60ih16oc60kh3ph1"
@@ -93,6 +94,9 @@ def test_bfloat16_is_not_the_fastest_of_float32(tmp_path):
     assert told.bounds[-1] == (
         f"Not float32: direct_avx512bf16_omp rounds its inputs to bfloat16 and is up to 2.0 times as fast ({VGG})"
     )
+    table = summary.op_block(results.load(tmp_path), "conv_fwd")
+    first, second = [line.split() for line in table if VGG in line and "ladder" not in line]
+    assert first[1] == "winograd4_avx512_omp" and second[1:4] == ["direct_avx512bf16_omp", "(bfloat16", "products)"]
     # Of rows that failed and of other libraries nothing is said either.
     others = [row("conv_fwd", "wrong", VGG, 1, label="fail"), row("conv_fwd", "onednn_direct", VGG, 1, rung=90)]
     assert concluded(tmp_path, [*ROWS, *others]).text() == concluded(tmp_path, ROWS).text()[:-3] + [
