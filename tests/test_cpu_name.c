@@ -36,7 +36,7 @@ static const struct {
     {"Raspberry Pi 4",
      CORE("0", "108.00", "0x41", "0x0", "0xd08", "3") CORE(
          "3", "108.00", "0x41", "0x0", "0xd08",
-         "3") "Hardware\t: BCM2835\nRevision\t: c03112\nSerial\t\t: 1000000000000000\nModel\t\t: Raspberry Pi 4 Model B Rev 1.2\n",
+         "3") "Hardware\t: BCM2835\nRevision\t: c03112\nModel\t\t: Raspberry Pi 4 Model B Rev 1.2\n",
      "ARM", "ARM Cortex-A72", "Cortex-A72", "part 0xd08 r0p3"},
     {"Raspberry Pi 5",
      CORE(
