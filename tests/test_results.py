@@ -25,7 +25,7 @@ import selftest_bench  # noqa: E402
 def fresh_run(tmp_path_factory):
     """A run of one small row, made once."""
     folder = tmp_path_factory.mktemp("results") / "run"
-    command = [BATCHMARK, "bench", "gemm/naive", "--problem", "2x3:3x4", "--threads", "1", "--limit", "1"]
+    command = [BATCHMARK, "bench", "gemm/naive", "--problem", "2x3:3x4", "--threads", "1", "--budget", "0.05"]
     done = subprocess.run([*command, "--out", folder], capture_output=True, text=True, timeout=300, check=False)
     if "emulated" in done.stderr:
         pytest.skip("the CPU is emulated: nothing is timed")
