@@ -88,6 +88,20 @@ static bool make_new_folder(struct results *r)
     return false;
 }
 
+/* How much of a path is there, in characters up to a slash or its end. */
+static size_t part_there(const char *path)
+{
+    char part[RESULTS_PATH];
+    size_t n = strlen(path);
+    memcpy(part, path, n + 1);
+    while (n > 0 && access(part, F_OK)) {
+        while (n > 0 && part[--n] != '/')
+            ;
+        part[n] = '\0';
+    }
+    return n;
+}
+
 bool results_open(struct results *r, const struct machine *m, const char *out,
                   char error[ERROR_TEXT])
 {
@@ -100,6 +114,7 @@ bool results_open(struct results *r, const struct machine *m, const char *out,
         snprintf(r->latest, sizeof r->latest, "%s/latest", r->machine);
         sweep(r->machine);
     }
+    r->there = part_there(out ? out : r->machine);
     if (!(out ? folder_make(r->folder, &r->created) : make_new_folder(r)))
         return explain(error, "cannot make the results folder %s: %s; name another with --out",
                        r->folder, strerror(errno));
@@ -120,10 +135,14 @@ void results_abandon(struct results *r)
 {
     if (!r->created)
         return;
-    rmdir(r->folder);
-    /* The machine's folder too, unless it holds another run. */
-    if (*r->machine)
-        rmdir(r->machine);
+    char path[RESULTS_PATH];
+    memcpy(path, r->folder, sizeof path);
+    for (size_t n = strlen(path); n > r->there; n--) {
+        if (r->folder[n] && r->folder[n] != '/')
+            continue;
+        path[n] = '\0';
+        rmdir(path);
+    }
 }
 
 /* Points the link at the folder in one step, so that there always is one. */

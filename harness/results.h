@@ -23,6 +23,7 @@ struct results {
     char latest[RESULTS_PATH];      /* the link to set, "" where the folder was the user's choice */
     char machine[RESULTS_PATH / 2]; /* the folder of the machine, "" likewise */
     bool created;                   /* the folder did not exist before */
+    size_t there;                   /* so much of its path did */
 };
 
 /* Chooses and makes the folder (`out`, or the default below ./results where NULL) and proves that files can be
@@ -31,7 +32,7 @@ struct results {
 bool results_open(struct results *r, const struct machine *m, const char *out,
                   char error[ERROR_TEXT]);
 
-/* Removes the folder again if this run made it and nothing is in it. May be called in a signal handler. */
+/* Removes the folder again if this run made it, and those it made above, where nothing is in them. May be called in a signal handler. */
 void results_abandon(struct results *r);
 
 /* Writes the files, each whole or not at all, and sets the link. False: `error` holds one line. */
