@@ -167,7 +167,8 @@ def run_pytest(batchmark, pattern, tally, tests=("tests",), python=sys.executabl
     failed = 0
     for case in cases:
         module = (case.get("classname") or "").replace("tests.", "", 1)
-        name = f"{module}/{case.get('name')}" if module else case.get("name")
+        test = case.get("name").removeprefix("tests.")
+        name = f"{module}/{test}" if module else test
         problem = case.find("failure")
         if problem is None:
             problem = case.find("error")
@@ -177,7 +178,10 @@ def run_pytest(batchmark, pattern, tally, tests=("tests",), python=sys.executabl
             failed += 1
             tally.count(name, "FAIL", took, tail(problem.text or problem.get("message") or ""))
         elif skipped is not None:
-            tally.count(name, "skip", took, skipped.get("message") or "no reason given")
+            why = skipped.get("message") or "no reason given"
+            # Of a module skipped as a whole the reason stands in the text: (file, line, reason).
+            why = skipped.text if why == "collection skipped" and skipped.text else why
+            tally.count(name, "skip", took, why)
         else:
             tally.count(name, "pass", took)
     no_test_selected = status == 5 and pattern
@@ -211,7 +215,7 @@ def run_again(batchmark, programs, tally):
         module, _, test = name.partition("/")
         if module not in names:
             test = f"tests/{module.replace('.', '/')}.py" + (f"::{test}" if test else "")
-            (torch if "'torch'" in why and TORCH.exists() else ordinary).append(test)
+            (torch if "import 'torch'" in why and TORCH.exists() else ordinary).append(test)
     if ordinary:
         run_pytest(batchmark, "", tally, ordinary)
     if torch:

@@ -206,7 +206,7 @@ def test_where_nothing_can_be_written_is_one_line(script, place, tmp_path):
 
 def test_a_reader_that_has_seen_enough_is_no_mistake():
     done = subprocess.run(
-        f"{sys.executable} -B scripts/summary.py {FIXTURE} | true; echo ${{PIPESTATUS[0]}}",
+        f"{sys.executable} -B scripts/summary.py '{FIXTURE}' | true; echo ${{PIPESTATUS[0]}}",
         shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("0\n", "")
