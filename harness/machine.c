@@ -336,7 +336,8 @@ bool machine_detect(struct machine *m, char *error, size_t size)
         return false;
     }
     const bool made_up = !hwloc_topology_is_thissystem(topology);
-    bool good = machine_from_topology(m, topology, made_up ? NULL : allowed, cpu_quota());
+    bool good =
+        machine_from_topology(m, topology, made_up ? NULL : allowed, made_up ? 0 : cpu_quota());
     if (good && made_up)
         deal_out(m);
     char *xml = NULL;
