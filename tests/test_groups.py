@@ -38,6 +38,8 @@ class Group:
         outer = root / f"batchmark-test-{uuid.uuid4().hex}"
         outer.mkdir()
         self.folders = [outer]
+        if not (outer / file).exists():
+            raise OSError(f"no {file} in a new folder of {root}")
         (outer / file).write_text(str(value))
         (outer / "inner").mkdir()
         self.folders.append(outer / "inner")
