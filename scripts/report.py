@@ -281,6 +281,7 @@ def write(page, path):
     text = environment.get_template("report.html.j2").render(
         **page, jquery=library(JQUERY), datatables=library(TABLES), table_style=library(STYLE)
     )
+    path = path.resolve()  # a link stays
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as part:
         part.write(text)

@@ -42,6 +42,13 @@ def test_a_report_holds_every_row_and_asks_for_nothing(run):
     assert not re.search(r"""url\((?!["']?data:)""", page)
 
 
+def test_a_link_in_the_place_of_the_report_stays(run, tmp_path):
+    link = tmp_path / "link.html"
+    link.symlink_to(tmp_path / "real.html")
+    assert report.main([str(run), "--out", str(link)]) == 0
+    assert link.is_symlink() and (tmp_path / "real.html").read_text().startswith("<!")
+
+
 def test_what_a_file_says_cannot_become_part_of_the_page(run):
     document = results.read_document(run / "bench.json")
     document["context"]["warnings"] = ["</script><script>alert(1)</script>"]
