@@ -32,7 +32,8 @@ struct results {
 bool results_open(struct results *r, const struct machine *m, const char *out,
                   char error[ERROR_TEXT]);
 
-/* Removes the folder again if this run made it, and those it made above, where nothing is in them. May be called in a signal handler. */
+/* Removes the folder again if this run made it, and those it made above, where nothing is in them. May be called in a signal
+ * handler. */
 void results_abandon(struct results *r);
 
 /* Writes the files, each whole or not at all, and sets the link. False: `error` holds one line. */
