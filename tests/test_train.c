@@ -1660,8 +1660,10 @@ static void kernel_choice_order(void **state)
 static void default_kernels_follow_the_shape(void **state)
 {
     (void)state;
-    if (isa_detect() < ISA_AVX512)
+    if (isa_detect() < ISA_AVX512) {
+        print_message("skipped: the table is of CPUs with AVX-512\n");
         skip();
+    }
     static const struct {
         const char *problem, *names[3];
     } cases[] = {
