@@ -232,6 +232,9 @@ def main():
     arguments = parser.parse_args()
 
     tally = Tally()
+    if arguments.again and not SKIPPED.exists():
+        print("run.py: build/skipped.txt is not there: run make test first, then make test-skipped", file=sys.stderr)
+        return 2
     if arguments.again:
         run_again(arguments.batchmark.resolve(), arguments.c_tests, tally)
     else:
