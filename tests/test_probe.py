@@ -173,7 +173,7 @@ def test_a_subset_is_no_larger_than_the_data():
         ("--test-shifts", ",".join(["contrast:1"] * 17), "up to 16"),
         ("--subset", "0", "--subset '0'"),
         ("--subset", "5:", "--subset"),
-        ("--initial-scale", "-1", "positive"),
+        ("--initial-scale", "-1", "above 0"),
         ("--test-bn", "batch", "running or both"),
         ("--verify", "maybe", "off or on"),
     ],

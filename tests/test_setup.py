@@ -11,11 +11,13 @@ NO_HEADERS = "g++ -nostdinc"
 
 
 def run(*command, **environment):
-    """A command at the top of the tree: its status and what it prints on both streams."""
+    """A command at the top of the tree: its status and what it prints on both streams. The make that runs the tests is
+    not to meddle with the one under test."""
+    own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**own, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

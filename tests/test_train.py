@@ -150,7 +150,7 @@ def test_weights_go_out_and_in(folder):
         (["lenet", "--kernels", "conv_fwd=dierct"], "'dierct'"),
         (["lenet", "--kernels", "conv_fwd=naive;con_bwd=naive"], "'con_bwd'"),
         (["lenet", "--isa", "base", "--kernels", "conv_fwd=naive_avx2", "--data", "synthetic:50"], "naive_avx2"),
-        (["lenet", "--lr", "0"], "--lr '0'"),
+        (["lenet", "--lr", "-1e-3"], "--lr '-1e-3'"),
         (["lenet", "--lr", "1e-3x"], "--lr '1e-3x'"),
         (["lenet", "--optimizer", "adamw"], "give adam, sgd or rmsprop"),
         (["lenet", "--momentum", "0.9"], "only with --optimizer sgd"),
