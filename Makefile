@@ -28,7 +28,8 @@ export CC CXX PYTHON
 SANITIZE ?=
 # WERROR=-Werror makes warnings errors, in a build of its own; see the target lint.
 WERROR ?=
-ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+# A compiler that the set-up has yet to install is taken to be for this machine.
+ARCH := $(or $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null))),$(shell uname -m))
 DEBUG := -g
 
 warnings := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

@@ -214,12 +214,14 @@ def run_again(batchmark, programs, tally):
     for name, why in lines:
         module, _, test = name.partition("/")
         if module not in names:
+            # Parameters may be others, and more, once what was missing is there.
+            test = test.partition("[")[0]
             test = f"tests/{module.replace('.', '/')}.py" + (f"::{test}" if test else "")
             (torch if "import 'torch'" in why and TORCH.exists() else ordinary).append(test)
     if ordinary:
-        run_pytest(batchmark, "", tally, ordinary)
+        run_pytest(batchmark, "", tally, dict.fromkeys(ordinary))
     if torch:
-        run_pytest(batchmark, "", tally, torch, TORCH)
+        run_pytest(batchmark, "", tally, dict.fromkeys(torch), TORCH)
 
 
 def main():

@@ -1,6 +1,8 @@
 """What the build and the set-up find on a machine, for both answers; the bare root's refusals."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -81,3 +83,17 @@ def test_a_bare_root_is_made_by_root_alone():
     other = ["setpriv", "--reuid", "65534", "--clear-groups"] if os.getuid() == 0 else []
     status, text = run(*other, "bash", "scripts/fresh.sh")
     assert status == 2 and len(text.splitlines()) == 1 and "needs root" in text
+
+
+def test_a_compiler_still_to_be_installed_has_a_folder():
+    """The set-up of the same command installs it: paths must not change meanwhile."""
+    status, text = run("make", "--eval=show: ; @echo $(out)", "show", "CC=no-such-clang", "CXX=g++")
+    assert status == 0 and text.strip().splitlines()[-1] == f"build/{os.uname().machine}-no-such-clang"
+
+
+def test_clang_itself_is_installed_for_clang(tmp_path):
+    """Where no program of that name is in PATH."""
+    for tool in ("sh", "dirname", "awk"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    status, text = run("scripts/setup.sh", "--check", "clang", PATH=str(tmp_path))
+    assert status == 1 and re.search(r"^ +clang ", text, re.MULTILINE), text
