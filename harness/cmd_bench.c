@@ -36,8 +36,8 @@ static const char help[] =
     "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
     "  --budget SECONDS   of timing for a row that will not settle below 2 % variation (quick 0.3, "
     "full 3)\n"
-    "  --limit SECONDS    of the whole run: budgets shrink, and rows left over are not timed (plan quick 205,\n"
-    "                     else none)\n"
+    "  --limit SECONDS    of the whole run: budgets shrink, and rows left over are not timed; a third of\n"
+    "                     it at least is for other rows than the ceilings (plan quick 205, else none)\n"
     "  --out DIR          write the results here; sets no link 'latest'\n"
     "  --seed K           of the data (1)\n"
     "  --list-rows        print the rows and stop (also --dry-run)\n";

@@ -9,12 +9,12 @@ cd "$(dirname "$0")/.."
 plan=$1
 case $plan in
 quick)
-    small="--data synthetic:4000:1000 --epochs 8"
-    large="--data synthetic:800:80 --steps 10"
+    small="epochs 2 --data synthetic:4000:1000"
+    large="steps 4 --data synthetic:800:80"
     ;;
 full)
-    small="--epochs 5"
-    large="--data synthetic:3200:80 --steps 40"
+    small="epochs 1"
+    large="steps 8 --data synthetic:3200:80"
     ;;
 *)
     echo "usage: scripts/bench.sh quick|full" >&2
@@ -78,12 +78,33 @@ step $batchmark bench --plan "$plan" ${LIMIT:+--limit "$LIMIT"}
 folder=$($python -B scripts/results.py)
 
 # The networks of the macro benchmark; their lines lie beside the rows. Of the large one a few steps say what a step costs.
-for network in lenet lenet-bn vgg-relu vgg-relu-bn; do
-    echo "== train: $network"
-    case $network in vgg*) training=$large ;; *) training=$small ;; esac
-    # shellcheck disable=SC2086 # options
-    step $batchmark train $network $training --json "$folder/train-$network.jsonl" --checkpoint "$scratch/$network"
-done
+# A network without BN and the same with it are trained in turns, each a part of its epochs or steps: the pace of a shared
+# machine changes from minute to minute, and both are to see it.
+turns=5
+in_turns() { # epochs|steps PART OPTION... NETWORK NETWORK
+    unit=$1 part=$2 turn=0
+    shift 2
+    options=
+    while [ $# -gt 2 ]; do
+        options="$options $1"
+        shift
+    done
+    while [ "$((turn += 1))" -le $turns ]; do
+        for network in "$@"; do
+            echo "== train: $network, turn $turn of $turns"
+            first="$network $options"
+            [ $turn -eq 1 ] || first="--resume $scratch/$network --verify off"
+            # shellcheck disable=SC2086 # options
+            step $batchmark train $first --$unit $((turn * part)) --json "$scratch/log.jsonl" \
+                --checkpoint "$scratch/$network"
+            cat "$scratch/log.jsonl" >>"$folder/train-$network.jsonl"
+        done
+    done
+}
+# shellcheck disable=SC2086 # a unit, a number and options
+in_turns $small lenet lenet-bn
+# shellcheck disable=SC2086
+in_turns $large vgg-relu vgg-relu-bn
 
 echo
 $python -B scripts/summary.py --tables "$folder"

@@ -23,8 +23,8 @@ STEPS = (("LeNet", "lenet", "lenet-bn"), ("VGG", "vgg-relu", "vgg-relu-bn"))
 PARTS = (("share_conv", "convolution"), ("share_bn", "BN and its ReLU"))
 # Layers shown: convolutions, batch normalizations.
 MOST_CONV, MOST_BN = 3, 1
-# Logged steps that a median is worth taking of.
-STEPS_LEAST = 4
+# Logged paces that a median is worth taking of.
+STEPS_LEAST = 3
 # From here on another precision is worth a line.
 CLEARLY = 1.1
 # Warnings of the run that belong to what was disturbed, and what is said of them.
@@ -128,30 +128,46 @@ def layers(run, ops, most):
     return list(different.values())[:most]
 
 
-def pace(training):
-    """(images a second, did they vary): the median over the logged steps, or of a log without them what its summary says."""
-    # The first pays for pages and caches.
-    rates = [step["images_per_second"] for step in training["steps"] if "images_per_second" in step][1:]
-    if len(rates) < STEPS_LEAST:
-        return training["summary"].get("images_per_second"), False
-    low, middle, high = statistics.quantiles(rates, n=4)
-    return middle, high - low > 2 * UNSTABLE_CV * middle
+def paces(training):
+    """Images a second of each of a training's turns, the median of what it logged: [(images a second, did they vary)].
+    A log without such steps has one turn, that of its summary."""
+    turns = []
+    for turn in training["turns"]:
+        # The first pays for pages and caches.
+        rates = [step["images_per_second"] for step in turn if "images_per_second" in step][1:]
+        if len(rates) >= STEPS_LEAST:
+            low, middle, high = statistics.quantiles(rates, n=4)
+            turns.append((middle, high - low > 2 * UNSTABLE_CV * middle))
+    whole = training["summary"].get("images_per_second")
+    return turns or ([(whole, False)] if whole else [])
+
+
+def price(plain, with_bn):
+    """What batch normalization adds to a step: (ratio, images a second without, with, is it to be doubted), of two
+    networks' paces. Those that took turns are compared turn by turn, and the turn of the median ratio is told."""
+    turns = sorted((fast / slow, fast, slow) for (fast, _), (slow, _) in zip(plain, with_bn))
+    ratios = [turn[0] for turn in turns]
+    if len(turns) > 1:
+        low, _, high = statistics.quantiles(ratios, n=4)
+        doubted = high - low > 2 * UNSTABLE_CV * statistics.median(ratios)
+    else:
+        doubted = plain[0][1] or with_bn[0][1]
+    return *turns[len(turns) // 2], doubted
 
 
 def step_line(run, name, plain, with_bn):
     """What a training step of a network spends its time on, and what batch normalization adds to it."""
-    found = {training["preset"]: training for training in run.training if pace(training)[0]}
+    found = {training["preset"]: training for training in run.training if paces(training)}
     told = found.get(with_bn) or found.get(plain)
     if not told:
         return None
     parts = [f"{100 * told['summary'][key]:.0f} % {what}" for key, what in PARTS if told["summary"].get(key)]
     text = f"{name} step{' with BN' if with_bn in found else ''}: {', '.join(parts) or 'shares not measured'}; "
     if plain not in found or with_bn not in found:
-        return text + f"{number(pace(told)[0], 4)} images/s"
-    (slow, one), (fast, other) = pace(found[with_bn]), pace(found[plain])
-    price = 100 * (fast / slow - 1)
-    adds = f"BN adds {price:.0f} %" if price >= 1 else "BN adds nothing that shows"
-    return f"{text}{adds}{'*' if one or other else ''} ({number(slow, 4)} images/s, {number(fast, 4)} without)"
+        return text + f"{number(statistics.median(rate for rate, _ in paces(told)), 4)} images/s"
+    ratio, fast, slow, doubted = price(paces(found[plain]), paces(found[with_bn]))
+    adds = f"BN adds {100 * (ratio - 1):.0f} %" if ratio >= 1.01 else "BN adds nothing that shows"
+    return f"{text}{adds}{'*' if doubted else ''} ({number(slow, 4)} images/s, {number(fast, 4)} without)"
 
 
 def bound_line(run, what, shown):

@@ -305,26 +305,30 @@ def read_events(path):
 
 
 def load_training(folder):
-    """The training runs beside a bench.json: a dict each, with preset, steps, epochs and summary."""
+    """The training runs beside a bench.json: a dict each, with preset, steps, epochs and summary. In a file, steps that
+    continue the numbers of those before the last summary are the same run, resumed: another of its turns, which are
+    lists of the steps."""
     runs = []
     for path in sorted(Path(folder).glob("train*.jsonl")):
-        run = None
+        run, ended = None, False
         for event in read_events(path):
             kind = event["event"]
-            if run is None:
+            resumed = ended and run["steps"] and event.get("step", 0) > run["steps"][-1].get("step", 0)
+            if run is None or (ended and not resumed):
                 run = {"preset": path.stem.replace("train", "").strip("-_") or "network"}
-                run.update(steps=[], epochs=[], summary={})
+                run.update(steps=[], turns=[[]], epochs=[], summary={})
+                runs.append(run)
+            elif resumed:
+                run["turns"].append([])
+            ended = kind == "summary"
             if kind == "step":
                 run["steps"].append(event)
+                run["turns"][-1].append(event)
             elif kind == "epoch":
                 run["epochs"].append(event)
             elif kind == "summary":
                 run["summary"] = event
                 run["preset"] = event.get("preset", run["preset"])
-                runs.append(run)
-                run = None
-        if run is not None:
-            runs.append(run)
     return runs
 
 

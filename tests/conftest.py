@@ -5,6 +5,12 @@ import tempfile
 
 import pytest
 
+# NumPy may load OpenMP's runtime, which would bind this process, and so all that it starts, to one core. What starts later
+# is to see these settings again.
+BINDINGS = {name: os.environ.pop(name) for name in ("OMP_PROC_BIND", "OMP_PLACES") if name in os.environ}
+import numpy  # noqa: E402, F401
+
+os.environ.update(BINDINGS)
 
 @pytest.fixture
 def folder():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,7 +48,9 @@ TRAINING = {
 def concluded(folder, entries, training=(), **context):
     """The conclusion of planted rows."""
     run = results.load(planted.write(folder, entries, **context))
-    run.training = [{"preset": name, "steps": [], "epochs": [], "summary": TRAINING[name]} for name in training]
+    run.training = [
+        {"preset": name, "steps": [], "turns": [[]], "epochs": [], "summary": TRAINING[name]} for name in training
+    ]
     return conclusion.conclude(run)
 
 
@@ -80,11 +83,39 @@ def test_three_questions_in_order_in_twelve_lines(tmp_path):
 def test_the_price_of_bn_is_of_the_median_step(tmp_path, rates, adds):
     """One slow step in ten is no price; steps that vary are marked."""
     run = results.load(planted.write(tmp_path, ROWS))
-    run.training = [{"preset": name, "steps": [], "epochs": [], "summary": TRAINING[name]} for name in ("lenet", "lenet-bn")]
+    run.training = [{"preset": name, "epochs": [], "summary": TRAINING[name]} for name in ("lenet", "lenet-bn")]
     for training, factor in zip(run.training, (1.5, 1)):
-        training["steps"] = [{"event": "step", "images_per_second": factor * rate} for rate in rates]
-        training["steps"] = training["steps"] if factor == 1 or not rates else [{"images_per_second": 300.0}] * 6
+        steps = [{"event": "step", "images_per_second": factor * rate} for rate in rates]
+        training["turns"] = [steps if factor == 1 or not rates else [{"images_per_second": 300.0}] * 6]
     assert f"{adds} (" in conclusion.conclude(run).costs[0]
+
+
+def write_turns(path, preset, paces):
+    """A log of one training in turns, each of five steps at its pace."""
+    events = []
+    for turn, rate in enumerate(paces):
+        steps = range(5 * turn + 1, 5 * turn + 6)
+        events += [{"event": "step", "step": s, "epoch": 1, "loss": 1.0, "images_per_second": float(rate)} for s in steps]
+        events.append({"event": "summary", "preset": preset, **TRAINING[preset]})
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+@pytest.mark.parametrize(
+    "plain, with_bn, said",
+    [
+        # The machine doubles its pace midway: the ratio of what ran side by side stays.
+        ([120, 120, 240, 242, 240], [100, 100, 200, 200, 200], "BN adds 20 % (200.0 images/s, 240.0 without)"),
+        # Where it does so within turns, the figure is marked.
+        ([120, 240, 240, 120, 240], [100, 100, 200, 200, 100], "BN adds 20 %* ("),
+    ],
+)
+def test_the_price_of_bn_is_of_networks_that_took_turns(tmp_path, plain, with_bn, said):
+    folder = planted.write(tmp_path, ROWS)
+    write_turns(folder / "train-lenet.jsonl", "lenet", plain)
+    write_turns(folder / "train-lenet-bn.jsonl", "lenet-bn", with_bn)
+    run = results.load(folder)
+    assert [(len(t["turns"]), len(t["steps"])) for t in run.training] == [(5, 25)] * 2
+    assert said in conclusion.conclude(run).costs[0]
 
 
 def test_bfloat16_is_not_the_fastest_of_float32(tmp_path):
@@ -153,7 +184,12 @@ PROGRAM = """#!/bin/sh
 echo "batchmark $*" >>{calls}
 case $1 in
 bench) mkdir -p results/planted/run && cp {rows} results/planted/run/bench.json ;;
-train) network=$2; while [ "$1" != --json ]; do shift; done; cp "{calls}.$network" "$2" ;;
+train)
+    network=$2
+    [ "$network" != --resume ] || network=${{3##*/}}
+    while [ "$1" != --json ]; do shift; done
+    cp "{calls}.$network" "$2"
+    ;;
 esac
 """
 
@@ -168,7 +204,7 @@ def pretended_tree(tmp_path):
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "schema.json", tmp_path / "results")
     for name, summary in TRAINING.items():
-        (tmp_path / f"calls.{name}").write_text(json.dumps({"event": "summary", "preset": name, **summary}))
+        (tmp_path / f"calls.{name}").write_text(json.dumps({"event": "summary", "preset": name, **summary}) + "\n")
     (tmp_path / "build").mkdir()
     program = tmp_path / "build" / "batchmark"
     program.write_text(PROGRAM.format(calls=tmp_path / "calls", rows=planted.write(tmp_path / "rows", ROWS) / "bench.json"))
@@ -191,5 +227,9 @@ def test_make_bench_ends_in_the_verdict_and_keeps_all_in_the_log(tree):
     assert [path.name for path in (tree / "build").iterdir()] == ["batchmark"] and not list((tree / "temporary").iterdir())
     calls = (tree / "calls").read_text()
     assert "bench --plan quick --limit 7\n" in calls
-    for network in TRAINING:
-        assert f"train {network} " in calls
+    # Networks of a pair take turns, each where it ended.
+    order = re.findall(r"train (?:--resume \S+/)?(\S+) .*--(?:epochs|steps) (\d+) ", calls)
+    assert order == [(n, str(2 * turn)) for turn in range(1, 6) for n in ("lenet", "lenet-bn")] + [
+        (n, str(4 * turn)) for turn in range(1, 6) for n in ("vgg-relu", "vgg-relu-bn")
+    ]
+    assert calls.count("train --resume") == 16

@@ -34,6 +34,15 @@ def test_bench_of_what_cannot_be_done(folder):
     assert os.listdir(folder) == []
 
 
+def test_bench_whose_ceilings_take_the_limit(folder):
+    """What they are measured for is timed all the same."""
+    what = ("bench", "bn_fwd_infer/naive", "--problem", "mb2ic4ih8", "--threads", "1", "--isa", "base")
+    done = batchmark(*what, "--limit", "0.01", "--out", f"{folder}/out")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(open(f"{folder}/out/bench.json", encoding="utf-8").read())["benchmarks"]
+    assert {row["name"].split("/")[0] for row in rows} > {"bn_fwd_infer", "peak_fma"}
+
+
 @small_memory
 def test_verify_of_what_does_not_fit():
     """No case passed, so nothing was proved."""
