@@ -85,9 +85,9 @@ foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
 name_words = $(subst _, ,$(notdir $(basename $(1))))
 built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words) $(absent),$(call name_words,$(f))),,$(f)))
 layer_files := $(foreach f,$(sort $(wildcard kernels/layers/*.c)),$(if $(filter $(foreign_words),$(call name_words,$(f))),,$(f)))
-harness_files := $(sort $(filter-out harness/main.c,$(wildcard harness/*.c harness/*/*.c)))
-shim_files := $(sort $(wildcard harness/*.cc harness/*/*.cc))
-set_files := $(sort $(wildcard harness/sets/*.txt))
+harness_files := $(sort $(filter-out harness/cli/main.c,$(wildcard harness/*/*.c)))
+shim_files := $(sort $(wildcard harness/*/*.cc))
+set_files := $(sort $(wildcard harness/problem/sets/*.txt))
 test_files := $(sort $(wildcard tests/test_*.c))
 libraries := -lbenchmark -lhwloc -ljansson -lz -lm -lpthread
 libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
@@ -97,7 +97,7 @@ objects := $(kernel_objects) $(patsubst %.c,$(out)/%.o,$(harness_files)) \
            $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o $(out)/build_info.o
 missing := $(filter-out $(wildcard $(objects)),$(objects))
 # Objects whose source is gone, which would break a link made by hand.
-stale = $(filter-out $(objects) $(out)/harness/main.o $(out)/tests/%,$(shell find $(out) -name '*.o'))
+stale = $(filter-out $(objects) $(out)/harness/cli/main.o $(out)/tests/%,$(shell find $(out) -name '*.o'))
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
 fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
 
@@ -338,12 +338,12 @@ $(venv)/torch: scripts/torch.txt
 programs: $(batchmark) $(test_programs)
 
 .PHONY: objects
-objects: $(objects) $(out)/harness/main.o
+objects: $(objects) $(out)/harness/cli/main.o
 
 build/batchmark: $(out)/batchmark
 	$(Q)ln -sf $(config)/batchmark $@
 
-$(out)/batchmark: $(out)/harness/main.o $(objects)
+$(out)/batchmark: $(out)/harness/cli/main.o $(objects)
 	$(call say_last,LINK ,$@)
 	$(Q)rm -f $(stale) $(patsubst %.o,%.d,$(stale))
 	$(Q)$(CXX) $(sanitize) -fopenmp -o $@ $^ $(libraries)
@@ -401,15 +401,15 @@ $(out)/files.txt: FORCE
 	    echo '$(kernel_files) absent: $(absent)' > $@; }
 $(out)/build_info.c: FORCE
 	@mkdir -p $(@D)
-	@harness/build_info.sh '$(kernel_cflags)' '$(harness_cflags)' \
+	@harness/bench/build_info.sh '$(kernel_cflags)' '$(harness_cflags)' \
 	    'avx2: $(flags_avx2); avx512: $(flags_avx512); avx512bf16: $(flags_avx512bf16); omp: $(flags_omp); ref: $(flags_ref)' \
 	    > $@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(out)/table.c: $(out)/files.txt harness/table.sh
-	$(Q)harness/table.sh registry $(ARCH) '$(absent)' $(kernel_files) > $@
-$(out)/sets.c: $(set_files) harness/table.sh
+$(out)/table.c: $(out)/files.txt harness/problem/table.sh
+	$(Q)harness/problem/table.sh registry $(ARCH) '$(absent)' $(kernel_files) > $@
+$(out)/sets.c: $(set_files) harness/problem/table.sh
 	@mkdir -p $(@D)
-	$(Q)harness/table.sh sets $(set_files) > $@
+	$(Q)harness/problem/table.sh sets $(set_files) > $@
 $(out)/%.o: $(out)/%.c $(out)/flags.txt
 	$(Q)$(CC) $(harness_cflags) -c -o $@ $<
 

@@ -1,7 +1,7 @@
 /* What a kernel variant is.
  *
  * One file kernels/<op>/NN_name.c defines one variant: a const struct variant with the symbol <op>_<name>.
- * The Makefile turns the file list into the table the harness reads (harness/registry.h), so adding the
+ * The Makefile turns the file list into the table the harness reads (harness/problem/registry.h), so adding the
  * file is all it takes. Kernels allocate nothing, print nothing, and include nothing from harness/.
  *
  * Tensors are float32. Notation: x[N][C][H][W] is row-major, the last index contiguous.
@@ -61,7 +61,7 @@ struct problem {
     };
 };
 
-/* Operands by role. An operation uses a few of them; harness/op.h lists which, and their shapes.
+/* Operands by role. An operation uses a few of them; harness/problem/op.h lists which, and their shapes.
  * Optional inputs (bias, gamma, beta) and optional outputs (diff_bias) may be NULL. */
 enum role {
     SRC,

@@ -34,6 +34,13 @@ NO_KERNEL_HEADERS = {"stdio.h", "stdlib.h", "unistd.h", "errno.h", "pthread.h", 
 FORBIDDEN_OPTIONS = ("-march=native", "-mtune=native", "-ffast-math", "-Ofast", "-flto", "-funsafe-math")
 FORBIDDEN_TEXT = re.compile(r"__attribute__\s*\(\(\s*(constructor|target)|#\s*pragma\s+GCC\s+(optimize|target)")
 IF_ZERO = re.compile(r"^\s*#\s*if\s+0\b", re.MULTILINE)
+# The rooms of a folder, each may include those before it and itself. What is not named here comes last.
+ROOMS = {
+    "harness": ("core", "problem", "machine", "verify", "bench", "data", "net", "train", "cli"),
+    "kernels": ("kernel.h", "ref.h", "vec", "shared", "algorithms", "peers"),
+}
+# What the harness knows of kernels/.
+CONTRACT = ("kernel.h", "ref.h", "layers")
 HEADER_MINIMUM = 40
 LINE_MAXIMUM = 128
 
@@ -122,6 +129,24 @@ def check_kernel(name, text, root, findings):
             findings.add(name, line, f"{found}: no conditions in variant files; the file name selects")
 
 
+def check_room(name, text, findings):
+    """What a file includes lies in its own room or in one before it: there are no circles."""
+    folder, room = name.split("/")[:2]
+    rooms = ROOMS[folder]
+    if room not in rooms and folder == "harness":
+        findings.add(name, None, f"files of harness/ lie in one of {', '.join(rooms)}")
+        return
+    if room.endswith(".h") and room not in rooms:
+        findings.add(name, None, "headers of kernels lie in vec/, shared/, algorithms/ or peers/")
+    allowed = rooms[: rooms.index(room) + 1] if room in rooms else (*rooms, room)
+    allowed += CONTRACT if folder == "harness" else ()
+    for match in INCLUDE.finditer(without_comments(text)):
+        first = match["name"].split("/")[0]
+        if match["quote"] == '"' and first not in allowed and (first in rooms or "/" in match["name"]):
+            line = text.count("\n", 0, match.start()) + 1
+            findings.add(name, line, f'"{match["name"]}": {folder}/{room} may include {", ".join(allowed)}')
+
+
 def check_c(name, text, root, findings):
     """What holds for every C file, and what for its folder."""
     code = code_of(text)
@@ -137,6 +162,8 @@ def check_c(name, text, root, findings):
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > LINE_MAXIMUM:
             findings.add(name, number, f"line of {len(line)} characters; {LINE_MAXIMUM} at most")
+    if name.split("/")[0] in ROOMS:
+        check_room(name, text, findings)
     if name.startswith("kernels/"):
         check_kernel(name, text, root, findings)
     stem = Path(name).stem

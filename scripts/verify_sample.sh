@@ -10,8 +10,8 @@ verify_sample() {
     rm -rf $folder
     mkdir -p $folder
     {
-        grep '^[^#]' harness/sets/smoke.txt
-        grep '^[^#]' harness/sets/tails.txt |
+        grep '^[^#]' harness/problem/sets/smoke.txt
+        grep '^[^#]' harness/problem/sets/tails.txt |
             awk -v n="$tails" '{ line[NR] = $0 } END { for (i = 0; i < n; i++) print line[1 + int(i * NR / n)] }'
     } | awk -v parts=$parts -v folder=$folder '{ print > (folder "/" (NR - 1) % parts ".txt") }'
     echo "-- verify, smoke and $tails problems of tails, $parts processes"

@@ -1,7 +1,7 @@
 /* Fuzzes the readers of CIFAR's and MNIST's files. The first byte picks the kind of files and whether MNIST's are named
  * .gz, the next two say how many bytes belong to the files of the training split (MNIST: of images); the rest is those of
  * the test split (of labels). Images are 2x2 and few, so that a fuzzer gets past the sizes. */
-#include "data_parts.h"
+#include "data/data_parts.h"
 #include "fuzz.h"
 
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* Fuzzes networks as text, for images of a shape that the first byte picks: what is read prints as a text that reads and
  * prints the same, wherever its bn goes. */
 #include "fuzz.h"
-#include "net_text.h"
+#include "net/net_text.h"
 
 static const struct shape inputs[] = {{3, 32, 32}, {1, 28, 28}, {5, 1, 1}, {3, 1, 500}};
 

@@ -1,6 +1,6 @@
 /* Fuzzes the layers of a measured plan: JSON. What is accepted names variants that there are, and layouts the layers take. */
 #include "fuzz.h"
-#include "net_plan.h"
+#include "net/net_plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

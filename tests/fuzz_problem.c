@@ -1,6 +1,6 @@
 /* Fuzzes problem strings: what is read prints as a text that reads as the same; and files of problems. */
 #include "fuzz.h"
-#include "problem.h"
+#include "problem/problem.h"
 
 static void read_one(enum problem_kind kind, const char *text)
 {

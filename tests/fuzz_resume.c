@@ -1,7 +1,7 @@
 /* Fuzzes what a checkpoint says of its run: JSON, in a file whose tensors are right for a small network and each optimizer.
  * The file is read as train --resume and infer read it, its plan held against the network, and the run put where it
  * stopped. */
-#include "cmd_train.h"
+#include "cli/cmd_train.h"
 #include "fuzz.h"
 
 static const char network[] = "conv 2 2x2 stride 16; bn; relu; flatten; dense 2";

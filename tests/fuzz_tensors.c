@@ -1,7 +1,7 @@
 /* Fuzzes tensor files, as they lie on the disk: what is read has data for all its tensors, and writes and reads as the
  * same; as the weights of a small network, and as a checkpoint of it. */
-#include "checkpoint.h"
 #include "fuzz.h"
+#include "train/checkpoint.h"
 
 #include <math.h>
 

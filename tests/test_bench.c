@@ -1,10 +1,10 @@
 /* What the figures of a run mean: costs, names, counters, statistics, the JSON, the folder. Nothing here asserts
  * how long anything takes. */
-#include "bench.h"
-#include "calm.h"
-#include "clock.h"
-#include "results.h"
-#include "system.h"
+#include "bench/bench.h"
+#include "bench/results.h"
+#include "core/clock.h"
+#include "machine/calm.h"
+#include "machine/system.h"
 
 #include <math.h>
 #include <setjmp.h>

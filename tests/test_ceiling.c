@@ -1,6 +1,6 @@
 /* Rows that beat their ceiling: it is measured again beside them, and what no ceiling explains is not published. */
-#include "bench.h"
-#include "clock.h"
+#include "bench/bench.h"
+#include "core/clock.h"
 
 #include <math.h>
 #include <setjmp.h>

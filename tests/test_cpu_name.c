@@ -1,5 +1,5 @@
 /* What a CPU is called, from the numbers that real ones show. */
-#include "cpu_name.h"
+#include "machine/cpu_name.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Data sets: files that are good, truncated, wrong or missing; the synthetic set; shuffling. */
-#include "augment.h"
-#include "data.h"
+#include "data/augment.h"
+#include "data/data.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* The checker, checked: variants that are wrong on purpose go the way of every variant, supervisor included, and each must be
  * caught for every seed, by the gate meant for it. Beside them the same variants without the fault, which must pass. */
-#include "layout.h"
+#include "problem/layout.h"
 #include "ref.h"
-#include "supervisor.h"
+#include "verify/supervisor.h"
 
 #include <math.h>
 #include <omp.h>

@@ -3,8 +3,8 @@
  *
  * All variants at all lengths take minutes: LONG_SUMS=1 build/tests/test_limits. */
 #include "ref.h"
-#include "supervisor.h"
-#include "verify_parts.h"
+#include "verify/supervisor.h"
+#include "verify/verify_parts.h"
 
 #include <math.h>
 #include <setjmp.h>

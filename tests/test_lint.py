@@ -70,10 +70,11 @@ def test_a_check_of_nothing_does_not_pass(tmp_path):
 def small_tree(tmp_path):
     """A tree with no fault in it."""
     (tmp_path / "kernels" / "conv_fwd").mkdir(parents=True)
-    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "problem").mkdir(parents=True)
+    (tmp_path / "kernels" / "vec").mkdir()
     (tmp_path / "kernels" / "kernel.h").write_text(HEADER + "#define KERNEL 1\n")
     (tmp_path / "kernels" / "conv_fwd" / "10_naive.c").write_text(HEADER + '#include "kernel.h"\n')
-    (tmp_path / "harness" / "op.h").write_text(HEADER + "#define OP 1\n")
+    (tmp_path / "harness" / "problem" / "op.h").write_text(HEADER + "#define OP 1\n")
     (tmp_path / "Makefile").write_text("all:\n")
     shutil.copy(ROOT / ".clang-format", tmp_path)
     return tmp_path
@@ -94,7 +95,7 @@ def test_a_clean_tree_passes(tree):
 VARIANT = "kernels/conv_fwd/10_naive.c"
 FAULTS = {
     "harness include": (VARIANT, HEADER + '#include "op.h"\n', "kernels include nothing else"),
-    "harness by path": (VARIANT, HEADER + '#include "../../harness/op.h"\n', "nothing from harness/"),
+    "harness by path": (VARIANT, HEADER + '#include "../../harness/problem/op.h"\n', "nothing from harness/"),
     "allocation": (VARIANT, HEADER + "void *f(void)\n{\n    return malloc(4);\n}\n", "allocate nothing"),
     "printing": (VARIANT, HEADER + 'void f(void)\n{\n    printf("x");\n}\n', "print nothing"),
     "stdio": (VARIANT, HEADER + "#include <stdio.h>\n", "no use for <stdio.h>"),
@@ -108,7 +109,12 @@ FAULTS = {
     "top level": ("notes.txt", "", "no such name belongs to the top level"),
     "second shim": ("kernels/conv_fwd/x.cc", HEADER, "C++ only in the one shim"),
     "fast math": ("Makefile", "FLAGS := -ffast-" + "math\n", "must mean the same everywhere"),
-    "exit": ("harness/op.c", HEADER + "void f(void)\n{\n    exit(1);\n}\n", "only cmd_*.c and main.c"),
+    "upward": ("harness/problem/op.c", HEADER + '#include "cli/command.h"\n', "harness/problem may include core, problem"),
+    "upward in kernels": ("kernels/vec/vec.h", HEADER + '#include "shared/turn.h"\n', "kernels/vec may include"),
+    "past the contract": ("harness/problem/op.c", HEADER + '#include "vec/vec.h"\n', "harness/problem may include core"),
+    "no room": ("harness/op.c", HEADER, "files of harness/ lie in one of core, problem"),
+    "flat header": ("kernels/turn.h", HEADER, "headers of kernels lie in vec/"),
+    "exit": ("harness/problem/op.c", HEADER + "void f(void)\n{\n    exit(1);\n}\n", "only cmd_*.c and main.c"),
 }
 
 

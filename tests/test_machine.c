@@ -1,7 +1,7 @@
 /* The machine module on topologies this machine does not have, and its own on this one. */
 #define _GNU_SOURCE /* sched_getcpu */
-#include "limits.h"
-#include "machine.h"
+#include "core/limits.h"
+#include "machine/machine.h"
 
 #include <hwloc.h>
 #include <omp.h>

@@ -70,7 +70,7 @@ def test_training_refuses_peers():
 
 def test_an_absent_library_is_listed_with_what_to_do():
     file = "kernels/conv_fwd/90_onednn_direct.c"
-    call = ["sh", "harness/table.sh", "registry", "x86_64", "onednn", file, "kernels/conv_fwd/00_ref.c"]
+    call = ["sh", "harness/problem/table.sh", "registry", "x86_64", "onednn", file, "kernels/conv_fwd/00_ref.c"]
     table = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "make peers installs it" in table
     assert "&conv_fwd_onednn_direct" not in table and "&conv_fwd_ref" in table

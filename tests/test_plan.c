@@ -1,5 +1,5 @@
 /* The planner: the shortest path against every path. */
-#include "net_plan.h"
+#include "net/net_plan.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Problem strings: what is read, what is printed, what is refused. */
-#include "problem.h"
-#include "random_problem.h"
+#include "problem/problem.h"
+#include "problem/random_problem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* The safetensors reader and writer: round trips, and malformed files of every kind. */
-#include "safetensors.h"
-#include "whole_file.h"
+#include "core/safetensors.h"
+#include "core/whole_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

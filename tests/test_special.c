@@ -1,6 +1,6 @@
 /* The rule of kernel.h about inf and NaN in convolutions, held by verify in all three passes: variants that break it on
  * purpose are caught for every seed, and those that use what it leaves open pass. */
-#include "supervisor.h"
+#include "verify/supervisor.h"
 
 #include <math.h>
 #include <setjmp.h>

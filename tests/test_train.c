@@ -1,11 +1,11 @@
 /* Training: the layers against values worked out by hand, a whole network's gradients against finite differences
  * in float64, the grammar, the choice of kernels. */
 #define _GNU_SOURCE /* the stack of threads */
-#include "kernel_choice.h"
 #include "layers/layers.h"
-#include "net.h"
-#include "preset.h"
-#include "train.h"
+#include "net/kernel_choice.h"
+#include "net/net.h"
+#include "train/preset.h"
+#include "train/train.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
 /* What the verification stands on: random numbers, layouts, guarded operands, and the gradients of the references. */
-#include "layout.h"
-#include "operands.h"
-#include "rng.h"
-#include "supervisor.h"
+#include "core/rng.h"
+#include "problem/layout.h"
+#include "problem/operands.h"
+#include "verify/supervisor.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Files that appear whole or not at all: what killed writers left is swept, what is being written is not. */
-#include "whole_file.h"
+#include "core/whole_file.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -2,12 +2,12 @@
  * independent sums, a panel of channels at a time, so that the second pass finds it in the cache.
  * All layouts. Limit: L2 bandwidth (four reads and a write for each value) for a panel that fits
  * L2, else memory. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_PANEL;
 
-#include "bn_bwd.tmpl.h"
+#include "algorithms/bn/bn_bwd.tmpl.h"
 
 const struct variant bn_bwd_twopass_avx512 = {
     VARIANT_BUILD,

@@ -3,12 +3,12 @@
  * Limit: L2 bandwidth (four reads and a write for each value) for a panel that fits L2, else
  * memory. */
 #define VEC_SCALAR
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_PANEL;
 
-#include "bn_bwd.tmpl.h"
+#include "algorithms/bn/bn_bwd.tmpl.h"
 
 const struct variant bn_bwd_twopass_scalar = {
     VARIANT_BUILD,

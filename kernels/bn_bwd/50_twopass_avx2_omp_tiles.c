@@ -1,12 +1,12 @@
 /* bn_bwd/twopass_avx2_omp_tiles: twopass_avx2 with tiles (batch x channels) shared by the team:
  * all sums, then all results, a fixed-order merge of the tiles between. Never idle, but where the
  * tensor exceeds the caches it is read from memory twice. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_TILE;
 
-#include "bn_bwd.tmpl.h"
+#include "algorithms/bn/bn_bwd.tmpl.h"
 
 const struct variant bn_bwd_twopass_avx2_omp_tiles = {
     VARIANT_BUILD,

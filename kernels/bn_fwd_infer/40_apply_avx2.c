@@ -1,10 +1,10 @@
 /* bn_fwd_infer/apply_avx2: one pass with vectors (AVX2 and FMA: 8 floats) in the order of memory.
  * All layouts. Limit: memory or cache bandwidth: one read and one write of each value. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 
-#include "bn_fwd_infer.tmpl.h"
+#include "algorithms/bn/bn_fwd_infer.tmpl.h"
 
 const struct variant bn_fwd_infer_apply_avx2 = {
     VARIANT_BUILD,

@@ -1,11 +1,11 @@
 /* bn_fwd_infer/apply_scalar: one pass with vectors (one float at a time) in the order of memory.
  * All layouts. Limit: memory or cache bandwidth: one read and one write of each value. */
 #define VEC_SCALAR
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 
-#include "bn_fwd_infer.tmpl.h"
+#include "algorithms/bn/bn_fwd_infer.tmpl.h"
 
 const struct variant bn_fwd_infer_apply_scalar = {
     VARIANT_BUILD,

@@ -1,10 +1,10 @@
 /* bn_fwd_infer/apply_neon_omp: apply_neon with the tiles shared by the team. Limit: memory
  * bandwidth beyond the caches. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = true;
 
-#include "bn_fwd_infer.tmpl.h"
+#include "algorithms/bn/bn_fwd_infer.tmpl.h"
 
 const struct variant bn_fwd_infer_apply_neon_omp = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * In nchw16c its best layout, in nchw and nhwc the tensors as they lie: no conversion in any. */
 #define ONEDNN_BN_PASS ONEDNN_BN_INFER
 #define ONEDNN_BN_FLAGS 0
-#include "onednn_bn.tmpl.h"
+#include "peers/onednn_bn.tmpl.h"
 
 const struct variant bn_fwd_infer_onednn_bn = {
     VARIANT_BUILD,

@@ -2,12 +2,12 @@
  * several independent sums, a panel of channels at a time, so that the passes after the first find
  * it in the cache. All layouts. Limit: L2 bandwidth (three reads and a write of each value) for a
  * panel that fits L2, else memory. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_PANEL;
 
-#include "bn_fwd_train.tmpl.h"
+#include "algorithms/bn/bn_fwd_train.tmpl.h"
 
 const struct variant bn_fwd_train_twopass_avx512 = {
     VARIANT_BUILD,

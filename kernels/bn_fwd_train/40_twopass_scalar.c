@@ -3,12 +3,12 @@
  * the cache. All layouts. Limit: L2 bandwidth (three reads and a write of each value) for a panel
  * that fits L2, else memory. */
 #define VEC_SCALAR
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_PANEL;
 
-#include "bn_fwd_train.tmpl.h"
+#include "algorithms/bn/bn_fwd_train.tmpl.h"
 
 const struct variant bn_fwd_train_twopass_scalar = {
     VARIANT_BUILD,

@@ -1,12 +1,12 @@
 /* bn_fwd_train/twopass_avx2_omp_channels: twopass_avx2 with the panels of channels shared by the
  * team. No barrier, but idle threads where panels are few or do not divide. Limit: as
  * twopass_avx2, times the team, up to memory bandwidth. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_PANEL;
 
-#include "bn_fwd_train.tmpl.h"
+#include "algorithms/bn/bn_fwd_train.tmpl.h"
 
 const struct variant bn_fwd_train_twopass_avx2_omp_channels = {
     VARIANT_BUILD,

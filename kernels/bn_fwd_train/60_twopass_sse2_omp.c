@@ -5,12 +5,12 @@
  * overwrite; of nchw with large images the sums of the next panel are taken meanwhile.
  * Limit: L2 bandwidth within the caches, memory bandwidth beyond; what no L2 holds until its results comes from the
  * last-level cache or from memory a second time (see bn_driver.tmpl.h). */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = false, STREAM = true;
 static const enum bn_schedule SCHEDULE = BY_SIZE;
 
-#include "bn_fwd_train.tmpl.h"
+#include "algorithms/bn/bn_fwd_train.tmpl.h"
 
 const struct variant bn_fwd_train_twopass_sse2_omp = {
     VARIANT_BUILD,

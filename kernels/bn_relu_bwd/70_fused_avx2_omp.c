@@ -1,12 +1,12 @@
 /* bn_relu_bwd/fused_avx2_omp: the unfused twopass_avx2_omp and the ReLU in one: the mask of the
  * ReLU is recomputed from src in both passes, so neither it nor the masked gradient is ever
  * stored. Limit: as the unfused kernel. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = true, STREAM = true;
 static const enum bn_schedule SCHEDULE = BY_SIZE;
 
-#include "bn_bwd.tmpl.h"
+#include "algorithms/bn/bn_bwd.tmpl.h"
 
 const struct variant bn_relu_bwd_fused_avx2_omp = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
  * In nchw16c its best layout, in nchw and nhwc the tensors as they lie: no conversion in any. */
 #define ONEDNN_BN_PASS ONEDNN_BN_BWD
 #define ONEDNN_BN_FLAGS dnnl_fuse_norm_relu
-#include "onednn_bn.tmpl.h"
+#include "peers/onednn_bn.tmpl.h"
 
 const struct variant bn_relu_bwd_onednn_bn = {
     VARIANT_BUILD,

@@ -1,10 +1,10 @@
 /* bn_relu_fwd_infer/fused_avx512_omp: bn_fwd_infer/apply_avx512_omp and the ReLU in one: max(0, y) is taken before
  * y is written, so the ReLU costs no trip through memory. NaN stays NaN. Limit: as the unfused kernel. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = true, STREAM = true;
 
-#include "bn_fwd_infer.tmpl.h"
+#include "algorithms/bn/bn_fwd_infer.tmpl.h"
 
 const struct variant bn_relu_fwd_infer_fused_avx512_omp = {
     VARIANT_BUILD,

@@ -1,12 +1,12 @@
 /* bn_relu_fwd_train/fused_avx2: the unfused twopass_avx2 and the ReLU in one: max(0, y) is taken
  * in the pass that applies the normalization, so the ReLU costs no trip through memory. NaN stays
  * NaN. Limit: as the unfused kernel. */
-#include "bn_tiles.h"
+#include "algorithms/bn/bn_tiles.h"
 
 static const bool RELU = true, STREAM = false;
 static const enum bn_schedule SCHEDULE = BY_PANEL;
 
-#include "bn_fwd_train.tmpl.h"
+#include "algorithms/bn/bn_fwd_train.tmpl.h"
 
 const struct variant bn_relu_fwd_train_fused_avx2 = {
     VARIANT_BUILD,

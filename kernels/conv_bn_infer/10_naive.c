@@ -2,7 +2,7 @@
  * nchw and nhwc. From 00_ref: float32. Nothing is fused: dst is written, read and written again, beside what limits
  * conv_fwd/naive. `speedup_naive` of every row refers to this file. */
 #define SIMD_REDUCTION
-#include "naive_conv_fwd.tmpl.h"
+#include "algorithms/conv/naive_conv_fwd.tmpl.h"
 
 static void run(const struct args *a)
 {

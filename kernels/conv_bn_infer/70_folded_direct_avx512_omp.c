@@ -5,11 +5,11 @@
  * folding where an image is smaller than the kernel's weights. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 4
-#include "direct_fwd.tmpl.h"
+#include "algorithms/conv/direct_fwd.tmpl.h"
 
 #define FOLDED_SCRATCH direct_scratch
 #define FOLDED_RUN direct_run
-#include "folded.tmpl.h"
+#include "algorithms/conv/folded.tmpl.h"
 
 const struct variant conv_bn_infer_folded_direct_avx512_omp = {
     VARIANT_BUILD,

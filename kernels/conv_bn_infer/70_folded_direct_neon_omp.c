@@ -5,11 +5,11 @@
  * the kernel's weights. */
 #define TILE_PIXELS 7
 #define TILE_VECTORS 3
-#include "direct_fwd.tmpl.h"
+#include "algorithms/conv/direct_fwd.tmpl.h"
 
 #define FOLDED_SCRATCH direct_scratch
 #define FOLDED_RUN direct_run
-#include "folded.tmpl.h"
+#include "algorithms/conv/folded.tmpl.h"
 
 const struct variant conv_bn_infer_folded_direct_neon_omp = {
     VARIANT_BUILD,

@@ -5,11 +5,11 @@
 #define VEC_SCALAR
 #define TILE_PIXELS 4
 #define TILE_VECTORS 2
-#include "direct_fwd.tmpl.h"
+#include "algorithms/conv/direct_fwd.tmpl.h"
 
 #define FOLDED_SCRATCH direct_scratch
 #define FOLDED_RUN direct_run
-#include "folded.tmpl.h"
+#include "algorithms/conv/folded.tmpl.h"
 
 const struct variant conv_bn_infer_folded_direct_scalar = {
     VARIANT_BUILD,

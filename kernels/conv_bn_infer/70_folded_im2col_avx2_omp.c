@@ -2,11 +2,11 @@
  * then the convolution of conv_fwd/im2col_avx2_omp: AVX2, tiles shared out to the threads; the bits do not
  * depend on their number. Layout nchw. From 10_naive: no second pass over dst. Limited as that convolution is;
  * by folding where an image is smaller than the kernel's weights. */
-#include "im2col_fwd.tmpl.h"
+#include "algorithms/conv/im2col_fwd.tmpl.h"
 
 #define FOLDED_SCRATCH im2col_fwd_scratch
 #define FOLDED_RUN im2col_fwd_run
-#include "folded.tmpl.h"
+#include "algorithms/conv/folded.tmpl.h"
 
 const struct variant conv_bn_infer_folded_im2col_avx2_omp = {
     VARIANT_BUILD,

@@ -1,11 +1,11 @@
 /* conv_bn_infer/folded_im2col_avx512: batch normalization folded into the weights and bias (folded.tmpl.h),
  * then the convolution of conv_fwd/im2col_avx512: AVX-512. Layout nchw. From 10_naive: no second pass over
  * dst. Limited as that convolution is; by folding where an image is smaller than the kernel's weights. */
-#include "im2col_fwd.tmpl.h"
+#include "algorithms/conv/im2col_fwd.tmpl.h"
 
 #define FOLDED_SCRATCH im2col_fwd_scratch
 #define FOLDED_RUN im2col_fwd_run
-#include "folded.tmpl.h"
+#include "algorithms/conv/folded.tmpl.h"
 
 const struct variant conv_bn_infer_folded_im2col_avx512 = {
     VARIANT_BUILD,

@@ -3,11 +3,11 @@
  * pass over dst. Limited as that convolution is; by folding where an image is smaller than the kernel's
  * weights. */
 #define VEC_SCALAR
-#include "im2col_fwd.tmpl.h"
+#include "algorithms/conv/im2col_fwd.tmpl.h"
 
 #define FOLDED_SCRATCH im2col_fwd_scratch
 #define FOLDED_RUN im2col_fwd_run
-#include "folded.tmpl.h"
+#include "algorithms/conv/folded.tmpl.h"
 
 const struct variant conv_bn_infer_folded_im2col_scalar = {
     VARIANT_BUILD,

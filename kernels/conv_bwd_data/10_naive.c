@@ -4,7 +4,7 @@
  * outputs add to the same pixels, so each waits for the store before it. `speedup_naive` of every
  * row refers to this file. */
 #define SIMD_LOOP
-#include "naive_conv_bwd_data.tmpl.h"
+#include "algorithms/conv/naive_conv_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_naive = {
     VARIANT_BUILD,

@@ -1,7 +1,7 @@
 /* conv_bwd_data/naive_avx2: the source of 10_naive again, under the AVX2 + FMA flags of its name.
  * Layouts nchw and nhwc. The additions still go through memory in the same order. */
 #define SIMD_LOOP
-#include "naive_conv_bwd_data.tmpl.h"
+#include "algorithms/conv/naive_conv_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_naive_avx2 = {
     VARIANT_BUILD,

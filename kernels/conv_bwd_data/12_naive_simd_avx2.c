@@ -2,7 +2,7 @@
  * kernel row; AVX2 + FMA flags. Layouts nchw and nhwc. A kernel row holds few taps, so most of a
  * vector stays empty: a pragma does not replace choosing the loop to vectorise. */
 #define SIMD_LOOP _Pragma("omp simd")
-#include "naive_conv_bwd_data.tmpl.h"
+#include "algorithms/conv/naive_conv_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_naive_simd_avx2 = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
  * and the compiler can vectorise it; base flags. Layout nchw. Limited by loads and stores of the sums, which
  * stay in L1 and not in registers. */
 enum { SPLIT_CHANNELS = 0 };
-#include "blocked_conv_bwd_data.tmpl.h"
+#include "algorithms/conv/blocked_conv_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_blocked = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * (col2im); the product is the project's own (gemm.tmpl.h), AVX2. Layout nchw. From 20_blocked: the problem is
  * turned into one the packed micro-kernel solves, at the price of copying. Limited by the FMA ports; by col2im
  * where there are few output channels. */
-#include "im2col_bwd_data.tmpl.h"
+#include "algorithms/conv/im2col_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_im2col_avx2 = {
     VARIANT_BUILD,

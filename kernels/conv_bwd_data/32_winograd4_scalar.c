@@ -6,7 +6,7 @@
 #define VEC_SCALAR
 #define W4_ROWS 4
 #define W4_VECTORS 2
-#include "winograd4_bwd_data.tmpl.h"
+#include "algorithms/winograd/winograd4_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_winograd4_scalar = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

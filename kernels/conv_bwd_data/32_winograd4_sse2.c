@@ -5,7 +5,7 @@
 /* 10 sums, 2 vectors of U, 1 broadcast and 1 product fit 16 registers. */
 #define W4_ROWS 5
 #define W4_VECTORS 2
-#include "winograd4_bwd_data.tmpl.h"
+#include "algorithms/winograd/winograd4_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_winograd4_sse2 = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

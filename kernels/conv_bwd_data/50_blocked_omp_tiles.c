@@ -2,7 +2,7 @@
  * out to the threads. Layout nchw. A tile is computed by one thread, so the bits do not depend on their
  * number. Limited as 20_blocked is, on each core, and balanced even at batch 1. */
 enum { SPLIT_CHANNELS = 1 };
-#include "blocked_conv_bwd_data.tmpl.h"
+#include "algorithms/conv/blocked_conv_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_blocked_omp_tiles = {
     VARIANT_BUILD,

@@ -7,7 +7,7 @@
  * loads as FMAs. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "direct_bwd_data.tmpl.h"
+#include "algorithms/conv/direct_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_direct_avx2_omp = {
     VARIANT_BUILD,

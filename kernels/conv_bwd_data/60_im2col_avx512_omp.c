@@ -1,7 +1,7 @@
 /* conv_bwd_data/im2col_avx512_omp: 30_im2col_avx512 with its tiles shared out to the threads
  * (im2col_bwd_data.tmpl.h). Layout nchw. The grid is fixed, so the bits do not depend on the number of
  * threads. Limited as 30_im2col_avx512 is, on every core. */
-#include "im2col_bwd_data.tmpl.h"
+#include "algorithms/conv/im2col_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_im2col_avx512_omp = {
     VARIANT_BUILD,

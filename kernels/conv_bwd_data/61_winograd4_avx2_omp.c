@@ -4,7 +4,7 @@
 /* 12 sums, 2 vectors of U and 1 broadcast fit 16 registers; 8 loads feed 12 FMAs. */
 #define W4_ROWS 6
 #define W4_VECTORS 2
-#include "winograd4_bwd_data.tmpl.h"
+#include "algorithms/winograd/winograd4_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_winograd4_avx2_omp = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

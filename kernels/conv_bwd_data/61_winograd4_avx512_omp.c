@@ -6,7 +6,7 @@
 /* 24 sums, 4 vectors of U and 1 broadcast fit 32 registers; 10 loads feed 24 FMAs. */
 #define W4_ROWS 6
 #define W4_VECTORS 4
-#include "winograd4_bwd_data.tmpl.h"
+#include "algorithms/winograd/winograd4_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_winograd4_avx512_omp = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

@@ -9,7 +9,7 @@
 
 static const bool DEPTHWISE_GRADIENT = true;
 
-#include "depthwise.tmpl.h"
+#include "algorithms/depthwise/depthwise.tmpl.h"
 
 const struct variant conv_bwd_data_depthwise_avx2_omp = {
     VARIANT_BUILD,

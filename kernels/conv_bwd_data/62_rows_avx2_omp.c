@@ -6,7 +6,7 @@
 #define TILE_SUMS_1 12
 #define TILE_SUMS_2 6
 #define TILE_SUMS_3 4
-#include "rows_bwd_data.tmpl.h"
+#include "algorithms/conv/rows_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_rows_avx2_omp = {
     VARIANT_BUILD,

@@ -6,7 +6,7 @@
 #define TILE_SUMS_1 28
 #define TILE_SUMS_2 14
 #define TILE_SUMS_3 9
-#include "rows_bwd_data.tmpl.h"
+#include "algorithms/conv/rows_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_rows_avx512_omp = {
     VARIANT_BUILD,

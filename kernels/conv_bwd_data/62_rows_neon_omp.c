@@ -6,7 +6,7 @@
 #define TILE_SUMS_1 21
 #define TILE_SUMS_2 9
 #define TILE_SUMS_3 6
-#include "rows_bwd_data.tmpl.h"
+#include "algorithms/conv/rows_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_rows_neon_omp = {
     VARIANT_BUILD,

@@ -6,7 +6,7 @@
 #define TILE_SUMS_1 11
 #define TILE_SUMS_2 5
 #define TILE_SUMS_3 3
-#include "rows_bwd_data.tmpl.h"
+#include "algorithms/conv/rows_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_rows_sse2_omp = {
     VARIANT_BUILD,

@@ -9,7 +9,7 @@
 #include "kernel.h"
 
 static const bool BACKWARD = true;
-#include "pointwise.tmpl.h"
+#include "algorithms/pointwise/pointwise.tmpl.h"
 
 const struct variant conv_bwd_data_pointwise_avx512_omp = {
     VARIANT_BUILD,

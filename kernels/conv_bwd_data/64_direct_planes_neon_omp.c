@@ -6,10 +6,10 @@
 /* 16 sums, 4 vectors of pixels and the weights a compiler loads ahead fit 32 registers. */
 #define TILE_OUTPUTS 4
 #define TILE_VECTORS 4
-#include "planes_fwd.tmpl.h"
+#include "algorithms/conv/planes_fwd.tmpl.h"
 #define FORWARD_SCRATCH planes_scratch
 #define FORWARD_RUN planes_run
-#include "turned_bwd_data.tmpl.h"
+#include "algorithms/conv/turned_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_direct_planes_neon_omp = {
     VARIANT_BUILD,

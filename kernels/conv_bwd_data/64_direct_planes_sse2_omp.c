@@ -6,10 +6,10 @@
 /* 8 sums, 2 vectors of pixels, 1 weight and a product fit 16 registers. */
 #define TILE_OUTPUTS 4
 #define TILE_VECTORS 2
-#include "planes_fwd.tmpl.h"
+#include "algorithms/conv/planes_fwd.tmpl.h"
 #define FORWARD_SCRATCH planes_scratch
 #define FORWARD_RUN planes_run
-#include "turned_bwd_data.tmpl.h"
+#include "algorithms/conv/turned_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_direct_planes_sse2_omp = {
     VARIANT_BUILD,

@@ -6,11 +6,11 @@
 /* 28 sums, 2 vectors of weights and 1 pixel fit 32 registers; 16 loads feed 28 FMAs. */
 #define TILE_PIXELS 14
 #define TILE_VECTORS 2
-#include "runs_fwd.tmpl.h"
+#include "algorithms/conv/runs_fwd.tmpl.h"
 #define FORWARD_FITS runs_fits
 #define FORWARD_SCRATCH runs_scratch
 #define FORWARD_RUN runs_run
-#include "turned_bwd_data.tmpl.h"
+#include "algorithms/conv/turned_bwd_data.tmpl.h"
 
 const struct variant conv_bwd_data_direct_runs_avx512_omp = {
     VARIANT_BUILD,

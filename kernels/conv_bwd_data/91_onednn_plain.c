@@ -4,7 +4,7 @@
 #define ONEDNN_PASS ONEDNN_BWD_DATA
 #define ONEDNN_ALGORITHM dnnl_convolution_direct
 #define ONEDNN_LAYOUT onednn_same
-#include "onednn_conv.tmpl.h"
+#include "peers/onednn_conv.tmpl.h"
 
 const struct variant conv_bwd_data_onednn_plain = {
     VARIANT_BUILD,

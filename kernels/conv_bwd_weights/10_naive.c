@@ -3,7 +3,7 @@
  * the latency of one chain of additions, which the compiler may not reorder. `speedup_naive` of
  * every row refers to this file. */
 #define SIMD_REDUCTION
-#include "naive_conv_bwd_weights.tmpl.h"
+#include "algorithms/conv/naive_conv_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_naive = {
     VARIANT_BUILD,

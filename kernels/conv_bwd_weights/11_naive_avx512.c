@@ -2,7 +2,7 @@
  * Layouts nchw and nhwc. The chain of additions still may not be reordered, so the flags alone buy
  * a fused multiply-add. */
 #define SIMD_REDUCTION
-#include "naive_conv_bwd_weights.tmpl.h"
+#include "algorithms/conv/naive_conv_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_naive_avx512 = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
  * compiler can vectorise it; base flags. Layout nchw. Limited by loads and stores of the sums, which stay in
  * L1 and not in registers. */
 enum { CHUNKS = 1, SPLIT_CHANNELS = 0 };
-#include "blocked_conv_bwd_weights.tmpl.h"
+#include "algorithms/conv/blocked_conv_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_blocked = {
     VARIANT_BUILD,

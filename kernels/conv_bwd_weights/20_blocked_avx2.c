@@ -2,7 +2,7 @@
  * Layout nchw. Wider vectors move the same sums through L1 in fewer instructions; that traffic is what limits
  * it. */
 enum { CHUNKS = 1, SPLIT_CHANNELS = 0 };
-#include "blocked_conv_bwd_weights.tmpl.h"
+#include "algorithms/conv/blocked_conv_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_blocked_avx2 = {
     VARIANT_BUILD,

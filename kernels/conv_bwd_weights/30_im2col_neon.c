@@ -2,7 +2,7 @@
  * pixels; the product is the project's own (gemm.tmpl.h), NEON. Layout nchw. From 20_blocked: the problem is
  * turned into one the packed micro-kernel solves, at the price of copying. Limited by the FMA ports; by making
  * columns where there are few output channels. */
-#include "im2col_bwd_weights.tmpl.h"
+#include "algorithms/conv/im2col_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_im2col_neon = {
     VARIANT_BUILD,

@@ -5,7 +5,7 @@
 /* 18 sums, 3 vectors of D and the broadcasts a compiler loads ahead fit 32 registers. */
 #define W4_ROWS 6
 #define W4_VECTORS 3
-#include "winograd4_bwd_weights.tmpl.h"
+#include "algorithms/winograd/winograd4_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_winograd4_neon = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

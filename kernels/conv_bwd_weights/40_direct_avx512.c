@@ -6,7 +6,7 @@
  * general registers, and 64 lanes lose little on 60 channels. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 4
-#include "direct_bwd_weights.tmpl.h"
+#include "algorithms/conv/direct_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_direct_avx512 = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
  * threads. Limited as 20_blocked is, on each core; by imbalance where there are few images. */
 /* Enough parts to load the cores of a desktop evenly; each costs a copy of the weights in scratch. */
 enum { CHUNKS = 16, SPLIT_CHANNELS = 0 };
-#include "blocked_conv_bwd_weights.tmpl.h"
+#include "algorithms/conv/blocked_conv_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_blocked_omp_batch = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * Layouts nchw and nhwc. A channel is computed by one thread, so the bits do not depend on their
  * number. Limited as 10_naive is, on each core; with fewer channels than cores some stay idle. */
 #define SIMD_REDUCTION
-#include "naive_conv_bwd_weights.tmpl.h"
+#include "algorithms/conv/naive_conv_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_naive_omp_oc = {
     VARIANT_BUILD,

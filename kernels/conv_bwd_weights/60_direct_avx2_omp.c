@@ -7,7 +7,7 @@
  * loads as FMAs. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "direct_bwd_weights.tmpl.h"
+#include "algorithms/conv/direct_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_direct_avx2_omp = {
     VARIANT_BUILD,

@@ -6,7 +6,7 @@
 /* 21 sums, 3 vectors of weights and the pixels a compiler loads ahead fit 32 registers; 24 sums spill. */
 #define TILE_PIXELS 7
 #define TILE_VECTORS 3
-#include "direct_bwd_weights.tmpl.h"
+#include "algorithms/conv/direct_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_direct_neon_omp = {
     VARIANT_BUILD,

@@ -4,7 +4,7 @@
 #define TILE_SUMS 12
 #define TILE_VECTORS 1
 #define TILE_PIXELS 2
-#include "few_bwd_weights.tmpl.h"
+#include "algorithms/conv/few_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_few_avx2_omp = {
     VARIANT_BUILD,

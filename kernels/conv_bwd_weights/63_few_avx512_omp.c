@@ -7,7 +7,7 @@
 #define TILE_SUMS 24
 #define TILE_VECTORS 2
 #define TILE_PIXELS 2
-#include "few_bwd_weights.tmpl.h"
+#include "algorithms/conv/few_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_few_avx512_omp = {
     VARIANT_BUILD,

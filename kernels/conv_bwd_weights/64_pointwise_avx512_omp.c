@@ -7,7 +7,7 @@
  * all layers. */
 #define TILE_PIXELS 8
 #define TILE_VECTORS 3
-#include "pointwise_bwd_weights.tmpl.h"
+#include "algorithms/pointwise/pointwise_bwd_weights.tmpl.h"
 
 const struct variant conv_bwd_weights_pointwise_avx512_omp = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
 #define ONEDNN_PASS ONEDNN_BWD_WEIGHTS
 #define ONEDNN_ALGORITHM dnnl_convolution_direct
 #define ONEDNN_LAYOUT onednn_any
-#include "onednn_conv.tmpl.h"
+#include "peers/onednn_conv.tmpl.h"
 
 const struct variant conv_bwd_weights_onednn_direct = {
     VARIANT_BUILD,

@@ -1,6 +1,6 @@
 /* conv_bwd_weights/openblas_im2col: the gradient of the weights as OpenBLAS's matrix products: the gradient of each image
  * times its transposed columns, summed up in each thread and then over the threads. Limited by making columns. */
-#include "openblas.h"
+#include "peers/openblas.h"
 
 static int64_t weights_size(const struct openblas_conv *f)
 {

@@ -2,7 +2,7 @@
  * Layouts nchw and nhwc. The chain of additions still may not be reordered, so the flags alone buy
  * a fused multiply-add. */
 #define SIMD_REDUCTION
-#include "naive_conv_fwd.tmpl.h"
+#include "algorithms/conv/naive_conv_fwd.tmpl.h"
 
 const struct variant conv_fwd_naive_avx2 = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
  * kernel row holds few taps, so most of a vector stays empty: a pragma does not replace choosing
  * the loop to vectorise. */
 #define SIMD_REDUCTION _Pragma("omp simd reduction(+ : sum)")
-#include "naive_conv_fwd.tmpl.h"
+#include "algorithms/conv/naive_conv_fwd.tmpl.h"
 
 const struct variant conv_fwd_naive_simd_avx512 = {
     VARIANT_BUILD,

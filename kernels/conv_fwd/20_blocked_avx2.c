@@ -1,7 +1,7 @@
 /* conv_fwd/blocked_avx2: the source of 20_blocked again, under the AVX2 + FMA flags of its name. Layout nchw.
  * Wider vectors move the same sums through L1 in fewer instructions; that traffic is what limits it. */
 enum { SPLIT_CHANNELS = 0 };
-#include "blocked_conv_fwd.tmpl.h"
+#include "algorithms/conv/blocked_conv_fwd.tmpl.h"
 
 const struct variant conv_fwd_blocked_avx2 = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * blocks ever exist; the product is the project's own (gemm.tmpl.h), AVX2. Layout nchw. From 20_blocked: the
  * problem is turned into one the packed micro-kernel solves, at the price of copying. Limited by the FMA
  * ports; by making columns where there are few output channels or tiny images. */
-#include "im2col_fwd.tmpl.h"
+#include "algorithms/conv/im2col_fwd.tmpl.h"
 
 const struct variant conv_fwd_im2col_avx2 = {
     VARIANT_BUILD,

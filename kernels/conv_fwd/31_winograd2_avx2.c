@@ -1,7 +1,7 @@
 /* conv_fwd/winograd2_avx2: Winograd's F(2x2,3x3) (Lavin and Gray 2015), AVX2; winograd2.tmpl.h has the
  * algorithm. From 30_im2col_avx2: 16 products for a 2x2 tile instead of 36, for additions before and after.
  * Layout nchw. Limited by the FMA ports at many channels, by the transforms at few. */
-#include "winograd2.tmpl.h"
+#include "algorithms/winograd/winograd2.tmpl.h"
 
 const struct variant conv_fwd_winograd2_avx2 = {
     VARIANT_BUILD,

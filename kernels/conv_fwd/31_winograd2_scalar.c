@@ -3,7 +3,7 @@
  * additions before and after. Layout nchw. Limited by the FMA ports at many channels, by the transforms at
  * few. */
 #define VEC_SCALAR
-#include "winograd2.tmpl.h"
+#include "algorithms/winograd/winograd2.tmpl.h"
 
 const struct variant conv_fwd_winograd2_scalar = {
     VARIANT_BUILD,

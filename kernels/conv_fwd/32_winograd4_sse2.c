@@ -5,7 +5,7 @@
 /* 10 sums, 2 vectors of U, 1 broadcast and 1 product fit 16 registers. */
 #define W4_ROWS 5
 #define W4_VECTORS 2
-#include "winograd4_fwd.tmpl.h"
+#include "algorithms/winograd/winograd4_fwd.tmpl.h"
 
 const struct variant conv_fwd_winograd4_sse2 = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

@@ -2,7 +2,7 @@
  * computed by one thread, so the bits do not depend on their number. Limited as 20_blocked is, on each core;
  * by imbalance where there are few images. */
 enum { SPLIT_CHANNELS = 0 };
-#include "blocked_conv_fwd.tmpl.h"
+#include "algorithms/conv/blocked_conv_fwd.tmpl.h"
 
 const struct variant conv_fwd_blocked_omp_batch = {
     VARIANT_BUILD,

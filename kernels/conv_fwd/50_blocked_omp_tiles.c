@@ -2,7 +2,7 @@
  * to the threads. Layout nchw. A tile is computed by one thread, so the bits do not depend on their number.
  * Limited as 20_blocked is, on each core, and balanced even at batch 1. */
 enum { SPLIT_CHANNELS = 1 };
-#include "blocked_conv_fwd.tmpl.h"
+#include "algorithms/conv/blocked_conv_fwd.tmpl.h"
 
 const struct variant conv_fwd_blocked_omp_tiles = {
     VARIANT_BUILD,

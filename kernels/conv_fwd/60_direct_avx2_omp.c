@@ -7,7 +7,7 @@
  * loads as FMAs. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "direct_fwd.tmpl.h"
+#include "algorithms/conv/direct_fwd.tmpl.h"
 
 const struct variant conv_fwd_direct_avx2_omp = {
     VARIANT_BUILD,

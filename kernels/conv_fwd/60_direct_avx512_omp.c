@@ -7,7 +7,7 @@
  * general registers, and 64 lanes lose little on 60 channels. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 4
-#include "direct_fwd.tmpl.h"
+#include "algorithms/conv/direct_fwd.tmpl.h"
 
 const struct variant conv_fwd_direct_avx512_omp = {
     VARIANT_BUILD,

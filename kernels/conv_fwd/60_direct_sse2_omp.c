@@ -6,7 +6,7 @@
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "direct_fwd.tmpl.h"
+#include "algorithms/conv/direct_fwd.tmpl.h"
 
 const struct variant conv_fwd_direct_sse2_omp = {
     VARIANT_BUILD,

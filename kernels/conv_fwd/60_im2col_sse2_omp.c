@@ -1,7 +1,7 @@
 /* conv_fwd/im2col_sse2_omp: 30_im2col_sse2 with its tiles shared out to the threads (im2col_fwd.tmpl.h).
  * Layout nchw. The grid is fixed, so the bits do not depend on the number of threads. Limited as
  * 30_im2col_sse2 is, on every core. */
-#include "im2col_fwd.tmpl.h"
+#include "algorithms/conv/im2col_fwd.tmpl.h"
 
 const struct variant conv_fwd_im2col_sse2_omp = {
     VARIANT_BUILD,

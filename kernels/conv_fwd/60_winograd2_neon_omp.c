@@ -1,7 +1,7 @@
 /* conv_fwd/winograd2_neon_omp: 31_winograd2_neon with its blocks of patches shared out to the threads
  * (winograd2.tmpl.h). Layout nchw. The grid is fixed, so the bits do not depend on the number of threads.
  * Limited as 31_winograd2_neon is, on every core. */
-#include "winograd2.tmpl.h"
+#include "algorithms/winograd/winograd2.tmpl.h"
 
 const struct variant conv_fwd_winograd2_neon_omp = {
     VARIANT_BUILD,

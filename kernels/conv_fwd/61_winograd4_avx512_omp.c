@@ -5,7 +5,7 @@
 /* 24 sums, 4 vectors of U and 1 broadcast fit 32 registers; 10 loads feed 24 FMAs. */
 #define W4_ROWS 6
 #define W4_VECTORS 4
-#include "winograd4_fwd.tmpl.h"
+#include "algorithms/winograd/winograd4_fwd.tmpl.h"
 
 const struct variant conv_fwd_winograd4_avx512_omp = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

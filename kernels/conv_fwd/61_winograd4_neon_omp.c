@@ -4,7 +4,7 @@
 /* 18 sums, 3 vectors of U and the broadcasts a compiler loads ahead fit 32 registers. */
 #define W4_ROWS 6
 #define W4_VECTORS 3
-#include "winograd4_fwd.tmpl.h"
+#include "algorithms/winograd/winograd4_fwd.tmpl.h"
 
 const struct variant conv_fwd_winograd4_neon_omp = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

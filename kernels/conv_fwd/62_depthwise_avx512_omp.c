@@ -10,7 +10,7 @@
 
 static const bool DEPTHWISE_GRADIENT = false;
 
-#include "depthwise.tmpl.h"
+#include "algorithms/depthwise/depthwise.tmpl.h"
 
 const struct variant conv_fwd_depthwise_avx512_omp = {
     VARIANT_BUILD,

@@ -8,7 +8,7 @@
 
 static const bool DEPTHWISE_GRADIENT = false;
 
-#include "depthwise.tmpl.h"
+#include "algorithms/depthwise/depthwise.tmpl.h"
 
 const struct variant conv_fwd_depthwise_sse2_omp = {
     VARIANT_BUILD,

@@ -6,7 +6,7 @@
  * stores. Same bits for any team: a sum is made in one order whatever the tile. */
 /* 28 sums and a vector of weights fit 32 registers; 29 loads feed 28 FMAs. */
 #define TILE_PIXELS 28
-#include "image_fwd.tmpl.h"
+#include "algorithms/conv/image_fwd.tmpl.h"
 
 const struct variant conv_fwd_direct_image_avx512_omp = {
     VARIANT_BUILD,

@@ -8,7 +8,7 @@
 #include "kernel.h"
 
 static const bool BACKWARD = false;
-#include "pointwise.tmpl.h"
+#include "algorithms/pointwise/pointwise.tmpl.h"
 
 const struct variant conv_fwd_pointwise_sse2_omp = {
     VARIANT_BUILD,

@@ -1,6 +1,6 @@
 /* conv_fwd/openblas_im2col: the convolution as OpenBLAS's matrix products, weights times the columns of each image: the
  * yardstick for our im2col, which never makes the columns as a whole. Limited by writing and reading them. */
-#include "openblas.h"
+#include "peers/openblas.h"
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)
 {

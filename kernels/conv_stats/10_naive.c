@@ -4,7 +4,7 @@
  * conv_fwd/naive.
  * `speedup_naive` of every row refers to this file. */
 #define SIMD_REDUCTION
-#include "naive_conv_fwd.tmpl.h"
+#include "algorithms/conv/naive_conv_fwd.tmpl.h"
 
 /* Values of a sum. */
 enum { PART = 256 };

@@ -6,7 +6,7 @@
  * loads as FMAs. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "direct_stats.tmpl.h"
+#include "algorithms/conv/direct_stats.tmpl.h"
 
 const struct variant conv_stats_direct_avx2_omp = {
     VARIANT_BUILD,

@@ -5,7 +5,7 @@
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "direct_stats.tmpl.h"
+#include "algorithms/conv/direct_stats.tmpl.h"
 
 const struct variant conv_stats_direct_sse2_omp = {
     VARIANT_BUILD,

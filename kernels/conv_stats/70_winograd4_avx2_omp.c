@@ -5,7 +5,7 @@
 /* 12 sums, 2 vectors of U and 1 broadcast fit 16 registers; 8 loads feed 12 FMAs. */
 #define W4_ROWS 6
 #define W4_VECTORS 2
-#include "winograd4_stats.tmpl.h"
+#include "algorithms/winograd/winograd4_stats.tmpl.h"
 
 const struct variant conv_stats_winograd4_avx2_omp = {
     VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},

@@ -2,7 +2,7 @@
  * Limited by memory bandwidth: the destination is never read, and never cached. */
 #define TRIAD 0
 #define NONTEMPORAL 1
-#include "stream.tmpl.h"
+#include "algorithms/memory/stream.tmpl.h"
 
 const struct variant copy_nt_sse2 = {
     VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = EXACT, .thread_invariant = true,

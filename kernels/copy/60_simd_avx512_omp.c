@@ -2,7 +2,7 @@
  * (any plain array). Limited by the bandwidth of whatever level of memory holds the arrays. */
 #define TRIAD 0
 #define NONTEMPORAL 0
-#include "stream.tmpl.h"
+#include "algorithms/memory/stream.tmpl.h"
 
 const struct variant copy_simd_avx512_omp = {
     VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = EXACT, .thread_invariant = true,

@@ -3,7 +3,7 @@
  * cached. */
 #define TRIAD 0
 #define NONTEMPORAL 1
-#include "stream.tmpl.h"
+#include "algorithms/memory/stream.tmpl.h"
 
 const struct variant copy_nt_avx512_omp = {
     VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = EXACT, .thread_invariant = true,

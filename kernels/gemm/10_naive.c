@@ -3,7 +3,7 @@
  * one chain of additions, which the compiler may not reorder. `speedup_naive` of every row refers
  * to this file. */
 #define SIMD_REDUCTION
-#include "naive_gemm.tmpl.h"
+#include "algorithms/gemm/naive_gemm.tmpl.h"
 
 const struct variant gemm_naive = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * NN, NT and TN. The chain of additions still may not be reordered, so the flags alone buy a fused
  * multiply-add. */
 #define SIMD_REDUCTION
-#include "naive_gemm.tmpl.h"
+#include "algorithms/gemm/naive_gemm.tmpl.h"
 
 const struct variant gemm_naive_avx2 = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * be reordered and so vectorised; base flags. NN, NT and TN. Limited by loads: two for each
  * multiply-add, nothing is kept in registers. */
 #define SIMD_REDUCTION _Pragma("omp simd reduction(+ : sum)")
-#include "naive_gemm.tmpl.h"
+#include "algorithms/gemm/naive_gemm.tmpl.h"
 
 const struct variant gemm_naive_simd = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * 10_naive: loops reordered and tiled so that the innermost one runs along memory and the compiler can
  * vectorise it; base flags. NN, NT and TN. Limited by loads and stores of the sums, which stay in L1 and not
  * in registers. */
-#include "blocked_gemm.tmpl.h"
+#include "algorithms/gemm/blocked_gemm.tmpl.h"
 
 const struct variant gemm_blocked = {
     VARIANT_BUILD,

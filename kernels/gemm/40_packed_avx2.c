@@ -2,7 +2,7 @@
  * why). From 20_blocked: packing, so that the innermost loop reads both operands in order, and a
  * micro-kernel of intrinsics. NN, NT and TN. Limited by the FMA ports; by packing where few rows
  * share a panel. */
-#include "gemm_packed.tmpl.h"
+#include "algorithms/gemm/gemm_packed.tmpl.h"
 
 const struct variant gemm_packed_avx2 = {
     VARIANT_BUILD,

@@ -3,7 +3,7 @@
  * in order, and a micro-kernel of intrinsics. NN, NT and TN. The same algorithm at V = 1: runs and
  * is checked on any machine, tails included. */
 #define VEC_SCALAR
-#include "gemm_packed.tmpl.h"
+#include "algorithms/gemm/gemm_packed.tmpl.h"
 
 const struct variant gemm_packed_scalar = {
     VARIANT_BUILD,

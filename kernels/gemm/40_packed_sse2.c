@@ -2,7 +2,7 @@
  * gemm.tmpl.h says why). From 20_blocked: packing, so that the innermost loop reads both operands
  * in order, and a micro-kernel of intrinsics. NN, NT and TN. Limited by the multiply and add ports.
  */
-#include "gemm_packed.tmpl.h"
+#include "algorithms/gemm/gemm_packed.tmpl.h"
 
 const struct variant gemm_packed_sse2 = {
     VARIANT_BUILD,

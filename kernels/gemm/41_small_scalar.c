@@ -3,7 +3,7 @@
  * From 40_packed: no copy of A, and of B only where many rows share it.
  * Limited by the FMA ports; by loads where rows of B are short. */
 #define VEC_SCALAR
-#include "gemm_small.tmpl.h"
+#include "algorithms/gemm/gemm_small.tmpl.h"
 
 const struct variant gemm_small_scalar = {
     VARIANT_BUILD,

@@ -2,7 +2,7 @@
  * (6 x 8 floats of C or 2 x 4 sums of 4 in registers; gemm_small.tmpl.h says why and when).
  * From 40_packed: no copy of A, and of B only where many rows share it.
  * Limited by the FMA ports; by loads where rows of B are short. */
-#include "gemm_small.tmpl.h"
+#include "algorithms/gemm/gemm_small.tmpl.h"
 
 const struct variant gemm_small_sse2 = {
     VARIANT_BUILD,

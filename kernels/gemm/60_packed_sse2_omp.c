@@ -2,7 +2,7 @@
  * threads. The grid is fixed and k is never split between threads, so the bits do not depend on
  * their number. Limited by the FMA ports of all cores; by the start of two teams where the product
  * is small. */
-#include "gemm_packed.tmpl.h"
+#include "algorithms/gemm/gemm_packed.tmpl.h"
 
 const struct variant gemm_packed_sse2_omp = {
     VARIANT_BUILD,

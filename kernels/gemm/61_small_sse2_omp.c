@@ -1,7 +1,7 @@
 /* gemm/small_sse2_omp: 41_small_sse2 with tiles of C shared out to the threads that have enough to do to be worth
  * waking; the grid follows from the problem, so bits do not depend on their number. Limited by the FMA ports of all
  * cores, and by the start of a team. */
-#include "gemm_small.tmpl.h"
+#include "algorithms/gemm/gemm_small.tmpl.h"
 
 const struct variant gemm_small_sse2_omp = {
     VARIANT_BUILD,

@@ -1,5 +1,5 @@
 /* gemm/openblas: OpenBLAS's matrix product, the yardstick for ours. A bias is written into the result beforehand. */
-#include "openblas.h"
+#include "peers/openblas.h"
 
 static void run(const struct args *a)
 {

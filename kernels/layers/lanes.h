@@ -13,7 +13,7 @@
 #ifndef BATCHMARK_LAYERS_LANES_H
 #define BATCHMARK_LAYERS_LANES_H
 
-#include "vec.h"
+#include "vec/vec.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,10 +2,10 @@
  * Limited by the ports that do them alone. */
 /* As many chains as for float32: 6 cycles of latency at two a cycle need 12. */
 #define CHAINS 16
-#include "bf16_pairs.h"
+#include "vec/bf16_pairs.h"
 /* The bits of 1.0f are the pair (0, 1). */
 #define vfma(sum, factor, step) dot_pairs(sum, factor, step)
-#include "peak_fma.tmpl.h"
+#include "algorithms/memory/peak_fma.tmpl.h"
 
 /* Two multiply-adds a lane. */
 static double pair_flops(const struct problem *p, struct formats f)

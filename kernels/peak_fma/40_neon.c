@@ -2,7 +2,7 @@
  * Limited by the multiply-add ports alone. */
 /* Four FMAs a cycle of 4 cycles each (the widest cores) need 16 chains; 32 registers hold them. */
 #define CHAINS 16
-#include "peak_fma.tmpl.h"
+#include "algorithms/memory/peak_fma.tmpl.h"
 
 const struct variant peak_fma_neon = {
     VARIANT_BUILD,

@@ -1,7 +1,7 @@
 /* reorder/tiled_sse2: 4 x 4 tiles transposed in registers, 64 pixels at a time, so that every
  * cache line is fetched and written once. All six pairs of layouts. Limit: shuffles for tensors in
  * L2, memory beyond. */
-#include "reorder_tiled.tmpl.h"
+#include "algorithms/memory/reorder_tiled.tmpl.h"
 
 const struct variant reorder_tiled_sse2 = {
     VARIANT_BUILD,

@@ -1,6 +1,6 @@
 /* reorder/tiled_avx2_omp: tiled_avx2 with the pieces of 64 pixels shared by the team. Limit:
  * memory bandwidth beyond the caches. */
-#include "reorder_tiled.tmpl.h"
+#include "algorithms/memory/reorder_tiled.tmpl.h"
 
 const struct variant reorder_tiled_avx2_omp = {
     VARIANT_BUILD,

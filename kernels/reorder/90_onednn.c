@@ -1,6 +1,6 @@
 /* reorder/onednn: oneDNN's conversions between the three layouts: what its convolutions cost beside their own time where
  * tensors come and go plain. Limited by memory, as ours. */
-#include "onednn.h"
+#include "peers/onednn.h"
 
 static void *prepare(const struct args *a)
 {

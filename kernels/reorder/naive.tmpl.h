@@ -1,5 +1,5 @@
 /* Every value by its index; padded lanes of the result are zero. */
-#include "reorder_index.h"
+#include "shared/reorder_index.h"
 
 static void run(const struct args *a)
 {

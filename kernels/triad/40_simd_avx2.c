@@ -2,7 +2,7 @@
  * Limited by the bandwidth of whatever level of memory holds the arrays. */
 #define TRIAD 1
 #define NONTEMPORAL 0
-#include "stream.tmpl.h"
+#include "algorithms/memory/stream.tmpl.h"
 
 const struct variant triad_simd_avx2 = {
     VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,

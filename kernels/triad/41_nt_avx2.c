@@ -2,7 +2,7 @@
  * Limited by memory bandwidth: the destination is never read, and never cached. */
 #define TRIAD 1
 #define NONTEMPORAL 1
-#include "stream.tmpl.h"
+#include "algorithms/memory/stream.tmpl.h"
 
 const struct variant triad_nt_avx2 = {
     VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,

@@ -3,7 +3,7 @@
  * never cached. */
 #define TRIAD 1
 #define NONTEMPORAL 1
-#include "stream.tmpl.h"
+#include "algorithms/memory/stream.tmpl.h"
 
 const struct variant triad_nt_avx512_omp = {
     VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,

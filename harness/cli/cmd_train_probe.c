@@ -1,0 +1,243 @@
+/* What batchmark train reports besides its progress when asked to look closer: layers, the loss along a step, tests between
+ * epochs and on shifted images. */
+#include "cli/cmd_train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool parse_shifts(const char *text, struct request *r)
+{
+    r->shift_count = 0;
+    for (const char *at = text;; at++) {
+        const size_t length = strcspn(at, ","), word = strcspn(at, ":,");
+        char *end = NULL;
+        struct shift_request *s = &r->shifts[r->shift_count];
+        for (int i = 0; shift_names[i]; i++)
+            if (strlen(shift_names[i]) == word && !strncmp(at, shift_names[i], word)) {
+                s->kind = (enum shift)i;
+                s->amount = at[word] == ':' ? strtod(at + word + 1, &end) : NAN;
+            }
+        if (end != at + length || end == at + word + 1 || !(fabs(s->amount) <= 100) ||
+            r->shift_count + 1 == MAX_SHIFTS)
+            return false;
+        r->shift_count++;
+        at += length;
+        if (!*at)
+            return true;
+    }
+}
+
+bool read_shifts(const char *text, struct request *r)
+{
+    if (parse_shifts(text, r))
+        return true;
+    wrong_use("--test-shifts '%.100s': give up to %d of brightness:SHARE and "
+              "contrast:FACTOR, from -100 to 100, as in brightness:-0.2,contrast:0.5",
+              text, MAX_SHIFTS - 1);
+    return false;
+}
+
+char *print_shifts(const struct request *r, char text[SHIFTS_TEXT])
+{
+    int used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < r->shift_count; i++)
+        used += snprintf(text + used, SHIFTS_TEXT - (size_t)used, "%s%s:%.17g", i ? "," : "",
+                         shift_names[r->shifts[i].kind], r->shifts[i].amount);
+    return text;
+}
+
+bool read_subset(const char *text, struct request *r)
+{
+    char train[24];
+    const size_t length = strcspn(text, ":");
+    if (length >= sizeof train) {
+        wrong_use("--subset '%.100s': give TRAIN or TRAIN:TEST images", text);
+        return false;
+    }
+    snprintf(train, sizeof train, "%.*s", (int)length, text);
+    return read_whole("--subset", train, 1, 1000000000, &r->train_images) &&
+           (!text[length] ||
+            read_whole("--subset", text + length + 1, 1, 1000000000, &r->test_images));
+}
+
+bool read_scale(const char *text, double *out)
+{
+    return read_real("--initial-scale", text, ABOVE_0, 1e6, out);
+}
+
+/* Adds the mean loss and the accuracy of a test to an event under `name`_loss and `name`_accuracy. */
+static void add_test(json_t *o, const char *name, struct outcome test, int64_t images)
+{
+    char key[48];
+    snprintf(key, sizeof key, "%s_loss", name);
+    json_object_set_new(o, key, number_json(test.loss / (double)images));
+    snprintf(key, sizeof key, "%s_accuracy", name);
+    json_object_set_new(o, key, json_real((double)test.correct / (double)images));
+}
+
+void add_batch_test(struct run *run, json_t *event)
+{
+    int64_t images;
+    if (!run->request.test_bn)
+        return;
+    struct outcome test = trainer_test_batches(&run->trainer, &images);
+    if (images)
+        add_test(event, "test_batch", test, images);
+}
+
+static bool report_layer_statistics(struct run *run, int64_t images)
+{
+    json_t *layers = json_array();
+    for (int i = 0; i < run->layers.count; i++) {
+        char text[LAYER_TEXT];
+        struct layer_statistics s = probe_layer(run->net, &run->layers, i, images);
+        json_array_append_new(
+            layers, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "layer",
+                              layer_print(&run->layers.layers[i], text), "mean",
+                              number_json(s.mean), "std", number_json(s.deviation), "saturated",
+                              number_json(s.saturated), "weight_norm", number_json(s.weight_norm),
+                              "gradient_norm", number_json(s.gradient_norm)));
+    }
+    return log_event(run, json_pack("{s:s, s:I, s:o}", "event", "layers", "step",
+                                    (json_int_t)run->done, "layers", layers));
+}
+
+static bool report_direction(struct run *run, const struct direction *d)
+{
+    json_t *scales = json_array(), *losses = json_array(), *changes = json_array();
+    for (int i = 0; i < PROBE_SCALES; i++) {
+        json_array_append_new(scales, json_real(probe_scales[i]));
+        json_array_append_new(losses, number_json(d->losses[i]));
+        json_array_append_new(changes, number_json(d->changes[i]));
+    }
+    return log_event(run, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "event",
+                                    "direction", "step", (json_int_t)run->done, "loss",
+                                    number_json(d->loss), "step_norm", number_json(d->norm),
+                                    "gradient_norm", number_json(d->gradient), "scales", scales,
+                                    "losses", losses, "gradient_changes", changes));
+}
+
+static bool due(int64_t every, int64_t step)
+{
+    return every > 0 && (step == 1 || step % every == 0);
+}
+
+bool take_step(struct run *run, int64_t *images, struct outcome *out)
+{
+    const struct request *r = &run->request;
+    const int64_t step = run->done + 1;
+    struct direction along;
+    const bool direction = due(r->direction, step);
+    if (!direction)
+        *out = trainer_step(&run->trainer, images);
+    else if (!probe_step(&run->trainer, images, out, &along)) {
+        wrong_use("out of memory for --direction");
+        return false;
+    }
+    run->done = step;
+    char error[ERROR_TEXT];
+    if (r->decisions && step == run->steps &&
+        !decisions_save(run->net, &run->layers, *images, r->decisions, error)) {
+        wrong_use("%s", error);
+        return false;
+    }
+    return (!direction || report_direction(run, &along)) &&
+           (!due(r->statistics, step) || report_layer_statistics(run, *images));
+}
+
+/* What is no number any more, as words, "" nothing; and the layer it is of, or -1. */
+static int find_wild(const struct run *run, double loss, int64_t images, bool thorough,
+                     char what[ERROR_TEXT])
+{
+    int tensor = probe_wild_weight(run->net, thorough || !isfinite(loss)), layer = -1;
+    char text[LAYER_TEXT];
+    *what = '\0';
+    /* Weights that were good gave a loss that is not: statistics are no cause of that. */
+    if (tensor < 0 && !isfinite(loss)) {
+        layer = probe_wild_layer(run->net, &run->layers, run->plan, images);
+        if (layer < 0)
+            snprintf(what, ERROR_TEXT, "the loss is inf or NaN");
+        else
+            snprintf(what, ERROR_TEXT, "layer %d (%.100s) is the first to give inf or NaN", layer,
+                     layer_print(&run->layers.layers[layer], text));
+        return layer;
+    }
+    if (tensor < 0)
+        tensor = probe_wild_statistic(run->net);
+    if (tensor >= 0) {
+        char *part = NULL;
+        layer = (int)strtol(net_tensor(run->net, tensor)->name, &part, 10);
+        snprintf(what, ERROR_TEXT, "layer %d (%.100s) has inf or NaN in its %s", layer,
+                 layer_print(&run->layers.layers[layer], text), part + 1);
+    }
+    return layer;
+}
+
+int check_numbers(struct run *run, double loss, int64_t images, bool thorough)
+{
+    char what[ERROR_TEXT], last[RUN_PATH + 32];
+    if (run->diverged)
+        return -1;
+    const int layer = find_wild(run, loss, images, thorough, what);
+    if (!*what)
+        return -1;
+    run->diverged = run->done;
+    json_t *event =
+        json_pack("{s:s, s:I, s:o, s:s}", "event", "diverged", "step", (json_int_t)run->done,
+                  "layer", layer < 0 ? json_null() : json_integer(layer), "what", what);
+    if (!log_event(run, event))
+        return EXIT_WRONG_USE;
+    if (run->terminal)
+        printf("\r\033[K");
+    if (run->request.keep_going) {
+        printf("diverged at step %lld: %s; goes on, and writes no more weights\n",
+               (long long)run->done, what);
+        return -1;
+    }
+    fflush(stdout);
+    snprintf(last, sizeof last, "%s/%s", run->folder, last_name);
+    const bool kept = *run->folder && !run->replaces && !access(last, F_OK);
+    fprintf(stderr,
+            "batchmark: diverged at step %lld: %s; try a lower --lr (it is %g) or 'warmup N, "
+            "constant' as --schedule; --keep-going trains on%s%s\n",
+            (long long)run->done, what, run->optimizer.lr,
+            kept ? "; the last good checkpoint: " : "", kept ? last : "");
+    return EXIT_CHECK_FAILED;
+}
+
+bool report_test(struct run *run)
+{
+    const int64_t every = run->request.test_every;
+    if (every <= 0 || run->done % every)
+        return true;
+    json_t *o = json_pack("{s:s, s:I}", "event", "test", "step", (json_int_t)run->done);
+    if (!run->request.untimed)
+        json_object_set_new(o, "seconds", json_real(run->all.seconds));
+    add_test(o, "test", trainer_test(&run->trainer), run->data.test.count);
+    add_batch_test(run, o);
+    return log_event(run, o);
+}
+
+bool report_shifts(struct run *run)
+{
+    const struct request *r = &run->request;
+    for (int i = 0; i < r->shift_count; i++) {
+        uint8_t map[256];
+        shift_map(r->shifts[i].kind, r->shifts[i].amount, map);
+        run->trainer.map = map;
+        struct outcome test = trainer_test(&run->trainer);
+        run->trainer.map = NULL;
+        const double images = (double)run->data.test.count;
+        printf("test set with %s %g: loss %.4f accuracy %.4f\n", shift_names[r->shifts[i].kind],
+               r->shifts[i].amount, printable(test.loss / images), (double)test.correct / images);
+        json_t *o = json_pack("{s:s, s:s, s:f}", "event", "shifted", "shift",
+                              shift_names[r->shifts[i].kind], "amount", r->shifts[i].amount);
+        add_test(o, "test", test, run->data.test.count);
+        if (!log_event(run, o))
+            return false;
+    }
+    return true;
+}

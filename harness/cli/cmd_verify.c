@@ -1,0 +1,499 @@
+/* batchmark verify: every variant against the float64 references. */
+#define _GNU_SOURCE /* CPU_COUNT */
+#include "cli/command.h"
+#include "core/clock.h"
+#include "machine/affinity.h"
+#include "machine/team.h"
+#include "problem/random_problem.h"
+#include "verify/supervisor.h"
+#include "verify/verify.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: batchmark verify [PATTERN] [OPTIONS]\n\n"
+    "Holds every variant to the float64 references. PATTERN: comma-separated globs over "
+    "OP/VARIANT, or over either alone\n"
+    "('conv_*', '*_omp', 'gemm/naive'); a glob after ! excludes ('conv_*,!*winograd*').\n"
+    "  --set S        problems of a set (smoke, tails, ladder, seeds, resnet50, vgg) or of a file;\n"
+    "                 default smoke\n"
+    "  --problem P    one problem, as in mb2ic3ih8oc5kh3ph1\n"
+    "  --random N     N random problems of each kind\n"
+    "  --seed K       of data and random problems; default a fresh one, printed\n"
+    "  --threads L    as in 1,2,max; default 1,max\n"
+    "  --layout F     only these layouts: nchw, nhwc, nchw16c, nchw:nhwc, nn, nt, tn, flat\n"
+    "  --isa LEVEL    as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
+    "  --gate G       only some gates: hygiene,exact,bound,hard,gradient\n"
+    "  --timeout S    seconds a kernel may take for one call; default 30 and more for large "
+    "problems\n"
+    "  --json         one JSON object a case, then one with the counts\n"
+    "  --quiet        failures and the counts alone\n\n"
+    "Ends with 'N passed, N failed, N skipped'; status 1 if any failed or none passed. A failure prints the "
+    "command that repeats it.\n"
+    "Failures of other libraries' kernels are printed, and counted as skipped.\n";
+
+enum { MAX_THREAD_COUNTS = 16, MAX_THREADS = 1024 };
+
+struct options {
+    const char *pattern, *set, *problem;
+    long random;
+    uint64_t seed;
+    struct formats layout; /* LAYOUT_NONE: all */
+    enum isa cap;
+    unsigned gates;
+    double timeout;
+    bool json, quiet;
+    int threads[MAX_THREAD_COUNTS], thread_counts;
+};
+
+/* The reasons for what was skipped, each with how often. */
+struct reasons {
+    char text[32][ERROR_TEXT];
+    int times[32];
+    int count;
+};
+
+struct progress {
+    const struct options *o;
+    const struct verify_case *cases;
+    int count, passed, failed, skipped, noted, last_tenth;
+    struct reasons reasons;
+    double started;
+    bool terminal;
+};
+
+/* Options */
+
+/* Counts of threads, of which those named must be had; max is the most that can be. */
+static bool read_threads(const char *text, struct options *o)
+{
+    char why[TEAM_TEXT];
+    cpu_set_t mask;
+    long usable = affinity_at_start(&mask) ? CPU_COUNT(&mask) : sysconf(_SC_NPROCESSORS_ONLN);
+    const char *at = text;
+    o->thread_counts = 0;
+    while (*at) {
+        char *end;
+        bool most = !strncmp(at, "max", 3);
+        long n = most ? usable : strtol(at, &end, 10);
+        at = most ? at + 3 : end;
+        /* A comma promises another count. */
+        bool good_end = !*at || (*at == ',' && at[1] && !isspace((unsigned char)at[1]));
+        if (n < 1 || n > MAX_THREADS || !good_end || isspace((unsigned char)text[0]) ||
+            text[0] == '+' || o->thread_counts == MAX_THREAD_COUNTS) {
+            wrong_use(
+                "verify: --threads '%.100s': give up to %d counts from 1 to %d or max, as in 1,2,max",
+                text, MAX_THREAD_COUNTS, MAX_THREADS);
+            return false;
+        }
+        const int had = team_most((int)n, why);
+        if (had < n && !most) {
+            wrong_use("verify: --threads '%.100s': %s", text, why);
+            return false;
+        }
+        n = had;
+        bool known = false;
+        for (int i = 0; i < o->thread_counts; i++)
+            known |= o->threads[i] == n;
+        if (!known)
+            o->threads[o->thread_counts++] = (int)n;
+        at += *at == ',';
+    }
+    if (!o->thread_counts)
+        wrong_use("verify: --threads is empty; give counts as in 1,2,max");
+    return o->thread_counts > 0;
+}
+
+/* Returns -1 to go on, else the exit status. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    enum { SET = 256, PROBLEM, RANDOM, SEED, THREADS, LAYOUT, ISA, GATE, TIMEOUT, JSON, QUIET };
+    const struct option options[] = {{"set", required_argument, NULL, SET},
+                                     {"problem", required_argument, NULL, PROBLEM},
+                                     {"random", required_argument, NULL, RANDOM},
+                                     {"seed", required_argument, NULL, SEED},
+                                     {"threads", required_argument, NULL, THREADS},
+                                     {"layout", required_argument, NULL, LAYOUT},
+                                     {"isa", required_argument, NULL, ISA},
+                                     {"gate", required_argument, NULL, GATE},
+                                     {"timeout", required_argument, NULL, TIMEOUT},
+                                     {"json", no_argument, NULL, JSON},
+                                     {"quiet", no_argument, NULL, QUIET},
+                                     HELP_OPTION,
+                                     VERSION_OPTION,
+                                     {0}};
+    int64_t number;
+    *o = (struct options){.cap = isa_detect(), .gates = GATES_ALL};
+    if (getrandom(&o->seed, sizeof o->seed, 0) != sizeof o->seed)
+        o->seed = (uint64_t)time(NULL);
+    o->seed %= 1000000000; /* short enough to copy by hand */
+    read_threads("1,max", o);
+    for (int c; (c = next_option(argc, argv, options)) != -1;) {
+        switch (c) {
+        case SET: o->set = optarg; break;
+        case PROBLEM: o->problem = optarg; break;
+        case RANDOM:
+            if (!read_whole("verify: --random", optarg, 1, 100000, &number))
+                return EXIT_WRONG_USE;
+            o->random = (long)number;
+            break;
+        case SEED:
+            if (!read_whole("verify: --seed", optarg, 0, INT64_MAX, &number))
+                return EXIT_WRONG_USE;
+            o->seed = (uint64_t)number;
+            break;
+        case THREADS:
+            if (!read_threads(optarg, o))
+                return EXIT_WRONG_USE;
+            break;
+        case LAYOUT:
+            if (!formats_parse(optarg, &o->layout))
+                return wrong_use("verify: --layout '%.40s': no such layout; layouts are nchw nhwc "
+                                 "nchw16c nn nt tn flat",
+                                 optarg);
+            break;
+        case ISA:
+            if (!read_isa_cap(optarg, &o->cap))
+                return EXIT_WRONG_USE;
+            break;
+        case GATE:
+            if (!(o->gates = gates_parse(optarg)))
+                return wrong_use(
+                    "verify: --gate '%.100s': gates are hygiene exact bound hard gradient", optarg);
+            break;
+        case TIMEOUT:
+            if (!read_real("verify: --timeout", optarg, ABOVE_0, 1e6, &o->timeout))
+                return EXIT_WRONG_USE;
+            break;
+        case JSON: o->json = true; break;
+        case QUIET: o->quiet = true; break;
+        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
+        case OPTION_VERSION: return print_version();
+        default: return EXIT_WRONG_USE;
+        }
+    }
+    if (optind + 1 < argc)
+        return wrong_use("verify: one pattern, not also '%.100s'; separate globs by commas",
+                         argv[optind + 1]);
+    if (!!o->set + !!o->problem + !!o->random > 1)
+        return wrong_use("verify: give one of --set, --problem and --random");
+    o->pattern = argv[optind];
+    return -1;
+}
+
+/* Problems and cases */
+
+static bool add_problem(struct problem_set *set, const struct named_problem *p)
+{
+    struct named_problem *more = realloc(set->items, (size_t)(set->count + 1) * sizeof *more);
+    if (!more)
+        return false;
+    set->items = more;
+    set->items[set->count++] = *p;
+    return true;
+}
+
+static bool load_problems(const struct options *o, struct problem_set *set, char error[ERROR_TEXT])
+{
+    *set = (struct problem_set){0};
+    struct named_problem p = {.multiplicity = 1};
+    if (o->problem)
+        return problem_parse_any(o->problem, &p, error) && add_problem(set, &p);
+    if (!o->random)
+        return problem_set_load(o->set ? o->set : "smoke", set, error);
+    for (int kind = PROBLEM_CONV; kind <= PROBLEM_ITERATIONS; kind++) {
+        for (long i = 0; i < o->random; i++) {
+            p.problem = problem_random((enum problem_kind)kind, o->seed, (uint64_t)i);
+            if (!add_problem(set, &p))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void skip(struct progress *g, const char *reason)
+{
+    struct reasons *r = &g->reasons;
+    int i = 0;
+    g->skipped++;
+    while (i < r->count && strncmp(r->text[i], reason, sizeof r->text[i] - 1) != 0)
+        i++;
+    if (i == r->count && r->count == 32)
+        i = 31; /* the last row takes what is left */
+    else if (i == r->count)
+        snprintf(r->text[r->count++], sizeof r->text[0], "%s", reason);
+    r->times[i]++;
+}
+
+static size_t cache_size(int name, size_t otherwise)
+{
+    long bytes = sysconf(name);
+    return bytes > 0 ? (size_t)bytes : otherwise;
+}
+
+static struct hints hints_of(int threads)
+{
+    return (struct hints){.threads = threads,
+                          .l1 = cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
+                          .l2 = cache_size(_SC_LEVEL2_CACHE_SIZE, 512 << 10),
+                          .llc = cache_size(_SC_LEVEL3_CACHE_SIZE, 4 << 20)};
+}
+
+struct case_list {
+    struct verify_case *items;
+    int count, room;
+};
+
+/* The cases of one variant and problem: its layouts, and the thread counts where it is parallel. */
+static bool add_cases(struct case_list *list, const struct entry *e, const struct problem *p,
+                      const struct options *o)
+{
+    const struct variant *v = e->variant;
+    for (int f = 0; f < MAX_FORMATS && v->formats[f].src != LAYOUT_NONE; f++) {
+        if (o->layout.src != LAYOUT_NONE &&
+            (o->layout.src != v->formats[f].src || o->layout.dst != v->formats[f].dst))
+            continue;
+        for (int t = 0; t < (v->parallel ? o->thread_counts : 1); t++) {
+            if (list->count == list->room) {
+                list->room = list->room ? 2 * list->room : 256;
+                struct verify_case *more = realloc(list->items, (size_t)list->room * sizeof *more);
+                if (!more)
+                    return false;
+                list->items = more;
+            }
+            list->items[list->count++] =
+                (struct verify_case){.entry = e,
+                                     .problem = *p,
+                                     .formats = v->formats[f],
+                                     .seed = o->seed,
+                                     .hints = hints_of(v->parallel ? o->threads[t] : 1),
+                                     .gates = o->gates,
+                                     .max_coordinates = verify_sample_size(op_find(e->op), p)};
+        }
+    }
+    return true;
+}
+
+/* All variants of a problem follow each other, so that they share one reference. `matched`: variants the pattern names. */
+static bool list_cases(const struct options *o, const struct problem_set *set,
+                       struct case_list *list, struct progress *g, int *matched)
+{
+    *list = (struct case_list){0};
+    *matched = 0;
+    for (int i = 0; i < registry_count; i++) {
+        if (!registry_match(&registry[i], o->pattern))
+            continue;
+        ++*matched;
+        const char *why = registry_why_not(&registry[i], o->cap);
+        if (why)
+            skip(g, why);
+    }
+    for (int p = 0; p < set->count; p++) {
+        for (int i = 0; i < registry_count; i++) {
+            const struct entry *e = &registry[i];
+            const struct op *op = op_find(e->op);
+            if (op && op->kind == set->items[p].problem.kind && registry_match(e, o->pattern) &&
+                !registry_why_not(e, o->cap) && !add_cases(list, e, &set->items[p].problem, o))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Printing */
+
+static void print_string(const char *name, const char *text, bool last)
+{
+    printf("\"%s\": \"", name);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            printf("\\%c", *text);
+        else if ((unsigned char)*text < 0x20)
+            printf("\\u%04x", (unsigned)*text);
+        else
+            putchar(*text);
+    }
+    fputs(last ? "\"" : "\", ", stdout);
+}
+
+static void print_json(const struct verify_case *c, const struct verdict *v)
+{
+    char problem[PROBLEM_TEXT], formats[FORMATS_TEXT], command[COMMAND_TEXT];
+    putchar('{');
+    print_string("op", c->entry->op, false);
+    print_string("variant", c->entry->name, false);
+    print_string("problem", problem_print(&c->problem, problem), false);
+    print_string("layout", formats_print(c->formats, formats), false);
+    printf("\"threads\": %d, \"seed\": %llu, ", c->hints.threads, (unsigned long long)c->seed);
+    print_string("verdict", verdict_names[v->kind], false);
+    print_string("gate", v->gate, false);
+    /* JSON has no infinity. */
+    if (v->err_over_limit < 1e30)
+        printf("\"err_over_limit\": %.6g, ", v->err_over_limit);
+    else
+        printf("\"err_over_limit\": null, ");
+    print_string("message", v->message, false);
+    print_string("command", verify_command(c, command), true);
+    puts("}");
+}
+
+static bool is_peer(const struct verify_case *c)
+{
+    return c->entry->variant->peer;
+}
+
+static void print_failure(const struct verify_case *c, const struct verdict *v)
+{
+    char problem[PROBLEM_TEXT], formats[FORMATS_TEXT], command[COMMAND_TEXT];
+    printf("%s%s %s/%s %s %s t%d %s: %s; seed %llu; repeat: %s\n", is_peer(c) ? "PEER " : "",
+           v->kind == VERDICT_FAIL ? "FAIL" : "MISTRUSTED", c->entry->op, c->entry->name,
+           problem_print(&c->problem, problem), formats_print(c->formats, formats),
+           c->hints.threads, v->gate[0] ? v->gate : "all gates", v->message,
+           (unsigned long long)c->seed, verify_command(c, command));
+    fflush(stdout);
+}
+
+static void print_progress(struct progress *g, int done)
+{
+    double elapsed = now() - g->started, left = elapsed / done * (g->count - done);
+    const struct entry *e = g->cases[done - 1].entry;
+    if (g->terminal) {
+        fprintf(stderr, "\r\033[K%d/%d, %d failed, about %.0f s left: %s/%s", done, g->count,
+                g->failed, left, e->op, e->name);
+        if (done == g->count)
+            fputs("\r\033[K", stderr);
+    } else if (10 * (long)done / g->count > g->last_tenth) {
+        g->last_tenth = (int)(10 * (long)done / g->count);
+        fprintf(stderr, "verify: %d of %d cases, %d failed, about %.0f s left\n", done, g->count,
+                g->failed, left);
+    }
+}
+
+static void case_finished(int index, const struct verdict *v, void *user)
+{
+    struct progress *g = user;
+    bool bad = v->kind == VERDICT_FAIL || v->kind == VERDICT_MISTRUSTED;
+    if (v->kind == VERDICT_PASS)
+        g->passed++;
+    else if (bad && is_peer(&g->cases[index]))
+        skip(g, "another library's kernel failed: that is not ours to mend, and its times say so");
+    else if (bad)
+        g->failed++;
+    else
+        skip(g, v->message);
+    g->noted += v->kind == VERDICT_PASS && v->message[0];
+    if (g->o->json)
+        print_json(&g->cases[index], v);
+    if (bad && g->terminal)
+        fputs("\r\033[K", stderr);
+    if (bad && !g->o->json)
+        print_failure(&g->cases[index], v);
+    if (!g->o->quiet)
+        print_progress(g, index + 1);
+}
+
+static void print_counts(const struct progress *g)
+{
+    if (g->o->json) {
+        printf("{\"passed\": %d, \"failed\": %d, \"skipped\": %d, \"seed\": %llu}\n", g->passed,
+               g->failed, g->skipped, (unsigned long long)g->o->seed);
+        return;
+    }
+    for (int i = 0; i < g->reasons.count && !g->o->quiet; i++)
+        printf("skipped %d: %s\n", g->reasons.times[i], g->reasons.text[i]);
+    if (g->noted && !g->o->quiet)
+        printf("%d passed with points left out where the sign before a ReLU is within rounding of "
+               "zero\n",
+               g->noted);
+    printf("%d passed, %d failed, %d skipped\n", g->passed, g->failed, g->skipped);
+}
+
+/* That of most cases. */
+static const char *common_reason(const struct reasons *r)
+{
+    int most = 0;
+    for (int i = 0; i < r->count; i++)
+        if (r->times[i] > r->times[most])
+            most = i;
+    return r->count ? r->text[most] : "no case was left";
+}
+
+static int run_cases(const struct options *o, const struct case_list *list, struct progress *g)
+{
+    char error[ERROR_TEXT];
+    struct verdict *verdicts = calloc((size_t)list->count + 1, sizeof *verdicts);
+    if (!verdicts)
+        return wrong_use("verify: out of memory for %d cases; use a smaller set", list->count);
+    g->cases = list->items;
+    g->count = list->count;
+    g->terminal = isatty(STDERR_FILENO) && !o->quiet;
+    g->started = now();
+    if (!o->json)
+        printf("verify: %d cases, seed %llu\n", list->count, (unsigned long long)o->seed);
+    bool good = supervise(list->items, list->count, verdicts, o->timeout, case_finished, g, error);
+    free(verdicts);
+    if (!good)
+        return wrong_use("verify: %s", error);
+    print_counts(g);
+    if (fflush(stdout) || ferror(stdout))
+        return wrong_use("verify: cannot write the outcome to standard output");
+    /* Nothing proved is no proof. */
+    if (!g->passed && !g->failed)
+        return check_failed("verify: nothing was verified: %s", common_reason(&g->reasons));
+    return g->failed ? EXIT_CHECK_FAILED : EXIT_GOOD;
+}
+
+/* Threads that wait for each other by spinning take the cores from those they wait for, where there are more threads than
+ * cores: tenfold the time. The OpenMP runtimes read how to wait before main, hence the second start. Where that
+ * is not possible (an emulator) verification is only slower. */
+static void restart_patient(int argc, char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY"))
+        return;
+    char **again = calloc((size_t)argc + 2, sizeof *again);
+    if (!again)
+        return;
+    again[0] = (char[]){"batchmark"};
+    memcpy(again + 1, argv, (size_t)argc * sizeof *argv);
+    setenv("OMP_WAIT_POLICY", "passive", 0);
+    execv("/proc/self/exe", again);
+    free(again);
+}
+
+int cmd_verify(int argc, char **argv)
+{
+    restart_patient(argc, argv);
+    struct options o;
+    int status = read_options(argc, argv, &o), matched;
+    char error[ERROR_TEXT] = "out of memory";
+    if (status >= 0)
+        return status;
+    struct problem_set set;
+    struct case_list list = {0};
+    struct progress g = {.o = &o};
+    if (!load_problems(&o, &set, error)) {
+        problem_set_free(&set);
+        return wrong_use("verify: %s", error);
+    }
+    if (!list_cases(&o, &set, &list, &g, &matched))
+        status = wrong_use("verify: out of memory for the list of cases; use a smaller set");
+    else if (!matched)
+        status =
+            wrong_use("verify: no variant matches '%.100s'; batchmark list shows all", o.pattern);
+    else if (!list.count && !g.skipped)
+        status = wrong_use("verify: none of the variants matched does a problem of this kind or "
+                           "layout; batchmark list shows both");
+    else
+        status = run_cases(&o, &list, &g);
+    free(list.items);
+    problem_set_free(&set);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* Asks the runtime, and tries to start threads. */
+#include "machine/team.h"
+
+#include <errno.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What verification tries whatever was asked for. */
+enum { LEAST = 3 };
+
+static int known;
+
+static void *stay(void *unused)
+{
+    pause();
+    return unused;
+}
+
+/* In the child: how many threads there can be, itself included. */
+static int start_threads(int want)
+{
+    int threads = 1;
+    pthread_t id;
+    while (threads < want && !pthread_create(&id, NULL, stay, NULL))
+        threads++;
+    return threads;
+}
+
+/* The largest team up to `want`. After a smaller team the runtime starts new threads while those it had no more use for
+ * are still on their way out, so there must be room for all but the first one twice. The child's own place is not counted:
+ * verification needs a child. */
+static int room_for(int want)
+{
+    int ends[2], threads = 1;
+    if (pipe(ends))
+        return 1;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        threads = start_threads(2 * want - 1);
+        _exit(write(ends[1], &threads, sizeof threads) == sizeof threads ? 0 : 1);
+    }
+    close(ends[1]);
+    if (child > 0) {
+        if (read(ends[0], &threads, sizeof threads) != sizeof threads)
+            threads = 1;
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    close(ends[0]);
+    return (threads + 1) / 2;
+}
+
+int team_most(int want, char why[TEAM_TEXT])
+{
+    omp_set_dynamic(0);
+    if (omp_get_max_active_levels() < 1)
+        omp_set_max_active_levels(1);
+    const int usual = omp_get_max_threads(), asked = want > LEAST ? want : LEAST,
+              all = usual > asked ? usual : asked;
+    const int granted = omp_get_thread_limit() < all ? omp_get_thread_limit() : all;
+    const int room = granted > 1 ? room_for(granted) : 1;
+    known = room > known ? room : known;
+    if (room < usual)
+        omp_set_num_threads(room);
+    if (room >= want)
+        return want;
+    if (room < granted)
+        snprintf(
+            why, TEAM_TEXT,
+            "the limits on processes (ulimit -u, a pids control group) leave room for no team larger than %d; "
+            "raise them",
+            room);
+    else
+        snprintf(why, TEAM_TEXT,
+                 "the OpenMP runtime grants no team larger than %d; unset OMP_THREAD_LIMIT", room);
+    return room;
+}
+
+int team_known(void)
+{
+    return known ? known : LEAST;
+}

@@ -1,0 +1,183 @@
+/* The backward references against numerical gradients of the forward ones.
+ *
+ * With random weights k on the outputs, L(x) = sum k y(x); the backward pass for diff_dst = k is
+ * its gradient. The derivative is taken by the 4-point formula (8 (L(+h) - L(-h)) - (L(+2h) -
+ * L(-2h))) / 12 h, whose error goes with h^4. The inputs are multiples of 2^-10, so that x + h is
+ * exact in float32. */
+#include "core/rng.h"
+#include "problem/layout.h"
+#include "ref.h"
+#include "verify/verify_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP 0x1p-8
+#define GRID 0x1p-10
+/* Truncation of the formula and the float32 outputs, relative to the gradient's typical size. */
+#define TOLERANCE 2e-6
+enum { MAX_WORK = 200000, COORDINATES = 48 };
+
+static double forward_work(const struct problem *p)
+{
+    if (p->kind == PROBLEM_BN)
+        return (double)(p->bn.mb * p->bn.ic * p->bn.ih) * (double)p->bn.iw;
+    const struct conv *c = &p->conv;
+    return (double)(c->mb * c->oc * c->oh * c->ow) * (double)(c->ic / c->g * c->kh * c->kw);
+}
+
+bool gradient_applies(const struct entry *e, const struct problem *p)
+{
+    return e->rung == 0 && !strcmp(e->name, "ref") && strstr(e->op, "bwd") &&
+           forward_work(p) <= MAX_WORK;
+}
+
+void gradient_quantise(struct operands *o, const void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < o->count; i++) {
+        enum role role = o->specs[i].role;
+        if (role == SRC || role == WEIGHTS || role == GAMMA || role == BETA)
+            for (int64_t k = 0; k < tensor_physical(&o->specs[i]); k++)
+                o->args.t[role][k] = (float)(nearbyint(o->args.t[role][k] / GRID) * GRID);
+    }
+    int src = operands_find(o, SRC);
+    if (o->problem.kind != PROBLEM_BN || src < 0)
+        return;
+    /* The references take nchw only, so src lies plain. */
+    for (int64_t c = 0; c < o->problem.bn.ic; c++) {
+        struct bn_ref_stats s = bn_ref_stats(&o->problem.bn, o->args.t[SRC], c);
+        o->args.t[MEAN][c] = (float)s.mean;
+        o->args.t[VARIANCE][c] = (float)s.variance;
+    }
+}
+
+/* The inputs of the forward pass; one value at a time is moved. */
+struct forward {
+    const struct outcome *r;
+    float *t[ROLE_COUNT];
+    int64_t channel; /* of the value moved, BN */
+    bool relu;
+};
+
+/* L, and how many outputs are positive (all other things equal, a changed count means a ReLU was
+ * crossed). */
+static double loss(const struct forward *f, int64_t *positive)
+{
+    const struct outcome *r = f->r;
+    double sum = 0;
+    *positive = 0;
+    if (r->problem.kind == PROBLEM_BN) {
+        const struct bn *p = &r->problem.bn;
+        int64_t hw = p->ih * p->iw, c = f->channel;
+        struct bn_ref_stats s = bn_ref_stats(p, f->t[SRC], c);
+        double gamma = f->t[GAMMA] ? f->t[GAMMA][c] : 1, beta = f->t[BETA] ? f->t[BETA][c] : 0;
+        for (int64_t i = 0; i < p->mb * hw; i++) {
+            int64_t at = (i / hw * p->ic + c) * hw + i % hw;
+            double y = bn_ref_apply(f->t[SRC][at], s.mean, s.variance, r->problem.eps, gamma, beta);
+            /* Position and sign together: two crossings must not cancel. */
+            *positive += y > 0 ? (i + 1) * (i + 1) : 0;
+            sum += r->t[DIFF_DST][at] * (f->relu && y < 0 ? 0 : y);
+        }
+        return sum;
+    }
+    const struct conv *c = &r->problem.conv;
+    int64_t at = 0;
+    for (int64_t n = 0; n < c->mb; n++)
+        for (int64_t oc = 0; oc < c->oc; oc++)
+            for (int64_t oh = 0; oh < c->oh; oh++)
+                for (int64_t ow = 0; ow < c->ow; ow++)
+                    sum += r->t[DIFF_DST][at++] *
+                           conv_fwd_ref_at(c, f->t[SRC], f->t[WEIGHTS], f->t[BIAS], n, oc, oh, ow)
+                               .value;
+    return sum;
+}
+
+/* The derivative along one value; false where a ReLU lies within the step. */
+static bool derivative(struct forward *f, float *moved, double step, double *out)
+{
+    static const double steps[4] = {1, -1, 2, -2}, weights[4] = {8, -8, -1, 1};
+    float at = *moved;
+    int64_t positive, base;
+    double sum = 0;
+    bool smooth = true;
+    loss(f, &base);
+    for (int k = 0; k < 4; k++) {
+        *moved = (float)(at + steps[k] * step);
+        sum += weights[k] * loss(f, &positive);
+        smooth = smooth && (!f->relu || positive == base);
+    }
+    *moved = at;
+    *out = sum / (12 * step);
+    return smooth;
+}
+
+/* The input whose gradient an output is. */
+static enum role input_of(enum role gradient)
+{
+    switch (gradient) {
+    case DIFF_SRC: return SRC;
+    case DIFF_WEIGHTS: return WEIGHTS;
+    case DIFF_BIAS: return BIAS;
+    case DIFF_GAMMA: return GAMMA;
+    default: return BETA;
+    }
+}
+
+/* A copy of an input, or of random values where the backward pass has no such operand. */
+static float *input_copy(const struct outcome *r, enum role role, int64_t n)
+{
+    float *t = malloc((size_t)n * sizeof *t);
+    if (!t)
+        abort();
+    for (int64_t i = 0; i < n; i++)
+        t[i] = r->t[role]
+                   ? r->t[role][i]
+                   : (float)(GRID *
+                             (double)((int64_t)(rng_at(r->seed, role, (uint64_t)i) % 1024) - 512));
+    return t;
+}
+
+struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
+{
+    struct expectation x = {0};
+    struct forward f = {.r = r, .relu = strstr(r->op->name, "relu")};
+    const struct conv *c = &r->problem.conv;
+    if (r->problem.kind == PROBLEM_BN) {
+        f.t[SRC] = input_copy(r, SRC, (int64_t)forward_work(&r->problem));
+        f.t[GAMMA] = r->t[GAMMA] ? input_copy(r, GAMMA, r->problem.bn.ic) : NULL;
+        f.t[BETA] = input_copy(r, BETA, r->problem.bn.ic);
+    } else {
+        f.t[SRC] = input_copy(r, SRC, c->mb * c->ic * c->ih * c->iw);
+        f.t[WEIGHTS] = input_copy(r, WEIGHTS, c->oc * (c->ic / c->g) * c->kh * c->kw);
+        f.t[BIAS] = input_copy(r, BIAS, c->oc);
+    }
+    struct outcome few = *r;
+    few.max_coordinates = COORDINATES;
+    for (int k = 0; k < r->count; k++) {
+        if (!r->specs[k].output || !f.t[input_of(r->specs[k].role)])
+            continue;
+        struct expected *e = expect_output(&x, &few, r->specs[k].role);
+        float *moved = f.t[input_of(e->role)];
+        double largest = 0;
+        for (int64_t i = 0; i < e->count; i++) {
+            int64_t at = expected_at(e, i);
+            f.channel = r->problem.kind != PROBLEM_BN ? 0
+                        : e->role == DIFF_SRC
+                            ? at / (r->problem.bn.ih * r->problem.bn.iw) % r->problem.bn.ic
+                            : at;
+            double coarse;
+            bool smooth = derivative(&f, &moved[at], STEP, &coarse) &&
+                          derivative(&f, &moved[at], STEP / 2, &e->value[i]);
+            e->limit[i] = smooth ? fabs(coarse - e->value[i]) : -1;
+            *left_out += !smooth;
+            largest = fmax(largest, smooth ? fabs(e->value[i]) : 0);
+        }
+        for (int64_t i = 0; i < e->count; i++)
+            e->limit[i] += e->limit[i] < 0 ? 0 : TOLERANCE * fmax(largest, 1);
+    }
+    for (int i = 0; i < ROLE_COUNT; i++)
+        free(f.t[i]);
+    return x;
+}

@@ -1,0 +1,943 @@
+/* Direct convolution to pixels: the forward pass and, with the roles of the channels exchanged, the
+ * gradient of the data. The including template says which by defining direct_pass() and
+ * direct_axis().
+ *
+ *   for each unit (a few image rows, or a few small images)       units are dealt to threads
+ *     copy its input window, zero padded, or read the input where it lies
+ *     for each block of TILE_LANES outputs
+ *       for each class of pixels that the same taps reach
+ *         for each run of packed weights that fits L1
+ *           for each tile of TILE_PIXELS pixels: the micro-kernel  sums wait in `sums` from run to run
+ *       the last run writes to the output, or `sums` is transposed into it
+ *
+ * Products with padding are not computed where pixels are read in place: a class is a rectangle of pixels whose taps
+ * inside the image are the same rectangle of the kernel, runs of packed weights. In 2x2 images, of several images at a
+ * time, 16 of the 36 products of a 3x3 kernel remain. Only a window copied with its padding (nchw, and few channels,
+ * whose runs would be short) makes all pixels of a unit one class.
+ *
+ * With DIRECT_STATISTICS, which the including template sets, the tensors MEAN and VARIANCE get the statistics of each
+ * output channel: a tile is taken while its results are in L1, a unit leaves its share in scratch, and when all units
+ * are done their shares are merged in the order of the units (chan.h).
+ *
+ * Weights are packed once per call, [group][phase][block of outputs][tap][input][TILE_LANES], or [input][tap] where
+ * there is a padded window: planes of nchw then are read tap after tap, as cache lines have them.
+ * The gradient of a strided convolution falls into sh sw phases: the input pixels with the same
+ * remainder take part in the same subset of taps, and within a phase they are an ordinary
+ * convolution of stride 1. */
+#include "algorithms/conv/direct_core.tmpl.h"
+#include "shared/chan.h"
+#include "shared/conv_flops.h"
+
+/* One function per number of pixels and vectors. They stand alone (noinline) so that their code can be found and checked
+ * for spills. Rows of both ends come from tables; the sums they begin with lie side by side. */
+typedef void tile_kernel(const struct tile_rows *to, const struct tile_rows *from, const float *x,
+                         const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run,
+                         int64_t n);
+
+static inline __attribute__((always_inline)) void
+tile_between(int pixels, int k, const struct tile_rows *to, const struct tile_rows *from,
+             const float *x, const ptrdiff_t *at, const float *w, const ptrdiff_t *step,
+             int64_t run, int64_t n)
+{
+    if (!to->row || !to->lane || !from->row)
+        __builtin_unreachable();
+    tile(pixels, k, *to, (struct tile_rows){.at = from->at, .row = from->row}, x, at, w, step, run,
+         n, NULL);
+}
+
+static __attribute__((noinline)) void hot_tile_1_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS, 1, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_2_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS, 2, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_3_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_4_less_0(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_1_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, 1, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_2_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, 2, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_3_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_4_less_1(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_1_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, 1, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_2_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, 2, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_3_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
+}
+
+static __attribute__((noinline)) void hot_tile_4_less_2(const struct tile_rows *to,
+                                                        const struct tile_rows *from,
+                                                        const float *x, const ptrdiff_t *at,
+                                                        const float *w, const ptrdiff_t *step,
+                                                        int64_t run, int64_t n)
+{
+    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
+}
+
+/* Tiles have TILE_PIXELS, one or two less: any number of pixels of some tiles then divides without rest. */
+#define TILE_PIXELS_MIN (TILE_PIXELS - 2)
+
+/* 1 <= vectors <= TILE_VECTORS */
+static inline tile_kernel *hot_tile(int64_t vectors, int64_t pixels)
+{
+    static tile_kernel *const of[MAX_VECTORS][3] = {
+        {hot_tile_1_less_0, hot_tile_1_less_1, hot_tile_1_less_2},
+        {hot_tile_2_less_0, hot_tile_2_less_1, hot_tile_2_less_2},
+        {hot_tile_3_less_0, hot_tile_3_less_1, hot_tile_3_less_2},
+        {hot_tile_4_less_0, hot_tile_4_less_1, hot_tile_4_less_2},
+    };
+    return of[vectors - 1][TILE_PIXELS - pixels];
+}
+
+/* One dimension of one phase: output j < count lies at out0 + j out_step and reads, with tap i <
+ * taps, input j in_step + shift0 + i shift_step. Tap i is the kernel's k0 + i k_step. */
+struct axis {
+    int64_t out0, out_step, count, in_step;
+    int64_t k0, k_step, taps, shift0, shift_step;
+};
+
+/* One pass: what is read, what is written, and where weight (output o, input i, tap) of a group
+ * lies. */
+struct pass {
+    const struct conv *conv;
+    struct tensor in, out;
+    const float *weights, *bias;
+    int64_t inputs, outputs;      /* channels per group */
+    int64_t group, output, input; /* distances in weights */
+    int64_t phases_y, phases_x;
+};
+
+static struct pass direct_pass(const struct problem *p, struct formats f,
+                               float *const t[ROLE_COUNT]);
+static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phase);
+
+/* Pixels of a unit: 256 KiB of sums for 64 lanes and about as much of a window at 60 channels stay in an L2 of 1 MiB;
+ * a 32x32 image then is one unit, and no row of it is packed twice. */
+#define UNIT_PIXELS 1024
+/* Fewest: below this, packing costs more than idle threads. */
+#define UNIT_PIXELS_MIN 48
+/* Images this small make units of whole tiles of images: each of their pixels may be a class of its own. */
+#define SMALL_IMAGE 64
+/* Fewest inputs whose products with padding are left out: a run of weights should outlast the loading and storing of its
+ * sums many times. */
+#define RUN_INPUTS 16
+/* Bytes of packed weights that pass over the pixels at a time, where they should stay in L1. */
+#define WEIGHTS_L1 (24 * 1024)
+
+/* How tiles read a unit: a copy with its padding in the layout of the tensor; a copy of whole images turned from planes
+ * to pixels; or the tensor itself. */
+enum reading { READ_PADDED, READ_TURNED, READ_IN_PLACE };
+
+struct plan {
+    struct pass pass;
+    struct units units;
+    enum reading reading;
+    struct window window; /* what is read: the copy, or the tensor */
+    int64_t y_step, x_step, y_low, x_low,
+        y_high; /* a padded window of output j begins at input j step + low */
+    int64_t max_taps, blocks, vectors, splits;
+    int64_t run;           /* so many successive inputs of a pixel lie side by side */
+    int64_t weights_bytes; /* that pass over the pixels at a time */
+    /* scratch */
+    float *packed, *input, *sums, *bias;
+    float *statistics; /* [group][vector of outputs][unit][CHAN_FLOATS] */
+    struct packed_tap {
+        int64_t before, taps, index; /* taps of earlier phases, taps of this phase, which of them */
+    } * tap;
+    ptrdiff_t *step;            /* per row of weights */
+    ptrdiff_t *at, *wait, *out; /* per pixel: where it is read, where its sums wait and go to */
+    size_t bytes;
+};
+
+/* What the phases of a dimension have in common. */
+struct span {
+    int64_t count, step, low, high, taps;
+};
+
+static struct span direct_span(const struct conv *p, bool vertical, int64_t phases)
+{
+    struct span s = {.low = INT64_MAX, .high = INT64_MIN};
+    for (int64_t i = 0; i < phases; i++) {
+        struct axis a = direct_axis(p, vertical, i);
+        s.count = max_i64(s.count, a.count);
+        s.step = a.in_step;
+        s.taps = max_i64(s.taps, a.taps);
+        if (a.taps == 0)
+            continue;
+        int64_t last = a.shift0 + (a.taps - 1) * a.shift_step;
+        s.low = min_i64(s.low, min_i64(a.shift0, last));
+        s.high = max_i64(s.high, max_i64(a.shift0, last));
+    }
+    return s;
+}
+
+/* Taps lo <= i < hi of output j of a dimension lie inside the image. */
+struct reach {
+    int64_t lo, hi;
+};
+
+static inline struct reach reach_of(const struct axis *a, int64_t size, int64_t j)
+{
+    struct reach r = {0, a->taps};
+    int64_t first = j * a->in_step + a->shift0, last = first + (a->taps - 1) * a->shift_step;
+    for (; r.lo < r.hi && (first < 0 || first >= size); first += a->shift_step)
+        r.lo++;
+    for (; r.lo < r.hi && (last < 0 || last >= size); last -= a->shift_step)
+        r.hi--;
+    return r;
+}
+
+/* Share of the taps of a dimension that lie inside the image. */
+static double share_inside(const struct conv *p, bool vertical, int64_t phases, int64_t size)
+{
+    int64_t inside = 0, all = 0;
+    for (int64_t i = 0; i < phases; i++) {
+        struct axis a = direct_axis(p, vertical, i);
+        for (int64_t j = 0; j < a.count; j++) {
+            struct reach r = reach_of(&a, size, j);
+            inside += r.hi - r.lo;
+        }
+        all += a.count * a.taps;
+    }
+    return all ? (double)inside / (double)all : 1;
+}
+
+/* A function of the problem and the layout alone. */
+static enum reading reading_of(const struct pass *s, int64_t pixels)
+{
+    const struct conv *p = s->conv;
+    if (s->inputs < RUN_INPUTS)
+        return READ_PADDED;
+    if (s->in.layout != NCHW)
+        return READ_IN_PLACE;
+    /* A line of small planes has several channels of a pixel; of larger ones only pixels, which classes scatter. */
+    if (max_i64(s->in.h * s->in.w, pixels) > 4 * SMALL_IMAGE ||
+        share_inside(p, true, s->phases_y, s->in.h) * share_inside(p, false, s->phases_x, s->in.w) >
+            0.92)
+        return READ_PADDED;
+    return s->in.h * s->in.w <= 8 ? READ_IN_PLACE : READ_TURNED;
+}
+
+/* Images where they lie, or turned to pixels of whole vectors. */
+static struct window window_of_images(const struct tensor *t, int64_t inputs, bool turned)
+{
+    struct window w = {.layout = turned ? NHWC : t->layout, .rows = t->h, .cols = t->w};
+    struct planes p = planes_of(t, 0, t->c);
+    w.pixel = turned ? div_up(inputs, V) * V : p.pitch;
+    w.row = w.pixel * t->w;
+    w.plane = w.row * t->h;
+    w.planes = turned ? 1 : p.all;
+    w.image = w.plane * w.planes;
+    return w;
+}
+
+static inline int64_t units_count(const struct units *u)
+{
+    return u->nn * u->ny * u->nx;
+}
+
+/* The plan and, when scratch is given, its pieces for one thread. */
+static struct plan direct_plan(const struct problem *problem, struct formats f,
+                               float *const t[ROLE_COUNT], void *scratch, int thread)
+{
+    struct plan d = {.pass = direct_pass(problem, f, t)};
+    const struct conv *p = &problem->conv;
+    const struct pass *s = &d.pass;
+    struct span y = direct_span(p, true, s->phases_y), x = direct_span(p, false, s->phases_x);
+    d.vectors = div_up(s->outputs, V);
+    d.blocks = div_up(d.vectors, TILE_VECTORS);
+    d.reading = reading_of(s, y.count * x.count);
+    d.y_step = y.step;
+    d.x_step = x.step;
+    d.y_low = y.low;
+    d.x_low = x.low;
+    d.y_high = y.high;
+    d.max_taps = y.taps * x.taps;
+    /* Blocks of outputs are dealt out like units where no unit is copied for it. */
+    int64_t image = y.count * x.count, deal = d.reading == READ_IN_PLACE ? d.blocks : 1;
+    int64_t wanted = min_i64(max_i64(p->mb * image * deal / 32, UNIT_PIXELS_MIN), UNIT_PIXELS);
+    if (d.reading != READ_PADDED && image <= SMALL_IMAGE)
+        wanted = max_i64(wanted, 2 * (TILE_PIXELS - 1) * image);
+    if (d.reading == READ_TURNED)
+        wanted = max_i64(wanted, image);
+    d.units = units_make(p->mb, y.count, x.count, wanted);
+    if (d.reading == READ_PADDED)
+        d.window = window_make(s->in.layout, (d.units.rows - 1) * y.step + y.high - y.low + 1,
+                               (d.units.cols - 1) * x.step + x.high - x.low + 1, s->inputs);
+    else
+        d.window = window_of_images(&s->in, s->inputs, d.reading == READ_TURNED);
+    bool beside = d.reading != READ_PADDED && d.window.layout != NCHW;
+    d.run = !beside || s->inputs % 4 ? 1 : s->inputs % 16 ? 4 : 16;
+    int64_t units = p->g * units_count(&d.units);
+    d.splits = min_i64(div_up(d.reading == READ_IN_PLACE ? 32 : 16, units), d.blocks);
+
+    int64_t pixels = d.units.images * d.units.rows * d.units.cols;
+    /* Bounds of the reach move at most once per tap and end. */
+    int64_t classes = d.reading == READ_PADDED ? 1
+                                               : min_i64(d.units.rows, 2 * y.taps + 1) *
+                                                     min_i64(d.units.cols, 2 * x.taps + 1);
+    int64_t listed = pixels + classes * TILE_PIXELS;
+    struct carver c = {.base = scratch};
+    d.packed = carve(&c, p->g * d.vectors * V * s->inputs * p->kh * p->kw, sizeof(float));
+    d.tap = carve(&c, p->kh * p->kw, sizeof *d.tap);
+    if (DIRECT_STATISTICS)
+        d.statistics = carve(&c, units * d.vectors * CHAN_FLOATS, sizeof(float));
+    size_t shared = c.used;
+    d.bias = carve(&c, TILE_LANES, sizeof(float));
+    d.step = carve(&c, s->inputs * d.max_taps, sizeof(ptrdiff_t));
+    d.at = carve(&c, listed, sizeof(ptrdiff_t));
+    d.wait = carve(&c, listed, sizeof(ptrdiff_t));
+    d.out = carve(&c, listed, sizeof(ptrdiff_t));
+    d.sums = carve(&c, (pixels + V) * TILE_LANES, sizeof(float));
+    if (d.reading != READ_IN_PLACE)
+        d.input = carve(&c, window_floats(&d.window, d.units.images), sizeof(float));
+    size_t own = c.used - shared;
+    if (scratch) {
+        size_t skip = (size_t)thread * own;
+        d.bias += skip / sizeof(float);
+        d.step += skip / sizeof(ptrdiff_t);
+        d.at += skip / sizeof(ptrdiff_t);
+        d.wait += skip / sizeof(ptrdiff_t);
+        d.out += skip / sizeof(ptrdiff_t);
+        d.sums += skip / sizeof(float);
+        if (d.input)
+            d.input += skip / sizeof(float);
+    }
+    d.bytes = shared + own * (size_t)(thread + 1);
+    return d;
+}
+
+static size_t direct_scratch(const struct problem *p, struct formats f, const struct hints *h)
+{
+    static float *const none[ROLE_COUNT];
+    return direct_plan(p, f, none, NULL, h->threads - 1).bytes;
+}
+
+/* Without products with padding, but where a window is copied with it. */
+static inline double direct_flops(const struct problem *problem, struct formats f)
+{
+    static float *const none[ROLE_COUNT];
+    const struct plan d = direct_plan(problem, f, none, NULL, 0);
+    return conv_flops(d.pass.conv, d.reading == READ_PADDED);
+}
+
+/* In which phase each tap of the kernel takes part. */
+static void sort_taps(const struct plan *d)
+{
+    const struct conv *p = d->pass.conv;
+    int64_t before = 0;
+    for (int64_t i = 0; i < d->pass.phases_y; i++) {
+        struct axis y = direct_axis(p, true, i);
+        for (int64_t j = 0; j < d->pass.phases_x; j++) {
+            struct axis x = direct_axis(p, false, j);
+            int64_t taps = y.taps * x.taps;
+            for (int64_t t = 0; t < taps; t++) {
+                int64_t kh = y.k0 + t / x.taps * y.k_step, kw = x.k0 + t % x.taps * x.k_step;
+                d->tap[kh * p->kw + kw] = (struct packed_tap){before, taps, t};
+            }
+            before += taps;
+        }
+    }
+}
+
+/* Vectors of outputs are dealt to blocks evenly: a block of one vector would keep few sums in flight. */
+static inline int64_t block_first(const struct plan *d, int64_t block)
+{
+    return d->vectors * block / d->blocks;
+}
+
+static inline int64_t block_vectors(const struct plan *d, int64_t block)
+{
+    return block_first(d, block + 1) - block_first(d, block);
+}
+
+/* The block of a vector. */
+static inline int64_t block_of(const struct plan *d, int64_t vector)
+{
+    return ((vector + 1) * d->blocks - 1) / d->vectors;
+}
+
+/* Packed weights of a phase (`taps` taps, `before` in earlier phases), group and block of outputs.
+ */
+static inline float *packed_block(const struct plan *d, int64_t group, int64_t before, int64_t taps,
+                                  int64_t block)
+{
+    int64_t all = d->pass.conv->kh * d->pass.conv->kw;
+    return d->packed + ((group * all + before) * d->vectors + block_first(d, block) * taps) * V *
+                           d->pass.inputs;
+}
+
+/* Tiles of the packing: (group, vector of outputs). */
+static void pack_weights(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct pass *s = &d.pass;
+    int64_t all = s->conv->kh * s->conv->kw;
+    /* Taps of successive inputs follow each other in the forward pass: one long run instead of many of kh kw. In the other
+     * those of successive outputs do: the tiles of an input, one after the other, are one run. */
+    bool joined = s->input == all;
+    int64_t runs = joined ? 1 : s->inputs, length = joined ? s->inputs * all : all;
+    for (int64_t r = 0; r < runs; r++) {
+        for (int64_t i = first; i < last; i++) {
+            int64_t group = i / d.vectors, v = i % d.vectors, block = block_of(&d, v);
+            int64_t k = block_vectors(&d, block), lane = (v - block_first(&d, block)) * V;
+            int64_t rows = min_i64(s->outputs - v * V, V), c = r, t = 0;
+            const float *from = s->weights + group * s->group + v * V * s->output + r * s->input;
+            for (int64_t q = 0; q < length; q += V) {
+                int64_t n = min_i64(length - q, V);
+                vf m[V];
+                /* These are more streams than hardware prefetchers follow. */
+                for (int64_t j = 0; joined && j < rows; j++)
+                    __builtin_prefetch(from + q + j * s->output + 8 * V, 0, 2);
+                load_transposed(m, from + q, s->output, rows, n);
+                for (int64_t l = 0; l < n; l++) {
+                    struct packed_tap tap = d.tap[t];
+                    float *to = packed_block(&d, group, tap.before, tap.taps, block);
+                    int64_t row = d.reading == READ_PADDED ? c * tap.taps + tap.index
+                                                           : tap.index * s->inputs + c;
+                    vstore(to + row * k * V + lane, m[l]);
+                    if (++t == all) {
+                        t = 0;
+                        c++;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* A unit of one phase as the output sees it. */
+struct patch {
+    int64_t unit;                           /* counted within a group */
+    int64_t n0, images, y0, rows, x0, cols; /* in the phase's own coordinates */
+    struct axis y, x;
+};
+
+static inline int64_t clipped(int64_t first, int64_t length, int64_t end)
+{
+    return max_i64(min_i64(length, end - first), 0);
+}
+
+/* Four pixels, a 2x2 image for one, of `rows` channels: a transpose of V x V would move mostly nothing. */
+static void put_four(float *to, int64_t plane, const float *from, int64_t rows)
+{
+    int64_t c = 0;
+    for (; c + 4 <= rows; c += 4)
+        vtranspose4((const float *[]){from + c, from + TILE_LANES + c, from + 2 * TILE_LANES + c,
+                                      from + 3 * TILE_LANES + c},
+                    to + c * plane, plane);
+    for (; c < rows; c++)
+        for (int64_t p = 0; p < 4; p++)
+            to[c * plane + p] = from[p * TILE_LANES + c];
+}
+
+/* Writes n consecutive pixels of one image row or plane, m <= TILE_LANES channels, to nchw. */
+static void put_planes(const struct tensor *t, float *to, const float *sums, int64_t m, int64_t n)
+{
+    int64_t plane = t->h * t->w;
+    for (int64_t j = 0; j * V < m; j++) {
+        int64_t rows = min_i64(m - j * V, V);
+        for (int64_t p = 0; p < n; p += V) {
+            vf b[V];
+            float *q = to + j * V * plane + p;
+            const float *from = sums + p * TILE_LANES + j * V;
+            if (V > 4 && n - p == 4) {
+                put_four(q, plane, from, rows);
+                break;
+            }
+            for (int64_t i = 0; i < V; i++)
+                b[i] = vload(from + i * TILE_LANES);
+            vtranspose(b);
+            if (n - p >= V)
+                for (int64_t i = 0; i < rows; i++)
+                    vstore(q + i * plane, b[i]);
+            else
+                for (int64_t i = 0; i < rows; i++)
+                    vstore_n(q + i * plane, b[i], n - p);
+        }
+    }
+}
+
+/* Writes m channels from c on of one pixel. */
+static inline void put_pixel(const struct tensor *t, int64_t n, int64_t y, int64_t x, int64_t c,
+                             int64_t m, const float *sums)
+{
+    int64_t at = y * t->w + x, plane = t->h * t->w;
+    if (t->layout == NHWC) {
+        float *to = t->data + (n * plane + at) * t->c + c;
+        for (int64_t i = 0; i < m; i += V)
+            vstore_n(to + i, vload(sums + i), min_i64(m - i, V));
+    } else if (t->layout == NCHW16C) {
+        float *to = t->data + n * div_up(t->c, 16) * plane * 16 + at * 16;
+        if (c % 16 == 0)
+            for (int64_t i = 0; i < m; i += V)
+                vstore_n(to + (c + i) / 16 * plane * 16 + i % 16, vload(sums + i),
+                         min_i64(m - i, V));
+        else
+            for (int64_t i = 0; i < m; i++)
+                to[(c + i) / 16 * plane * 16 + (c + i) % 16] = sums[i];
+    } else {
+        float *to = t->data + (n * t->c + c) * plane + at;
+        for (int64_t i = 0; i < m; i++)
+            to[i * plane] = sums[i];
+    }
+}
+
+/* Writes the sums of a block to the output: m channels from c on. */
+static void put_block(const struct tensor *t, const struct patch *u, const float *sums, int64_t c,
+                      int64_t m)
+{
+    int64_t plane = t->h * t->w;
+    bool runs = t->layout == NCHW && u->x.out_step == 1;
+    bool whole = runs && u->y.out_step == 1 && u->cols == t->w;
+    for (int64_t n = 0; n < u->images; n++) {
+        float *image = t->data + ((u->n0 + n) * t->c + c) * plane;
+        if (whole) {
+            put_planes(t, image + (u->y.out0 + u->y0) * t->w, sums, m, u->rows * u->cols);
+            sums += u->rows * u->cols * TILE_LANES;
+            continue;
+        }
+        for (int64_t r = 0; r < u->rows; r++) {
+            int64_t y = u->y.out0 + (u->y0 + r) * u->y.out_step;
+            if (runs)
+                put_planes(t, image + y * t->w + u->x.out0 + u->x0, sums, m, u->cols);
+            else
+                for (int64_t q = 0; q < u->cols; q++)
+                    put_pixel(t, u->n0 + n, y, u->x.out0 + (u->x0 + q) * u->x.out_step, c, m,
+                              sums + q * TILE_LANES);
+            sums += u->cols * TILE_LANES;
+        }
+    }
+}
+
+/* Lanes of the last nchw16c block that are no channels must come out as zero. */
+static void put_zero_lanes(const struct tensor *t, const struct patch *u)
+{
+    static const float zeros[16];
+    if (t->layout != NCHW16C || t->c % 16 == 0)
+        return;
+    struct tensor padded = *t;
+    padded.c = div_up(t->c, 16) * 16;
+    for (int64_t n = 0; n < u->images; n++)
+        for (int64_t r = 0; r < u->rows; r++)
+            for (int64_t q = 0; q < u->cols; q++)
+                put_pixel(&padded, u->n0 + n, u->y.out0 + (u->y0 + r) * u->y.out_step,
+                          u->x.out0 + (u->x0 + q) * u->x.out_step, t->c, padded.c - t->c, zeros);
+}
+
+/* Pixels of a dimension, from `first` on, that the same taps reach. */
+struct alike {
+    int64_t count;
+    struct reach taps;
+};
+
+static struct alike alike_from(const struct plan *d, const struct axis *a, int64_t size,
+                               int64_t first, int64_t end)
+{
+    struct alike s = {end - first, {0, a->taps}};
+    if (d->reading == READ_PADDED)
+        return s;
+    s.taps = reach_of(a, size, first);
+    for (s.count = 1; first + s.count < end; s.count++) {
+        struct reach r = reach_of(a, size, first + s.count);
+        if (r.lo != s.taps.lo || r.hi != s.taps.hi)
+            break;
+    }
+    return s;
+}
+
+/* A class: some images of the rectangle of pixels that one rectangle of taps reaches. */
+struct class
+{
+    int64_t y, x; /* its corner in the patch */
+    struct alike rows, cols;
+    int64_t listed, end; /* its pixels in the lists; the last one repeated to fill tiles */
+};
+
+static inline int64_t class_tiles(const struct patch *u, const struct class *c)
+{
+    return div_up(u->images * c->rows.count * c->cols.count, TILE_PIXELS);
+}
+
+/* The class after c, row by row; false at the end. Begins with one that is all zero. */
+static bool class_next(const struct plan *d, const struct patch *u, struct class *c)
+{
+    const struct pass *s = &d->pass;
+    c->x += c->cols.count;
+    if (c->end == 0 || c->x == u->cols) {
+        c->y += c->rows.count;
+        c->x = 0;
+        if (c->y == u->rows)
+            return false;
+        c->rows = alike_from(d, &u->y, s->in.h, u->y0 + c->y, u->y0 + u->rows);
+    }
+    c->cols = alike_from(d, &u->x, s->in.w, u->x0 + c->x, u->x0 + u->cols);
+    c->listed = c->end;
+    c->end +=
+        max_i64(u->images * c->rows.count * c->cols.count, class_tiles(u, c) * TILE_PIXELS_MIN);
+    return true;
+}
+
+/* Lists the pixels of a patch class by class; returns the number of tiles they make. */
+static int64_t list_pixels(const struct plan *d, const struct patch *u)
+{
+    const struct window *w = &d->window;
+    const struct tensor *t = &d->pass.out;
+    bool padded = d->reading == READ_PADDED;
+    int64_t read_y = padded ? 0 : u->y0, read_x = padded ? 0 : u->x0;
+    struct planes to = planes_of(t, 0, t->c);
+    int64_t tiles = 0;
+    for (struct class c = {0}; class_next(d, u, &c);) {
+        int64_t i = c.listed;
+        tiles += class_tiles(u, &c);
+        for (int64_t n = 0; n < u->images; n++) {
+            for (int64_t r = c.y; r < c.y + c.rows.count; r++) {
+                ptrdiff_t at = n * w->image + (read_y + r) * d->y_step * w->row +
+                               (read_x + c.x) * d->x_step * w->pixel;
+                ptrdiff_t wait = ((n * u->rows + r) * u->cols + c.x) * TILE_LANES;
+                ptrdiff_t out = (u->n0 + n) * to.all * to.size +
+                                ((u->y.out0 + (u->y0 + r) * u->y.out_step) * t->w + u->x.out0 +
+                                 (u->x0 + c.x) * u->x.out_step) *
+                                    to.pitch;
+                for (int64_t q = 0; q < c.cols.count; q++, i++) {
+                    d->at[i] = at + q * d->x_step * w->pixel;
+                    d->wait[i] = wait + q * TILE_LANES;
+                    d->out[i] = out + q * u->x.out_step * to.pitch;
+                }
+            }
+        }
+        for (; i < c.end; i++) {
+            d->at[i] = d->at[i - 1];
+            d->wait[i] = d->wait[i - 1];
+            d->out[i] = d->out[i - 1];
+        }
+    }
+    return tiles;
+}
+
+/* How far from its pixel each row of weights reads. */
+static void list_steps(const struct plan *d, const struct patch *u, int64_t group)
+{
+    const struct pass *s = &d->pass;
+    const struct window *w = &d->window;
+    bool padded = d->reading == READ_PADDED;
+    int64_t taps = u->y.taps * u->x.taps;
+    int64_t low_y = padded ? d->y_low : 0, low_x = padded ? d->x_low : 0;
+    int64_t c0 = d->reading == READ_TURNED ? 0 : group * s->inputs;
+    for (int64_t c = 0; c < s->inputs; c++) {
+        ptrdiff_t channel = window_channel(w, c0, c);
+        ptrdiff_t *row = d->step + (padded ? c * taps : c);
+        for (int64_t y = 0; y < u->y.taps; y++)
+            for (int64_t x = 0; x < u->x.taps; x++, row += padded ? 1 : s->inputs)
+                *row = channel + (u->y.shift0 + y * u->y.shift_step - low_y) * w->row +
+                       (u->x.shift0 + x * u->x.shift_step - low_x) * w->pixel;
+    }
+}
+
+/* Where the sums of a block may go straight from the registers: whole vectors, at `lane` from their pixels. */
+static bool goes_straight(const struct tensor *t, int64_t c, int64_t m, ptrdiff_t lane[MAX_VECTORS],
+                          float **to)
+{
+    for (int64_t j = 0; j < MAX_VECTORS; j++)
+        lane[j] = t->layout == NCHW16C ? j * V / 16 * t->h * t->w * 16 + j * V % 16 : j * V;
+    if (m % V || t->layout == NCHW || (t->layout == NCHW16C && c % 16))
+        return false;
+    *to = t->data + (t->layout == NHWC ? c : c / 16 * t->h * t->w * 16);
+    return true;
+}
+
+/* What a unit knows of vector v of all outputs. */
+static inline float *unit_statistics(const struct plan *d, int64_t v, int64_t unit)
+{
+    return d->statistics + (v * units_count(&d->units) + unit) * CHAN_FLOATS;
+}
+
+/* One block of outputs of one phase over one unit. */
+static void convolve_block(const struct plan *d, const struct patch *u, const float *input,
+                           const float *weights, int64_t k, int64_t c0, int64_t m,
+                           int64_t all_tiles, struct lines next, struct chan *statistics)
+{
+    static const ptrdiff_t same[MAX_PIXELS], together[MAX_VECTORS] = {0, V, 2 * V, 3 * V};
+    const struct pass *s = &d->pass;
+    int64_t some = d->weights_bytes / (k * V * 4), begun = 0, ended = 0;
+    ptrdiff_t lane[MAX_VECTORS];
+    float *out = NULL;
+    bool straight = goes_straight(&s->out, c0, m, lane, &out);
+    struct lines to =
+        lines_make(&s->out, u->n0, u->images, c0, m, u->y.out0 + u->y0 * u->y.out_step,
+                   (u->rows - 1) * u->y.out_step + 1);
+    if (straight)
+        to.images = 0;
+    for (struct class c = {0}; class_next(d, u, &c);) {
+        struct reach ky = c.rows.taps, kx = c.cols.taps;
+        int64_t high = ky.hi - ky.lo, wide = kx.hi - kx.lo, pixels = c.end - c.listed;
+        int64_t tiles = class_tiles(u, &c), real = u->images * c.rows.count * c.cols.count;
+        /* Rows of taps that follow each other are one run. No run at all: the sums are the bias. */
+        bool joined = wide == u->x.taps || high * wide == 0;
+        int64_t runs = joined ? 1 : high, length = (joined ? high * wide : wide) * s->inputs;
+        int64_t pieces = max_i64(div_up(length, some), 1);
+        for (int64_t i = 0; i < runs * pieces; i++) {
+            int64_t begin = length / d->run * (i % pieces) / pieces * d->run,
+                    end = length / d->run * (i % pieces + 1) / pieces * d->run;
+            int64_t row =
+                ((ky.lo + i / pieces) * u->x.taps + kx.lo) * s->inputs * (length > 0) + begin;
+            bool last = i == runs * pieces - 1;
+            for (int64_t t = 0; t < tiles; t++) {
+                int64_t p = c.listed + pixels * t / tiles;
+                int64_t count = c.listed + pixels * (t + 1) / tiles - p;
+                struct tile_rows from = {.at = d->bias, .row = same};
+                struct tile_rows end_at = {.at = d->sums, .row = d->wait + p, .lane = together};
+                if (i > 0)
+                    from = end_at;
+                if (last && straight) {
+                    end_at = (struct tile_rows){.at = out, .row = d->out + p, .lane = lane};
+                    for (int64_t q = 0; q < count; q++)
+                        for (int64_t j = 0; j < k * V; j += 16)
+                            __builtin_prefetch(out + d->out[p + q] + lane[j / V]);
+                }
+                hot_tile(k, count)(&end_at, &from, input, d->at + p, weights + row * k * V,
+                                   d->step + row, d->run, end - begin);
+                /* Behind the last pixel of a class it is repeated. */
+                int64_t taken = min_i64(count, c.listed + real - p);
+                for (int64_t j = 0; DIRECT_STATISTICS && last && taken > 0 && j < k; j++)
+                    chan_take_rows(&statistics[j], end_at.at + end_at.lane[j], end_at.row, taken);
+                if (i == 0 && next.images)
+                    lines_fetch(&next, begun++, all_tiles);
+                if (last && to.images)
+                    lines_fetch(&to, ended++, all_tiles);
+            }
+        }
+    }
+    if (!straight)
+        put_block(&s->out, u, d->sums, c0, m);
+}
+
+/* Computes blocks first <= b < last of one phase over one unit, which is read from `input` on. Meanwhile the lines
+ * `next` of the input are fetched. */
+static void convolve_patch(const struct plan *d, const struct patch *u, const float *input,
+                           int64_t group, int64_t before, int64_t first, int64_t last,
+                           struct lines next)
+{
+    const struct pass *s = &d->pass;
+    int64_t taps = u->y.taps * u->x.taps, tiles = list_pixels(d, u);
+    list_steps(d, u, group);
+    for (int64_t b = first; b < last; b++) {
+        struct chan statistics[TILE_VECTORS];
+        int64_t k = block_vectors(d, b), c0 = block_first(d, b) * V;
+        for (int64_t j = 0; DIRECT_STATISTICS && j < k; j++)
+            statistics[j] = chan_none();
+        int64_t m = min_i64(s->outputs - c0, k * V), given = s->bias ? m : 0;
+        for (int64_t j = 0; j < given; j++)
+            d->bias[j] = s->bias[group * s->outputs + c0 + j];
+        for (int64_t j = given; j < k * V; j++)
+            d->bias[j] = 0;
+        convolve_block(d, u, input, packed_block(d, group, before, taps, b), k,
+                       group * s->outputs + c0, m, tiles, next, statistics);
+        next.images = 0; /* fetched once */
+        for (int64_t j = 0; DIRECT_STATISTICS && j < k; j++)
+            chan_put(unit_statistics(d, group * d->vectors + c0 / V + j, u->unit), &statistics[j]);
+    }
+    if (group == s->conv->g - 1 && last == d->blocks)
+        put_zero_lanes(&s->out, u);
+}
+
+/* Copies an image of planes pixel by pixel, zeros to the vector's end. */
+static void turn_image(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
+                       int64_t channels, float *out)
+{
+    int64_t plane = t->h * t->w;
+    for (int64_t c = 0; c < channels; c += V) {
+        const float *from = t->data + (n * t->c + c0 + c) * plane;
+        for (int64_t p = 0; p < plane; p += V) {
+            vf a[V];
+            load_transposed(a, from + p, plane, channels - c, plane - p);
+            for (int64_t i = 0; i < min_i64(plane - p, V); i++)
+                vstore(out + (p + i) * w->pixel + c, a[i]);
+        }
+    }
+}
+
+/* Tile i of the convolution: (group, unit, share of the blocks of outputs). */
+struct place {
+    int64_t group, unit, n0, images, y0, x0, split;
+};
+
+static struct place place_of(const struct plan *d, int64_t i)
+{
+    const struct units *u = &d->units;
+    struct place at = {.split = i % d->splits};
+    i /= d->splits;
+    at.unit = i % units_count(u);
+    at.x0 = i % u->nx * u->cols;
+    i /= u->nx;
+    at.y0 = i % u->ny * u->rows;
+    i /= u->ny;
+    at.n0 = i % u->nn * u->images;
+    at.images = min_i64(u->images, d->pass.conv->mb - at.n0);
+    at.group = i / u->nn;
+    return at;
+}
+
+/* What lies where the tiles of a unit begin to read. */
+static const float *read_unit(const struct plan *d, const struct place *at)
+{
+    const struct pass *s = &d->pass;
+    int64_t c0 = at->group * s->inputs;
+    for (int64_t n = 0; n < at->images && d->reading == READ_PADDED; n++)
+        window_pack(&d->window, &s->in, at->n0 + n, c0, s->inputs, at->y0 * d->y_step + d->y_low,
+                    at->x0 * d->x_step + d->x_low, d->input + n * d->window.image);
+    for (int64_t n = 0; n < at->images && d->reading == READ_TURNED; n++)
+        turn_image(&d->window, &s->in, at->n0 + n, c0, s->inputs, d->input + n * d->window.image);
+    if (d->reading != READ_IN_PLACE)
+        return d->input;
+    struct planes p = planes_of(&s->in, c0, s->inputs);
+    return s->in.data + (at->n0 * p.all + p.first) * p.size + (s->in.layout == NHWC ? c0 : 0);
+}
+
+/* Lines the next tile of the convolution will read and this one does not. */
+static struct lines lines_after(const struct plan *d, const struct place *at,
+                                const struct place *after)
+{
+    const struct pass *s = &d->pass;
+    struct lines next = lines_make(&s->in, after->n0, after->images, after->group * s->inputs,
+                                   s->inputs, after->y0 * d->y_step + d->y_low,
+                                   (d->units.rows - 1) * d->y_step + d->y_high - d->y_low + 1);
+    if (after->group == at->group && after->n0 == at->n0 && after->y0 == at->y0)
+        next.images = 0;
+    return next;
+}
+
+static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct pass *s = &d.pass;
+    const float *input = NULL;
+    d.weights_bytes = panel_bytes(&a->hints, WEIGHTS_L1);
+    for (int64_t i = first; i < last; i++) {
+        struct place at = place_of(&d, i), after = place_of(&d, min_i64(i + 1, last - 1));
+        struct lines next = lines_after(&d, &at, &after);
+        /* Shares of a unit follow each other and read the same copy. */
+        if (i == first || at.split == 0)
+            input = read_unit(&d, &at);
+        int64_t before = 0;
+        for (int64_t py = 0; py < s->phases_y; py++) {
+            for (int64_t px = 0; px < s->phases_x; px++) {
+                struct patch patch = {.unit = at.unit,
+                                      .n0 = at.n0,
+                                      .images = at.images,
+                                      .y0 = at.y0,
+                                      .x0 = at.x0,
+                                      .y = direct_axis(s->conv, true, py),
+                                      .x = direct_axis(s->conv, false, px)};
+                patch.rows = clipped(at.y0, d.units.rows, patch.y.count);
+                patch.cols = clipped(at.x0, d.units.cols, patch.x.count);
+                if (patch.rows * patch.cols > 0)
+                    convolve_patch(&d, &patch, input, at.group, before,
+                                   d.blocks * at.split / d.splits,
+                                   d.blocks * (at.split + 1) / d.splits, next);
+                before += patch.y.taps * patch.x.taps;
+                next.images = 0; /* fetched once */
+            }
+        }
+    }
+}
+
+/* The statistics of the whole batch: tiles are (group, vector of outputs). */
+static inline void merge_units(const struct args *a, int64_t first, int64_t last, int thread)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    for (int64_t i = first; i < last; i++) {
+        int64_t lane = i % d.vectors * V, c = i / d.vectors * d.pass.outputs + lane;
+        chan_finish(unit_statistics(&d, i, 0), CHAN_FLOATS, units_count(&d.units),
+                    d.pass.outputs - lane, a->t[MEAN] + c, a->t[VARIANCE] + c);
+    }
+}
+
+static void direct_run(const struct args *a)
+{
+    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    sort_taps(&d);
+    run_tiles(a, d.pass.conv->g * d.vectors, pack_weights);
+    run_tiles(a, d.pass.conv->g * units_count(&d.units) * d.splits, convolve);
+    if (DIRECT_STATISTICS)
+        run_tiles(a, d.pass.conv->g * d.vectors, merge_units);
+}

@@ -1,7 +1,0 @@
-/* Direct convolution, forward: see direct_data.tmpl.h. Defines direct_scratch() and direct_run(). */
-#include "partition.h"
-
-static const bool DIRECT_STATISTICS = false;
-
-#include "direct_data.tmpl.h"
-#include "direct_fwd_pass.h"

@@ -1,7 +1,0 @@
-/* conv_fwd by Winograd's F(4x4,3x3): see winograd4_data.tmpl.h. Defines w4_fits(), w4_scratch(), w4_flops(), w4_run(). */
-#include "partition.h"
-
-static const bool W4_STATISTICS = false;
-
-#include "winograd4_data.tmpl.h"
-#include "winograd4_fwd_pass.h"
