@@ -488,7 +488,7 @@ static bool gradient_gate(struct check *k)
     outcome_free(&r);
     k->left_out -= left_out;
     if (good && left_out > k->compared - before)
-        k->mistrust = "most numerical gradients lie next to a kink of the ReLU";
+        k->mistrust = "the ReLU is undecided beside most numerical gradients";
     return good;
 }
 

@@ -53,21 +53,25 @@ void gradient_quantise(struct operands *o, const void *unused)
     }
 }
 
+/* A ReLU whose argument is nearer to zero than this may be decided otherwise by the backward pass, which is given the
+ * channel's statistics rounded to float32. */
+#define UNDECIDED 1e-5
+
 /* The inputs of the forward pass; one value at a time is moved. */
 struct forward {
     const struct outcome *r;
     float *t[ROLE_COUNT];
     int64_t channel; /* of the value moved, BN */
-    bool relu;
+    bool *
+        passes; /* of a ReLU: the channel's values that it passed before anything was moved; else NULL */
 };
 
-/* L, and how many outputs are positive (all other things equal, a changed count means a ReLU was
- * crossed). */
-static double loss(const struct forward *f, int64_t *positive)
+/* The sum over the outputs of L. A ReLU keeps the decisions in `passes`: close enough to where the values stand they do not
+ * change, so the derivative is the same, and a step of finite length crosses none. */
+static double loss(const struct forward *f)
 {
     const struct outcome *r = f->r;
     double sum = 0;
-    *positive = 0;
     if (r->problem.kind == PROBLEM_BN) {
         const struct bn *p = &r->problem.bn;
         int64_t hw = p->ih * p->iw, c = f->channel;
@@ -76,9 +80,7 @@ static double loss(const struct forward *f, int64_t *positive)
         for (int64_t i = 0; i < p->mb * hw; i++) {
             int64_t at = (i / hw * p->ic + c) * hw + i % hw;
             double y = bn_ref_apply(f->t[SRC][at], s.mean, s.variance, r->problem.eps, gamma, beta);
-            /* Position and sign together: two crossings must not cancel. */
-            *positive += y > 0 ? (i + 1) * (i + 1) : 0;
-            sum += r->t[DIFF_DST][at] * (f->relu && y < 0 ? 0 : y);
+            sum += r->t[DIFF_DST][at] * (f->passes && !f->passes[i] ? 0 : y);
         }
         return sum;
     }
@@ -94,23 +96,35 @@ static double loss(const struct forward *f, int64_t *positive)
     return sum;
 }
 
-/* The derivative along one value; false where a ReLU lies within the step. */
-static bool derivative(struct forward *f, float *moved, double step, double *out)
+/* What the ReLU decides in f->channel, into f->passes. False where a value is too near to zero to tell. */
+static bool decide(struct forward *f)
+{
+    const struct bn *p = &f->r->problem.bn;
+    const int64_t hw = p->ih * p->iw, c = f->channel;
+    const struct bn_ref_stats s = bn_ref_stats(p, f->t[SRC], c);
+    const double gamma = f->t[GAMMA] ? f->t[GAMMA][c] : 1, beta = f->t[BETA] ? f->t[BETA][c] : 0;
+    bool decided = true;
+    for (int64_t i = 0; i < p->mb * hw; i++) {
+        const float x = f->t[SRC][(i / hw * p->ic + c) * hw + i % hw];
+        const double y = bn_ref_apply(x, s.mean, s.variance, f->r->problem.eps, gamma, beta);
+        f->passes[i] = y > 0;
+        decided &= fabs(y) > UNDECIDED;
+    }
+    return decided;
+}
+
+/* The derivative along one value. */
+static double derivative(const struct forward *f, float *moved, double step)
 {
     static const double steps[4] = {1, -1, 2, -2}, weights[4] = {8, -8, -1, 1};
-    float at = *moved;
-    int64_t positive, base;
+    const float at = *moved;
     double sum = 0;
-    bool smooth = true;
-    loss(f, &base);
     for (int k = 0; k < 4; k++) {
         *moved = (float)(at + steps[k] * step);
-        sum += weights[k] * loss(f, &positive);
-        smooth = smooth && (!f->relu || positive == base);
+        sum += weights[k] * loss(f);
     }
     *moved = at;
-    *out = sum / (12 * step);
-    return smooth;
+    return sum / (12 * step);
 }
 
 /* The input whose gradient an output is. */
@@ -142,12 +156,15 @@ static float *input_copy(const struct outcome *r, enum role role, int64_t n)
 struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
 {
     struct expectation x = {0};
-    struct forward f = {.r = r, .relu = strstr(r->op->name, "relu")};
+    struct forward f = {.r = r};
     const struct conv *c = &r->problem.conv;
     if (r->problem.kind == PROBLEM_BN) {
         f.t[SRC] = input_copy(r, SRC, (int64_t)forward_work(&r->problem));
         f.t[GAMMA] = r->t[GAMMA] ? input_copy(r, GAMMA, r->problem.bn.ic) : NULL;
         f.t[BETA] = input_copy(r, BETA, r->problem.bn.ic);
+        if (strstr(r->op->name, "relu") &&
+            !(f.passes = calloc((size_t)forward_work(&r->problem), sizeof *f.passes)))
+            abort();
     } else {
         f.t[SRC] = input_copy(r, SRC, c->mb * c->ic * c->ih * c->iw);
         f.t[WEIGHTS] = input_copy(r, WEIGHTS, c->oc * (c->ic / c->g) * c->kh * c->kw);
@@ -167,16 +184,16 @@ struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
                         : e->role == DIFF_SRC
                             ? at / (r->problem.bn.ih * r->problem.bn.iw) % r->problem.bn.ic
                             : at;
-            double coarse;
-            bool smooth = derivative(&f, &moved[at], STEP, &coarse) &&
-                          derivative(&f, &moved[at], STEP / 2, &e->value[i]);
-            e->limit[i] = smooth ? fabs(coarse - e->value[i]) : -1;
-            *left_out += !smooth;
-            largest = fmax(largest, smooth ? fabs(e->value[i]) : 0);
+            const bool decided = !f.passes || decide(&f);
+            e->value[i] = derivative(&f, &moved[at], STEP / 2);
+            e->limit[i] = decided ? fabs(derivative(&f, &moved[at], STEP) - e->value[i]) : -1;
+            *left_out += !decided;
+            largest = fmax(largest, decided ? fabs(e->value[i]) : 0);
         }
         for (int64_t i = 0; i < e->count; i++)
             e->limit[i] += e->limit[i] < 0 ? 0 : TOLERANCE * fmax(largest, 1);
     }
+    free(f.passes);
     for (int i = 0; i < ROLE_COUNT; i++)
         free(f.t[i]);
     return x;
