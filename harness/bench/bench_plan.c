@@ -113,8 +113,7 @@ bool threads_parse(const char *text, const struct machine *m, struct bench_optio
 
 bool row_is_ceiling(const struct bench_row *row)
 {
-    return !strcmp(row->op->name, "peak_fma") || !strcmp(row->op->name, "copy") ||
-           !strcmp(row->op->name, "triad");
+    return row->op->ceiling;
 }
 
 bool rows_share(const struct bench_row *a, const struct bench_row *b)
@@ -152,12 +151,10 @@ static void add_ladder(struct bench_rows *rows, const struct bench_options *o,
     for (int i = 0; i < registry_count; i++) {
         const struct entry *e = &registry[i];
         const struct op *op = op_find(e->op);
-        bool ceiling =
-            !strcmp(e->op, "copy") || !strcmp(e->op, "triad") || !strcmp(e->op, "peak_fma");
         /* The reference is slow by design, and no figure of it tells anything: only when there is time. */
         bool hurried = o->plan != PLAN_FULL && e->rung == 0 && o->limit > 0;
         if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
-            !registry_why_not(e, o->cap) && (with_ceilings || !ceiling) && !hurried)
+            !registry_why_not(e, o->cap) && (with_ceilings || !op->ceiling) && !hurried)
             add_variant(rows, o, e, p, breadth);
     }
 }
@@ -295,7 +292,7 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
             const struct op *op = op_find(e->op);
             if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
                 registry_match(e, among) && !registry_why_not(e, o->cap) && contender(e, p, o) &&
-                strcmp(e->op, "copy") && strcmp(e->op, "triad"))
+                !op->ceiling)
                 add_variant(&tried, &most, e, p, breadth);
         }
     }
@@ -401,7 +398,7 @@ static bool stands_out(const struct bench_rows *tried, const double *seconds, in
         return false;
     if (a->op->kind == PROBLEM_GEMM)
         return rank_of(tried, seconds, i, SAME_LAYOUT) == 0;
-    if (!strcmp(a->op->name, "reorder"))
+    if (a->op->moves)
         return is_conversion(a) && rank_of(tried, seconds, i, SAME_LAYOUT) == 0;
     if (is_plain(a) && rank_of(tried, seconds, i, PLAIN_LAYOUT) == 0)
         return true;
@@ -559,12 +556,8 @@ static int by_group(const void *x, const void *y)
     if (row_is_ceiling(a) != row_is_ceiling(b))
         return row_is_ceiling(a) ? -1 : 1;
     /* As the operations are listed: when the time is spent, what is left over is what matters least. */
-    for (int i = 0; a->op != b->op; i++) {
-        if (ops[i] == a->op)
-            return -1;
-        if (ops[i] == b->op)
-            return 1;
-    }
+    if (a->op != b->op)
+        return a->op < b->op ? -1 : 1;
     /* Whatever the layout, so that rows of one problem follow one another. */
     double bytes = a->op->cost(&a->problem).bytes, others = b->op->cost(&b->problem).bytes;
     if (bytes != others)

@@ -190,7 +190,7 @@ bool row_held_to(const struct bench_row *row, const struct bench_row *ceiling, e
     if (ceiling->state != ROW_TIMED)
         return false;
     if (kind == CEILING_COPY)
-        return !strcmp(ceiling->op->name, "copy") && ceiling->cold == row->cold &&
+        return ceiling->op->ceiling && ceiling->op->moves && ceiling->cold == row->cold &&
                ceiling->threads <= row->threads &&
                footprint_step(row_footprint(ceiling)) == footprint_step(row_footprint(row));
     /* Which instructions a library chose is its secret: it is held to the highest peak in float32. */

@@ -66,15 +66,15 @@ static const char *sample(enum problem_kind kind)
 static int print_help(void)
 {
     fputs(usage, stdout);
-    for (int i = 0; ops[i]; i++) {
+    for (const struct op *op = ops; op->name; op++) {
         struct named_problem p;
         char error[ERROR_TEXT], dims[DIMS_TEXT];
-        if (!problem_parse(ops[i]->kind, sample(ops[i]->kind), &p, error))
+        if (!problem_parse(op->kind, sample(op->kind), &p, error))
             return wrong_use("run: %s", error);
-        enum layout layout = ops[i]->kind == PROBLEM_GEMM ? GEMM_NN : NCHW;
+        enum layout layout = op->kind == PROBLEM_GEMM ? GEMM_NN : NCHW;
         struct tensor_spec specs[ROLE_COUNT];
-        int count = ops[i]->tensors(&p.problem, (struct formats){layout, layout}, specs);
-        printf("\n  %s %s\n", ops[i]->name, sample(ops[i]->kind));
+        int count = op->tensors(&p.problem, (struct formats){layout, layout}, specs);
+        printf("\n  %s %s\n", op->name, sample(op->kind));
         for (int t = 0; t < 2 * count; t++) {
             const struct tensor_spec *spec = &specs[t % count];
             if (spec->output == (t < count))

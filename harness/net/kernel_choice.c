@@ -118,7 +118,7 @@ static bool suits_winograd(const struct conv *c)
  *     weights 0.8 to 0.9 from 256 to 64 or 128, level from 128 to 512, 1.0 to 1.8 in deeper layers.
  * runs is for nhwc and nchw16c with few inputs: nchw, the default layout, must turn its results. */
 #define THE_REST "direct_[!pr]*,direct_*,im2col*,blocked*,naive*,*"
-static const char *default_order(const char *op, const struct problem *p)
+static const char *default_order(const struct op *op, const struct problem *p)
 {
     if (p->kind != PROBLEM_CONV)
         return "*";
@@ -135,22 +135,23 @@ static const char *default_order(const char *op, const struct problem *p)
     };
     const struct conv *c = &p->conv;
     const int64_t inputs = c->ic / c->g, outputs = c->oc / c->g, pixels = c->oh * c->ow;
-    const bool taps = c->kh * c->kw > 1, weights = !strcmp(op, "conv_bwd_weights");
+    const bool taps = c->kh * c->kw > 1, weights = op->pass == BACKWARD_WEIGHTS;
+    const bool forward = op->pass == FORWARD, data = op->pass == BACKWARD_DATA;
     const bool strided = (c->sh > 1 || c->sw > 1) && inputs > 1 && outputs >= LANES;
     if (suits_winograd(c))
         return "winograd4_*_omp," THE_REST;
     if (c->g > 1 && inputs == 1 && outputs == 1)
         return weights || !taps || c->sh > 1 || c->sw > 1 ? "depthwise_*," THE_REST
                : pixels > PIXELS_DEPTHWISE                ? "rows_*,depthwise_*," THE_REST
-               : !strcmp(op, "conv_fwd")                  ? "direct_planes_*,depthwise_*," THE_REST
+               : forward                                  ? "direct_planes_*,depthwise_*," THE_REST
                                                           : "depthwise_*," THE_REST;
-    if (taps && strided && (weights ? pixels >= PIXELS_BACKWARD : !strcmp(op, "conv_fwd")))
+    if (taps && strided && (weights ? pixels >= PIXELS_BACKWARD : forward))
         return THE_REST;
-    if (taps && !strcmp(op, "conv_fwd") && inputs <= FEW_FORWARD)
+    if (taps && forward && inputs <= FEW_FORWARD)
         return "rows_*," THE_REST;
-    if (taps && !strcmp(op, "conv_fwd") && pixels >= PIXELS_FORWARD)
+    if (taps && forward && pixels >= PIXELS_FORWARD)
         return "direct_planes_*," THE_REST;
-    if (taps && !strcmp(op, "conv_bwd_data") && inputs <= FEW_BACKWARD)
+    if (taps && data && inputs <= FEW_BACKWARD)
         return "rows_*," THE_REST;
     if (taps && weights && pixels >= PIXELS_BACKWARD)
         return "planes_*," THE_REST;
@@ -175,8 +176,6 @@ static const char *refused(const struct entry *e, enum isa cap, const struct pro
     const char *why = registry_why_not(e, cap);
     if (why)
         return why;
-    if (strstr(e->name, "prepacked"))
-        return "it keeps weights packed that training changes";
     if (e->variant->peer)
         return "it belongs to another library, which converts its operands before training changes them";
     enum algebra algebra = e->variant->algebra;
@@ -219,7 +218,7 @@ const struct entry *kernel_choose(const char *choice, enum isa cap, int threads,
 {
     bool named = names(choice, op);
     if (!named)
-        choice = default_order(op, p);
+        choice = default_order(op_find(op), p);
     bool parallel = threads > 1 && worth_a_team(op, p);
 
     char tried[256] = "", reasons[256] = "";

@@ -200,8 +200,7 @@ static bool has_wider(const struct entry *e, enum isa cap)
 static bool candidate(const struct entry *e, const struct net_op *is,
                       const struct net_plan_key *key)
 {
-    if (strcmp(e->op, is->op) || registry_why_not(e, key->isa) || e->variant->peer ||
-        strstr(e->name, "prepacked"))
+    if (strcmp(e->op, is->op) || registry_why_not(e, key->isa) || e->variant->peer)
         return false;
     const struct variant *v = e->variant;
     struct cost cost = op_find(e->op)->cost(&is->problem);

@@ -337,49 +337,43 @@ static struct cost peak_fma_cost(const struct problem *p)
     return (struct cost){0};
 }
 
-#define CONV(n, t)                                                                                 \
-    &(const struct op)                                                                             \
-    {                                                                                              \
-        .name = n, .kind = PROBLEM_CONV, .tensors = t, .cost = conv_cost                           \
-    }
-#define TENSOR(n, t, c, r)                                                                         \
-    &(const struct op)                                                                             \
-    {                                                                                              \
-        .name = n, .kind = PROBLEM_BN, .tensors = t, .cost = c, .refuse = r                        \
-    }
-
-const struct op *const ops[] = {
-    CONV("conv_fwd", conv_fwd_tensors),
-    CONV("conv_bwd_data", conv_bwd_data_tensors),
-    CONV("conv_bwd_weights", conv_bwd_weights_tensors),
-    CONV("conv_bn_infer", conv_bn_infer_tensors),
-    &(const struct op){.name = "conv_stats",
-                       .kind = PROBLEM_CONV,
-                       .tensors = conv_stats_tensors,
-                       .cost = conv_cost,
-                       .refuse = refuse_single_output},
-    TENSOR("bn_fwd_train", bn_fwd_train_tensors, bn_fwd_train_cost, refuse_single_value),
-    TENSOR("bn_fwd_infer", bn_fwd_infer_tensors, bn_fwd_infer_cost, NULL),
-    TENSOR("bn_bwd", bn_bwd_tensors, bn_bwd_cost, refuse_single_value),
-    TENSOR("bn_relu_fwd_train", bn_fwd_train_tensors, bn_fwd_train_cost, refuse_single_value),
-    TENSOR("bn_relu_fwd_infer", bn_fwd_infer_tensors, bn_fwd_infer_cost, NULL),
-    TENSOR("bn_relu_bwd", bn_relu_bwd_tensors, bn_bwd_cost, refuse_single_value),
-    &(const struct op){
-        .name = "gemm", .kind = PROBLEM_GEMM, .tensors = gemm_tensors, .cost = gemm_cost},
-    TENSOR("reorder", reorder_tensors, reorder_cost, NULL),
-    TENSOR("copy", reorder_tensors, reorder_cost, NULL),
-    TENSOR("triad", triad_tensors, triad_cost, NULL),
-    &(const struct op){.name = "peak_fma",
-                       .kind = PROBLEM_ITERATIONS,
-                       .tensors = peak_fma_tensors,
-                       .cost = peak_fma_cost},
-    NULL,
+/* An operation is a row here and a folder in kernels/. */
+const struct op ops[] = {
+    {"conv_fwd", PROBLEM_CONV, FORWARD, conv_fwd_tensors, conv_cost, .refuse = NULL},
+    {"conv_bwd_data", PROBLEM_CONV, BACKWARD_DATA, conv_bwd_data_tensors, conv_cost,
+     .refuse = NULL},
+    {"conv_bwd_weights", PROBLEM_CONV, BACKWARD_WEIGHTS, conv_bwd_weights_tensors, conv_cost,
+     .refuse = NULL},
+    {"conv_bn_infer", PROBLEM_CONV, FORWARD, conv_bn_infer_tensors, conv_cost, NULL,
+     .normalizes = true},
+    {"conv_stats", PROBLEM_CONV, FORWARD, conv_stats_tensors, conv_cost, refuse_single_output,
+     .statistics = true},
+    {"bn_fwd_train", PROBLEM_BN, FORWARD, bn_fwd_train_tensors, bn_fwd_train_cost,
+     refuse_single_value, .normalizes = true, .statistics = true},
+    {"bn_fwd_infer", PROBLEM_BN, FORWARD, bn_fwd_infer_tensors, bn_fwd_infer_cost, NULL,
+     .normalizes = true},
+    {"bn_bwd", PROBLEM_BN, BACKWARD_DATA, bn_bwd_tensors, bn_bwd_cost, refuse_single_value,
+     .normalizes = true},
+    {"bn_relu_fwd_train", PROBLEM_BN, FORWARD, bn_fwd_train_tensors, bn_fwd_train_cost,
+     refuse_single_value, .normalizes = true, .statistics = true, .relu = true},
+    {"bn_relu_fwd_infer", PROBLEM_BN, FORWARD, bn_fwd_infer_tensors, bn_fwd_infer_cost, NULL,
+     .normalizes = true, .relu = true},
+    {"bn_relu_bwd", PROBLEM_BN, BACKWARD_DATA, bn_relu_bwd_tensors, bn_bwd_cost,
+     refuse_single_value, .normalizes = true, .relu = true},
+    {"gemm", PROBLEM_GEMM, FORWARD, gemm_tensors, gemm_cost, .refuse = NULL},
+    {"reorder", PROBLEM_BN, FORWARD, reorder_tensors, reorder_cost, NULL, .moves = true},
+    {"copy", PROBLEM_BN, FORWARD, reorder_tensors, reorder_cost, NULL, .moves = true,
+     .ceiling = true},
+    {"triad", PROBLEM_BN, FORWARD, triad_tensors, triad_cost, NULL, .ceiling = true},
+    {"peak_fma", PROBLEM_ITERATIONS, FORWARD, peak_fma_tensors, peak_fma_cost, NULL,
+     .ceiling = true},
+    {0},
 };
 
 const struct op *op_find(const char *name)
 {
-    for (int i = 0; ops[i]; i++)
-        if (!strcmp(ops[i]->name, name))
-            return ops[i];
+    for (const struct op *op = ops; op->name; op++)
+        if (!strcmp(op->name, name))
+            return op;
     return NULL;
 }

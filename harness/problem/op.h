@@ -21,18 +21,28 @@ struct cost {
     double bytes;         /* compulsory: each operand once */
 };
 
+/* Which pass of training an operation belongs to. The gradient of the data is that of src; a batch normalization's backward
+ * pass gives the gradients of its parameters as well. */
+enum op_pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
+
 struct op {
     const char *name;
     enum problem_kind kind;
+    enum op_pass pass;
     /* Fills `out` and returns how many operands there are. */
     int (*tensors)(const struct problem *p, struct formats f, struct tensor_spec out[ROLE_COUNT]);
     struct cost (*cost)(const struct problem *p);
     /* NULL, or why the problem makes no sense for the operation ("one value per channel: ..."). May be NULL. */
     const char *(*refuse)(const struct problem *p);
+    bool normalizes; /* a batch normalization, alone or folded into a convolution */
+    bool statistics; /* computes the mean and the variance of its channels */
+    bool relu;       /* a ReLU follows; backward, its mask is applied first */
+    bool moves;      /* copies values and rounds nothing */
+    bool ceiling;    /* measures what the machine can do at most: other rows are held to it */
 };
 
-/* All operations, ends with NULL; and one by name, or NULL. */
-extern const struct op *const ops[];
+/* All operations in the order they are listed and timed in, up to one without a name; and one by name, or NULL. */
+extern const struct op ops[];
 const struct op *op_find(const char *name);
 
 /* Floats the operand occupies in its layout (nchw16c pads the channels), and logically. */

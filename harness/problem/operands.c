@@ -324,18 +324,18 @@ static int64_t most_products(const struct op *op, const struct problem *p)
         return p->gemm.k + 1;
     if (p->kind != PROBLEM_CONV)
         return 1;
-    if (!strcmp(op->name, "conv_bwd_data"))
+    if (op->pass == BACKWARD_DATA)
         return c->oc / c->g * c->kh * c->kw;
-    if (!strcmp(op->name, "conv_bwd_weights"))
+    if (op->pass == BACKWARD_WEIGHTS)
         return c->mb * c->oh * c->ow;
     return c->ic / c->g * c->kh * c->kw + 1;
 }
 
-/* Whether the operation has variants by F(2x2,3x3) that do this problem. */
+/* Whether the operation may have variants by F(2x2,3x3) that do this problem. */
 static bool has_winograd2(const struct op *op, const struct conv *c)
 {
-    bool forward = !strcmp(op->name, "conv_fwd") || !strcmp(op->name, "conv_bn_infer");
-    return forward && c->kh == 3 && c->kw == 3 && c->sh == 1 && c->sw == 1 && !c->dh && !c->dw;
+    return op->pass == FORWARD && !op->statistics && c->kh == 3 && c->kw == 3 && c->sh == 1 &&
+           c->sw == 1 && !c->dh && !c->dw;
 }
 
 /* Integers so small that sums stay exact. The intermediate sums of F(2x2,3x3) come in quarters and
@@ -371,8 +371,7 @@ static void draw_mirror(struct draw *d, const struct problem *p)
 static void choose(struct draw *d, const struct op *op, const struct problem *p, enum fill kind)
 {
     bool products = p->kind == PROBLEM_CONV || p->kind == PROBLEM_GEMM;
-    bool integer = kind == FILL_INTEGER, train = strstr(op->name, "fwd_train");
-    bool backward = strstr(op->name, "bwd");
+    bool integer = kind == FILL_INTEGER, backward = op->pass != FORWARD;
     d->density = 1;
     if (p->kind == PROBLEM_ITERATIONS) {
         d->how = DRAW_ONE;
@@ -401,7 +400,7 @@ static void choose(struct draw *d, const struct op *op, const struct problem *p,
             draw_products(d, op, p);
         } else if (products) {
             d->how = DRAW_MAGNITUDE;
-        } else if (integer && train) {
+        } else if (integer && op->statistics) {
             draw_mirror(d, p);
         } else if (integer) {
             /* Sums of dy (x - mean) over a channel, |mean| <= 2. */
@@ -453,7 +452,6 @@ void operands_fill(struct operands *o, const struct op *op, uint64_t seed, enum 
         choose(&d, op, &o->problem, kind);
         fill_tensor(&d, &o->specs[i], o->args.t[d.role]);
     }
-    bool backward = o->problem.kind == PROBLEM_BN && strstr(op->name, "bwd");
-    if (backward && kind != FILL_INTEGER)
+    if (op->kind == PROBLEM_BN && op->pass != FORWARD && kind != FILL_INTEGER)
         fill_statistics(o);
 }

@@ -334,7 +334,7 @@ void check_sample(const struct check *k, const struct setup *s, struct outcome *
     /* The limit of one output costs a tile per channel, that of a weight every tile of two. */
     const int64_t tiles = 1 << 17, fewest = 64;
     int64_t most = 2048;
-    if (!strcmp(k->op->name, "conv_bwd_weights"))
+    if (k->op->pass == BACKWARD_WEIGHTS)
         most = max_i64(fewest, min_i64(most, tiles / winograd_tiles(&s->problem.conv, 4)));
     r->max_coordinates = r->max_coordinates ? min_i64(r->max_coordinates, most) : most;
 }
@@ -348,7 +348,7 @@ bool check_run(struct check *k, const struct setup *s, enum bn_rule rule, const 
         return false;
     check_sample(k, s, &r);
     struct expectation x = is_products(&s->problem) ? expect_products(&r)
-                           : is_bn(k->op)           ? expect_bn(&r, rule)
+                           : k->op->normalizes      ? expect_bn(&r, rule)
                                                     : expect_simple(&r);
     bool good = check_accept(k, &r, x, what);
     if (k->compared == before)
@@ -429,10 +429,9 @@ static bool exact_gate(struct check *k)
     struct setup s = check_setup(k);
     s.fill = FILL_INTEGER;
     /* With integer statistics a root without eps is exact too. */
-    bool train = strstr(k->op->name, "fwd_train");
-    if ((is_bn(k->op) && !train) || !strcmp(k->op->name, "conv_bn_infer"))
+    if (k->op->normalizes && !k->op->statistics)
         s.problem.eps = 0;
-    if (train) {
+    if (k->op->normalizes && k->op->statistics) {
         /* Mirrored data needs room for n (centre + deviation)^2, at least n. */
         const struct bn *b = &k->c->problem.bn;
         if (b->mb * b->ih * b->iw > 1 << 24)
@@ -454,8 +453,7 @@ static bool has_optional(const struct check *k)
 
 static bool bound_gate(struct check *k)
 {
-    if (k->c->problem.kind == PROBLEM_ITERATIONS || !strcmp(k->op->name, "copy") ||
-        !strcmp(k->op->name, "reorder"))
+    if (k->c->problem.kind == PROBLEM_ITERATIONS || k->op->moves)
         return true; /* nothing is rounded: the exact gate says it all */
     check_enter(k, "bound");
     struct setup s = check_setup(k);
@@ -540,9 +538,9 @@ int64_t verify_sample_size(const struct op *op, const struct problem *p)
         return 0;
     double outputs =
         p->kind == PROBLEM_GEMM ? (double)p->gemm.m * (double)p->gemm.n
-        : !strcmp(op->name, "conv_bwd_weights")
+        : op->pass == BACKWARD_WEIGHTS
             ? (double)p->conv.oc * (double)(p->conv.ic / p->conv.g * p->conv.kh * p->conv.kw)
-        : !strcmp(op->name, "conv_bwd_data")
+        : op->pass == BACKWARD_DATA
             ? (double)p->conv.mb * (double)(p->conv.ic * p->conv.ih * p->conv.iw)
             : (double)p->conv.mb * (double)(p->conv.oc * p->conv.oh * p->conv.ow);
     return max_i64(fewest, (int64_t)(outputs * products / nominal));

@@ -301,10 +301,8 @@ static struct expectation backward(const struct outcome *r, bool relu, enum bn_r
 
 struct expectation expect_bn(const struct outcome *r, enum bn_rule rule)
 {
-    bool relu = strstr(r->op->name, "relu");
-    if (strstr(r->op->name, "bwd"))
-        return backward(r, relu, rule);
-    if (strstr(r->op->name, "infer"))
-        return forward_infer(r, relu, rule);
-    return forward_train(r, relu, rule);
+    const struct op *op = r->op;
+    if (op->pass != FORWARD)
+        return backward(r, op->relu, rule);
+    return (op->statistics ? forward_train : forward_infer)(r, op->relu, rule);
 }

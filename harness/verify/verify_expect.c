@@ -78,12 +78,11 @@ struct expectation expect_simple(const struct outcome *r)
 {
     struct expectation x = {0};
     struct expected *e = expect_output(&x, r, DST);
-    bool triad = !strcmp(r->op->name, "triad");
     for (int64_t i = 0; i < e->count; i++) {
         int64_t at = expected_at(e, i);
         if (r->problem.kind == PROBLEM_ITERATIONS) {
             e->value[i] = (double)r->problem.iterations;
-        } else if (triad) {
+        } else if (!r->op->moves) { /* triad */
             double a = r->t[SRC][at], b = 3 * (double)r->t[DIFF_DST][at];
             e->value[i] = a + b;
             /* A multiplication and an addition, fused or not. */

@@ -29,7 +29,7 @@ static double forward_work(const struct problem *p)
 
 bool gradient_applies(const struct entry *e, const struct problem *p)
 {
-    return e->rung == 0 && !strcmp(e->name, "ref") && strstr(e->op, "bwd") &&
+    return e->rung == 0 && !strcmp(e->name, "ref") && op_find(e->op)->pass != FORWARD &&
            forward_work(p) <= MAX_WORK;
 }
 
@@ -162,7 +162,7 @@ struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
         f.t[SRC] = input_copy(r, SRC, (int64_t)forward_work(&r->problem));
         f.t[GAMMA] = r->t[GAMMA] ? input_copy(r, GAMMA, r->problem.bn.ic) : NULL;
         f.t[BETA] = input_copy(r, BETA, r->problem.bn.ic);
-        if (strstr(r->op->name, "relu") &&
+        if (r->op->relu &&
             !(f.passes = calloc((size_t)forward_work(&r->problem), sizeof *f.passes)))
             abort();
     } else {

@@ -99,7 +99,6 @@ static bool poison_gate(struct check *k)
     struct setup s = check_setup(k);
     struct outcome r;
     char text[COORDINATE_TEXT];
-    bool train = strstr(k->op->name, "fwd_train"), relu = strstr(k->op->name, "relu");
     s.adjust = poison;
     s.how = &how;
     s.poisoned = true;
@@ -119,9 +118,9 @@ static bool poison_gate(struct check *k)
                 continue;
             float got = r.t[e->role][at];
             /* max(0, y) of a NaN or of -inf may be 0, and a masked gradient is. */
-            bool exempt = relu && e->role != MEAN;
-            bool reached =
-                train || (activation && !isfinite(r.t[SRC][at])) || e->role == DIFF_GAMMA;
+            bool exempt = k->op->relu && e->role != MEAN;
+            bool reached = k->op->statistics || (activation && !isfinite(r.t[SRC][at])) ||
+                           e->role == DIFF_GAMMA;
             if (c == 0 && e->role == MEAN && !isnan(got))
                 good = check_fail(k, "NaN in src: %s is %.9g, should be NaN",
                                   coordinate(outcome_spec(&r, e->role), at, text), (double)got);
@@ -197,9 +196,9 @@ bool hard_gate(struct check *k)
     static const double ratios[] = {1, 1e2, 1e4, 1e6}, epsilons[] = {1e-12, 1e-3, 1};
     if (k->c->problem.kind == PROBLEM_CONV) {
         check_enter(k, "hard");
-        return (strcmp(k->op->name, "conv_stats") != 0 || far_gate(k)) && special_gate(k);
+        return (!k->op->statistics || far_gate(k)) && special_gate(k);
     }
-    if (!is_bn(k->op))
+    if (!k->op->normalizes)
         return true;
     /* Without an eps that float32 holds, a variance of nothing leaves 0 / 0. */
     const struct bn *b = &k->c->problem.bn;
@@ -231,7 +230,8 @@ bool hard_gate(struct check *k)
                 return false;
         }
     }
-    if (tried_outside && !strstr(k->op->name, "infer") && outside <= 1)
+    bool infer = k->op->pass == FORWARD && !k->op->statistics;
+    if (tried_outside && !infer && outside <= 1)
         return check_fail(
             k,
             "declares a domain of mean/std up to %g, yet passes far outside it (error/limit %.3g): "

@@ -29,11 +29,6 @@ static inline void *must(void *p)
     return p;
 }
 
-static inline bool is_bn(const struct op *op)
-{
-    return !strncmp(op->name, "bn_", 3);
-}
-
 /* One call of a variant: what went in and what came out, in plain order. */
 struct outcome {
     const struct op *op;

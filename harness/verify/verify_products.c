@@ -12,18 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum operation { CONV_FWD, CONV_BWD_DATA, CONV_BWD_WEIGHTS, CONV_BN_INFER, CONV_STATS, GEMM };
-
-static enum operation operation_of(const struct op *op)
-{
-    static const char *const names[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights",
-                                        "conv_bn_infer", "conv_stats"};
-    for (int i = 0; i < 5; i++)
-        if (!strcmp(op->name, names[i]))
-            return (enum operation)i;
-    return GEMM;
-}
-
 /* bfloat16 by round to nearest even, as the instructions convert. */
 static float round_bf16(float x)
 {
@@ -82,10 +70,9 @@ static struct ref_sum winograd_limits(const struct outcome *r, const struct inpu
     }
     if (role == DIFF_BIAS)
         return s;
-    const float *image = in->t[operation_of(r->op) == CONV_BWD_DATA ? DIFF_DST : SRC];
+    const float *image = in->t[r->op->pass == BACKWARD_DATA ? DIFF_DST : SRC];
     struct ref_sum w = winograd_sum_at(r, image, in->t[WEIGHTS], m, x[0], x[1], x[2], x[3]);
-    enum operation operation = operation_of(r->op);
-    bool biased = (operation == CONV_FWD || operation == CONV_STATS) && in->t[BIAS];
+    bool biased = r->op->pass == FORWARD && !r->op->normalizes && in->t[BIAS];
     double bias = biased ? in->t[BIAS][x[1]] : 0;
     w.value = s.value;
     w.abs += fabs(bias);
@@ -125,34 +112,25 @@ static void evaluate(const struct outcome *r, const struct inputs *in, struct ex
     struct ref_sum s = {0};
     int64_t x[4] = {0};
     split(outcome_spec(r, e->role), expected_at(e, i), x);
-    enum operation operation = operation_of(r->op);
-    switch (operation) {
-    case CONV_FWD:
-    case CONV_STATS:
-        s = conv_fwd_ref_at(c, in->t[SRC], in->t[WEIGHTS], in->t[BIAS], x[0], x[1], x[2], x[3]);
-        break;
-    case CONV_BN_INFER:
-        s = conv_fwd_ref_at(c, in->t[SRC], in->t[WEIGHTS], NULL, x[0], x[1], x[2], x[3]);
-        break;
-    case CONV_BWD_DATA:
-        s = conv_bwd_data_ref_at(c, in->t[DIFF_DST], in->t[WEIGHTS], x[0], x[1], x[2], x[3]);
-        break;
-    case CONV_BWD_WEIGHTS:
-        s = e->role == DIFF_BIAS
-                ? conv_bwd_bias_ref_at(c, in->t[DIFF_DST], x[0])
-                : conv_bwd_weights_ref_at(c, in->t[SRC], in->t[DIFF_DST], x[0], x[1], x[2], x[3]);
-        break;
-    case GEMM:
-        s = gemm_ref_at(&r->problem.gemm, r->formats.src, in->t[SRC], in->t[WEIGHTS], in->t[BIAS],
-                        x[0], x[1]);
-        break;
-    }
+    const struct op *op = r->op;
+    const float *src = in->t[SRC], *weights = in->t[WEIGHTS], *diff_dst = in->t[DIFF_DST];
+    if (op->kind == PROBLEM_GEMM)
+        s = gemm_ref_at(&r->problem.gemm, r->formats.src, src, weights, in->t[BIAS], x[0], x[1]);
+    else if (op->pass == BACKWARD_DATA)
+        s = conv_bwd_data_ref_at(c, diff_dst, weights, x[0], x[1], x[2], x[3]);
+    else if (e->role == DIFF_BIAS)
+        s = conv_bwd_bias_ref_at(c, diff_dst, x[0]);
+    else if (op->pass == BACKWARD_WEIGHTS)
+        s = conv_bwd_weights_ref_at(c, src, diff_dst, x[0], x[1], x[2], x[3]);
+    else
+        s = conv_fwd_ref_at(c, src, weights, op->normalizes ? NULL : in->t[BIAS], x[0], x[1], x[2],
+                            x[3]);
     bool exact = r->fill == FILL_INTEGER, beyond = s.abs > 0x1p24;
     if (!exact)
         s = winograd_limits(r, in, e->role, s, x);
     e->value[i] = s.value;
     e->limit[i] = limit_of(s);
-    if (operation == CONV_BN_INFER)
+    if (op->normalizes)
         fold(r, in, s, x[1], &e->value[i], &e->limit[i]);
     if (!exact)
         return;
@@ -266,7 +244,7 @@ static struct expectation compute(const struct outcome *r)
             evaluate(r, &in, e, i);
         e->vacuous = count_vacuous(e, r->fill == FILL_INTEGER);
     }
-    if (operation_of(r->op) == CONV_STATS)
+    if (r->op->statistics)
         expect_statistics(r, &in, &x, large);
     for (int i = 0; i < 3; i++)
         free(in.owned[i]);

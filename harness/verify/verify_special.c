@@ -16,9 +16,9 @@ struct factors {
 
 static struct factors factors_of(const struct op *op)
 {
-    if (!strcmp(op->name, "conv_bwd_data"))
+    if (op->pass == BACKWARD_DATA)
         return (struct factors){DIFF_DST, WEIGHTS};
-    if (!strcmp(op->name, "conv_bwd_weights"))
+    if (op->pass == BACKWARD_WEIGHTS)
         return (struct factors){SRC, DIFF_DST};
     return (struct factors){SRC, WEIGHTS};
 }

@@ -104,7 +104,7 @@ struct ref_sum winograd_sum_at(const struct outcome *r, const float *image, cons
 {
     const struct conv *p = &r->problem.conv;
     const struct transform *f = m == 2 ? &f2 : &f4;
-    bool backward = !strcmp(r->op->name, "conv_bwd_data");
+    bool backward = r->op->pass == BACKWARD_DATA;
     int64_t icg = p->ic / p->g, ocg = p->oc / p->g;
     int64_t own = backward ? icg : ocg, others = backward ? ocg : icg, group = c / own;
     int64_t height = backward ? p->oh : p->ih, width = backward ? p->ow : p->iw;
