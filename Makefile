@@ -56,7 +56,7 @@ flags_openblas = -fopenmp $(openblas_include:%=-I%)
 # build will do: with threads of its own beside ours there would be twice as many as cores.
 peers := onednn openblas
 timed := $(if $(CROSS)$(SANITIZE),,yes)
-probe = $(shell CXX='$(CXX)' scripts/probe.sh '$(1)' 2>/dev/null)
+probe = $(shell CXX='$(CXX)' scripts/setup/probe.sh '$(1)' 2>/dev/null)
 onednn := $(if $(timed),$(if $(call probe,header:dnnl.h),-ldnnl))
 openblas := $(if $(timed),$(call probe,file:/usr/lib/$(ARCH)-linux-gnu/openblas-openmp/libopenblas.so|/usr/lib64/libopenblaso.so))
 openblas_include := $(call probe,file:/usr/include/$(ARCH)-linux-gnu/openblas-openmp|/usr/include/openblas)
@@ -101,8 +101,8 @@ stale = $(filter-out $(objects) $(out)/harness/cli/main.o $(out)/tests/%,$(shell
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
 fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
 
-# Needed by a target: scripts/setup.sh installs or names it, and is silent when it is there.
-setup = $(Q)scripts/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
+# Needed by a target: scripts/setup/setup.sh installs or names it, and is silent when it is there.
+setup = $(Q)scripts/setup/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
 # The same make, as many jobs as there are cores unless it was told otherwise.
 parallel = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -134,14 +134,14 @@ build:
 bench:
 	$(call setup,build plots)
 	$(parallel) $(batchmark)
-	$(Q)scripts/bench.sh quick
+	$(Q)scripts/results/bench.sh quick
 
 .PHONY: bench-full
 ## bench-full: the same over every problem and variant; hours
 bench-full:
 	$(call setup,build plots)
 	$(parallel) $(batchmark)
-	$(Q)scripts/bench.sh full
+	$(Q)scripts/results/bench.sh full
 
 .PHONY: test
 ## test: all tests of kernels, harness and scripts (T=text: only those named so)
@@ -153,7 +153,7 @@ test:
 .PHONY: test-skipped
 ## test-skipped: what make test skipped, after all has been installed that its tests can use, PyTorch included
 test-skipped: $(venv)/torch
-	$(Q)scripts/setup.sh --optional build test plots lint peers
+	$(Q)scripts/setup/setup.sh --optional build test plots lint peers
 	$(parallel) test-again
 .PHONY: test-again
 test-again: $(batchmark) $(test_programs)
@@ -162,7 +162,7 @@ test-again: $(batchmark) $(test_programs)
 .PHONY: fresh
 ## fresh: make test, and make bench and make report, as first commands in bare Debian roots (as root; LIMIT=seconds)
 fresh:
-	$(Q)LIMIT='$(LIMIT)' scripts/fresh.sh
+	$(Q)LIMIT='$(LIMIT)' scripts/setup/fresh.sh
 
 .PHONY: verify
 ## verify: every variant against the float64 references (SET=smoke, tails, seeds, ... or a file)
@@ -175,7 +175,7 @@ verify: build
 DIR ?= build/data
 data:
 	$(call setup,data)
-	$(Q)$(PYTHON) -B scripts/fetch_data.py --to '$(DIR)' $(if $(FROM),--from '$(FROM)') $(SETS)
+	$(Q)$(PYTHON) -B scripts/setup/fetch_data.py --to '$(DIR)' $(if $(FROM),--from '$(FROM)') $(SETS)
 
 .PHONY: train
 ## train: one network (PRESET=lenet DATA=synthetic or a directory; more options in ARGS)
@@ -188,33 +188,33 @@ train: build
 ## plots: draw the newest results again (RESULTS=folder: those), or runs against each other (A= B= MORE= OUT=folder)
 plots:
 	$(call setup,plots$(if $(A)$(B), compare))
-	$(Q)$(PYTHON) -B scripts/plots.py $(shown) $(out_option)
+	$(Q)$(PYTHON) -B scripts/results/plots.py $(shown) $(out_option)
 
 .PHONY: report
 ## report: one HTML file about the newest run (RESULTS=folder: that), or about a comparison (A= B= MORE= ACROSS=1 OUT=file)
 report:
 	$(call setup,plots report$(if $(A)$(B), compare))
-	$(if $(runs),,$(Q)$(PYTHON) -B scripts/plots.py $(shown))
-	$(Q)$(PYTHON) -B scripts/report.py $(shown) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) $(out_option)
+	$(if $(runs),,$(Q)$(PYTHON) -B scripts/results/plots.py $(shown))
+	$(Q)$(PYTHON) -B scripts/results/report.py $(shown) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) $(out_option)
 
 .PHONY: compare
 ## compare: two runs or more, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
 compare:
 	$(call setup,compare)
-	$(Q)$(PYTHON) -B scripts/compare.py $(or $(runs),$(name_two)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
+	$(Q)$(PYTHON) -B scripts/results/compare.py $(or $(runs),$(name_two)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
 	    $(if $(ALL),--all) $(out_option)
 
 .PHONY: check-results
 ## check-results: every run under results/ against results/schema.json (RUNS="FOLDER ...": those)
 check-results:
 	$(call setup,check)
-	$(Q)$(PYTHON) -B scripts/check_results.py $(RUNS)
+	$(Q)$(PYTHON) -B scripts/results/check_results.py $(RUNS)
 
 .PHONY: bench-levels
 ## bench-levels: a telling subset at every ISA level this CPU has, then compared (THREADS=1,max PATTERN= LIMIT=seconds)
 bench-levels: build
 	$(call setup,compare)
-	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/bench_axis.sh levels
+	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/results/bench_axis.sh levels
 
 .PHONY: bench-compilers
 ## bench-compilers: the same built by gcc and by clang, each with its OpenMP runtime, then compared
@@ -223,32 +223,32 @@ bench-compilers:
 	$(parallel) CC=clang CXX=clang++ build
 	$(parallel) CC=gcc CXX=g++ build
 	$(Q)ln -sf $(ARCH)-gcc/batchmark build/batchmark
-	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/bench_axis.sh compilers
+	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/results/bench_axis.sh compilers
 
 .PHONY: selftest-bench
 ## selftest-bench: is the benchmark equal to itself, and does it see 5 % more? (PROCESSES=5 of each, PATTERN=)
 selftest-bench: build
 	$(call setup,compare)
-	$(Q)$(PYTHON) -B scripts/selftest_bench.py $(if $(PROCESSES),--processes $(PROCESSES)) $(if $(PATTERN),--pattern '$(PATTERN)')
+	$(Q)$(PYTHON) -B scripts/results/selftest_bench.py $(if $(PROCESSES),--processes $(PROCESSES)) $(if $(PATTERN),--pattern '$(PATTERN)')
 
 .PHONY: peers
 ## peers: our fastest kernels beside oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
 peers:
 	$(call setup,build peers)
 	$(parallel) $(batchmark)
-	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/peers.sh
+	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/results/peers.sh
 
 .PHONY: parity
 ## parity: every preset held to PyTorch, step by step (DATA=folder, ARGS='lenet --optimizers own'; fetches PyTorch)
 parity: $(venv)/torch
 	$(parallel) $(batchmark)
-	$(Q)$(venv)/bin/python -B scripts/parity.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
+	$(Q)$(venv)/bin/python -B scripts/parity/parity.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
 
 .PHONY: peers-train
 ## peers-train: images per second of every network, ours and PyTorch's (DATA=folder, ARGS=lenet; fetches PyTorch)
 peers-train: $(venv)/torch
 	$(parallel) $(batchmark)
-	$(Q)$(venv)/bin/python -B scripts/peers_train.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
+	$(Q)$(venv)/bin/python -B scripts/parity/peers_train.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
 
 .PHONY: experiments experiments-full
 ## experiments: the claims about batch normalization measured, in an hour (DATA=folder, synthetic only if named)
@@ -258,7 +258,7 @@ experiments-full: size := full
 experiments experiments-full:
 	$(call setup,build plots compare)
 	$(parallel) $(batchmark)
-	$(Q)$(PYTHON) -B scripts/experiments.py --size $(size) \
+	$(Q)$(PYTHON) -B scripts/experiments/experiments.py --size $(size) \
 	    --data '$(if $(filter command% environment%,$(origin DATA)),$(DATA),build/data)' $(ARGS)
 
 .PHONY: scaling
@@ -267,25 +267,25 @@ scaling: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),seeds)
 scaling: build
 	$(call setup,plots)
 	$(Q)$(batchmark) bench --plan scaling --set $(SET) $(if $(THREADS),--threads $(THREADS)) $(if $(LIMIT),--limit $(LIMIT))
-	$(Q)$(PYTHON) -B scripts/scaling.py
-	$(Q)$(PYTHON) -B scripts/plots.py
+	$(Q)$(PYTHON) -B scripts/results/scaling.py
+	$(Q)$(PYTHON) -B scripts/results/plots.py
 
 .PHONY: neon
-## neon: all of it cross-built for AArch64 and run under emulation (scripts/neon.sh says where)
+## neon: all of it cross-built for AArch64 and run under emulation (scripts/checks/neon.sh says where)
 neon:
-	$(Q)scripts/neon.sh
+	$(Q)scripts/checks/neon.sh
 
 .PHONY: oldcpu
 ## oldcpu: verify as if on CPUs without AVX and without AVX-512
 oldcpu:
 	$(call setup,build oldcpu)
 	$(parallel) $(batchmark)
-	$(Q)scripts/emulate.sh
+	$(Q)scripts/checks/emulate.sh
 
 .PHONY: threads
 ## threads: verify on 5 to 200 threads, more than there are cores, and train on 9 and 64
 threads: build
-	$(Q)scripts/threads.sh $(batchmark)
+	$(Q)scripts/checks/threads.sh $(batchmark)
 
 .PHONY: asan ubsan sanitize
 ## asan: verify with the address sanitizer
@@ -297,7 +297,7 @@ sanitize: sanitizers := address,undefined
 asan ubsan sanitize:
 	$(call setup,build)
 	$(parallel) SANITIZE=$(sanitizers) build
-	$(Q)scripts/sanitize.sh build/$(config)-$(sanitizers)/batchmark
+	$(Q)scripts/checks/sanitize.sh build/$(config)-$(sanitizers)/batchmark
 
 .PHONY: fuzz fuzz-programs
 FUZZ_SECONDS ?= 60
@@ -306,20 +306,20 @@ fuzz_sanitizers := fuzzer-no-link,address,undefined
 fuzz:
 	$(call setup,build fuzz)
 	$(parallel) CC=clang CXX=clang++ SANITIZE=$(fuzz_sanitizers) fuzz-programs
-	$(Q)scripts/fuzz.sh build/$(ARCH)-clang-$(fuzz_sanitizers)/tests $(FUZZ_SECONDS) '$(T)'
+	$(Q)scripts/checks/fuzz.sh build/$(ARCH)-clang-$(fuzz_sanitizers)/tests $(FUZZ_SECONDS) '$(T)'
 fuzz-programs: $(fuzz_programs)
 
 .PHONY: lint
 ## lint: formatting, warnings, the rules of the house, spills in the hot loops
 lint:
 	$(call setup,build lint)
-	$(Q)$(PYTHON) scripts/lint.py
+	$(Q)$(PYTHON) scripts/checks/lint.py
 	$(parallel) $(batchmark)
 	$(parallel) WERROR=-Werror objects
 	$(Q)if command -v clang >/dev/null; then \
 	    $(MAKE) --no-print-directory -j$(JOBS) CC=clang CXX=clang++ WERROR=-Werror objects; \
 	else echo "lint: no clang here: only gcc's warnings were checked"; fi
-	$(Q)$(PYTHON) scripts/check_spills.py build/$(config)
+	$(Q)$(PYTHON) scripts/checks/check_spills.py build/$(config)
 
 .PHONY: clean
 ## clean: remove build/
@@ -328,7 +328,7 @@ clean:
 
 # What follows are files.
 
-$(venv)/torch: scripts/torch.txt
+$(venv)/torch: scripts/setup/torch.txt
 	$(call setup,build torch)
 	$(Q)$(PYTHON) -m venv $(venv)
 	$(Q)$(venv)/bin/pip install --quiet --requirement $<

@@ -1,9 +1,11 @@
 """What the Python tests share."""
 
 import os
+import sys
 import tempfile
 
 import pytest
+from paths import ROOT
 
 # NumPy may load OpenMP's runtime, which would bind this process, and so all that it starts, to one core. What starts later
 # is to see these settings again.
@@ -11,6 +13,9 @@ BINDINGS = {name: os.environ.pop(name) for name in ("OMP_PROC_BIND", "OMP_PLACES
 import numpy  # noqa: E402, F401
 
 os.environ.update(BINDINGS)
+
+sys.path[:0] = [str(room) for room in sorted((ROOT / "scripts").iterdir()) if room.is_dir()]
+
 
 @pytest.fixture
 def folder():

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a user does next: run in a bare root by .ci/run (scripts/fresh.sh --in FOLDER tests/second_start.sh before|after).
+# What a user does next: run in a bare root by .ci/run (scripts/setup/fresh.sh --in FOLDER tests/second_start.sh before|after).
 #   before   nothing is installed yet: an ordinary user without sudo is told what to install
 #   after    make bench has run: again, other tests, libraries that come and go, other kernels, no network, another compiler
 set -euo pipefail

@@ -3,14 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from tensor_files import load, save  # noqa: E402, F401 - for the tests too
+from paths import ROOT
+from tensor_files import load, save  # noqa: F401 - for the tests too
 
 BATCHMARK = os.environ.get("BATCHMARK", str(ROOT / "build" / "batchmark"))
 

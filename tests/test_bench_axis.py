@@ -2,12 +2,11 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "tests" / "fixtures" / "run" / "bench.json"
+from paths import FIXTURE, ROOT, copy_scripts
+
 # The machine, then a bench: its status by level, its rows in the folder after --out.
 PROGRAM = """#!/bin/sh
 [ "$1" = info ] && {{ echo '{{"isa": "avx512", "slug": "planted"}}'; exit; }}
@@ -24,20 +23,18 @@ exit $status
 @pytest.fixture(name="levels")
 def pretending(tmp_path):
     """Runs the axis of levels in a tree of its own, where batchmark ends as the cases say."""
-    (tmp_path / "scripts").mkdir()
     (tmp_path / "build").mkdir()
-    for name in ("bench_axis.sh", "command.py", "compare.py", "comparison.py", "conclusion.py", "results.py"):
-        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
+    copy_scripts(tmp_path, "bench_axis.sh", "compare.py", "comparison.py", "conclusion.py", "results.py")
 
     def run(cases):
         program = tmp_path / "build" / "batchmark"
-        program.write_text(PROGRAM.format(cases=cases, rows=FIXTURE))
+        program.write_text(PROGRAM.format(cases=cases, rows=FIXTURE / "bench.json"))
         program.chmod(0o755)
         # A run of the same second would find what the last one left.
         shutil.rmtree(tmp_path / "results", ignore_errors=True)
         (tmp_path / "results").mkdir()
         shutil.copy(ROOT / "results" / "schema.json", tmp_path / "results")
-        command = ["sh", "scripts/bench_axis.sh", "levels"]
+        command = ["sh", "scripts/results/bench_axis.sh", "levels"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
 
     return run

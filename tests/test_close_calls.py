@@ -6,18 +6,16 @@ Needs torch beside pytest: build/venv/bin/pip install pytest, then build/venv/bi
 
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
+from paths import script_file
 
 torch = pytest.importorskip("torch")
-import close_calls  # noqa: E402
-import parity  # noqa: E402
+import close_calls
+import parity
 
 BATCH = 2
 # Of a value: apart by rounding, and so the other way.
@@ -210,7 +208,7 @@ def test_weights_are_not_excused_where_gradients_miss(monkeypatch):
     ],
 )
 def test_what_cannot_be_asked_is_one_line(script, words, said):
-    command = [sys.executable, "-B", SCRIPTS / script, *words]
+    command = [sys.executable, "-B", script_file(script), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and said in done.stderr

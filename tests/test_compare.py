@@ -8,20 +8,16 @@ import lzma
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy
 import pytest
 from scipy import stats
 
+import compare as command
+import comparison
 import planted
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import compare as command  # noqa: E402
-import comparison  # noqa: E402
-import results  # noqa: E402
+import results
+from paths import script_file
 
 def name_of(i, threads=2):
     """The name of the planted row i."""
@@ -76,7 +72,7 @@ def test_one_slower_row_among_many_is_found(tmp_path, repetitions):
 
 def test_the_exit_status_is_the_programs(tmp_path):
     a, b = plant(tmp_path / "a"), plant(tmp_path / "b", seed=2, factors={3: 1.2})
-    program = [sys.executable, "-B", ROOT / "scripts" / "compare.py"]
+    program = [sys.executable, "-B", script_file("compare.py")]
     for sides, status in (((a, b), 1), ((a, a), 0), ((a,), 2)):
         assert subprocess.run([*program, *sides], capture_output=True, timeout=120, check=False).returncode == status
 

@@ -6,19 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+import conclusion
 import planted
-
-ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "tests" / "fixtures" / "run"
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import conclusion  # noqa: E402
-import results  # noqa: E402
-import summary  # noqa: E402
+import results
+import summary
+from paths import ROOT, copy_scripts
 
 OPS = ("conv_fwd", "conv_bwd_data", "conv_bwd_weights")
 LENET, VGG = "mb10ic6ih14oc16kh5", "mb4ic60ih16oc60kh3ph1"
@@ -197,10 +192,8 @@ esac
 @pytest.fixture(name="tree")
 def pretended_tree(tmp_path):
     """A tree of its own where bench.sh finds a program that measures nothing, and pictures that nobody draws."""
-    for name in ("bench.sh", "command.py", "conclusion.py", "results.py", "summary.py"):
-        (tmp_path / "scripts").mkdir(exist_ok=True)
-        shutil.copy(ROOT / "scripts" / name, tmp_path / "scripts")
-    (tmp_path / "scripts" / "plots.py").write_text("print('ladder.png')")
+    copy_scripts(tmp_path, "bench.sh", "conclusion.py", "results.py", "summary.py")
+    (tmp_path / "scripts/results/plots.py").write_text("print('ladder.png')")
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "schema.json", tmp_path / "results")
     for name, summary in TRAINING.items():
@@ -216,7 +209,7 @@ def pretended_tree(tmp_path):
 def test_make_bench_ends_in_the_verdict_and_keeps_all_in_the_log(tree):
     environment = {**os.environ, "LIMIT": "7", "TMPDIR": str(tree / "temporary"), "PYTHON": sys.executable}
     done = subprocess.run(
-        ["sh", "scripts/bench.sh", "quick"],
+        ["sh", "scripts/results/bench.sh", "quick"],
         cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

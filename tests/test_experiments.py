@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-import check_results  # noqa: E402
-import claims  # noqa: E402
-import experiments  # noqa: E402
-import verdicts  # noqa: E402
-from verdicts import CLAIMS, DEPENDS, FAILS, HOLDS, UNKNOWN, UNSHOWN, Result, Table  # noqa: E402
+import check_results
+import claims
+import experiments
+import verdicts
+from paths import script_file
+from verdicts import CLAIMS, DEPENDS, FAILS, HOLDS, UNKNOWN, UNSHOWN, Result, Table
 
 # Answers like batchmark train, at once: BN is better, a rate of 1 diverges, with BN in its weights alone. Leaves a mark in a
 # file for each call.
@@ -62,7 +60,7 @@ def place(folder):
 
 def run(place, folder, *more, **environment):
     program, base = place
-    command = [sys.executable, "-B", SCRIPTS / "experiments.py", "--data", "synthetic", "--only", "rates-lenet"]
+    command = [sys.executable, "-B", script_file("experiments.py"), "--data", "synthetic", "--only", "rates-lenet"]
     command += ["--batchmark", program, "--runs", Path(folder) / "runs", "--out", Path(folder) / "out", *more]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, env={**base, **environment}, timeout=300)
 
@@ -175,7 +173,7 @@ def test_stored_runs_of_another_commit_are_said(place, folder):
 
 
 def test_missing_data_is_said(folder):
-    command = [sys.executable, "-B", SCRIPTS / "experiments.py", "--data", folder]
+    command = [sys.executable, "-B", script_file("experiments.py"), "--data", folder]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "make data" in done.stderr and "Traceback" not in done.stderr
 

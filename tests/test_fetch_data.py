@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import fetch_data  # noqa: E402
+import fetch_data
+from paths import script_file
 
 INSIDE = {"some-binary/train.bin": bytes(range(256)) * 500, "some-binary/test.bin": b"test" * 1000}
 LABELS = b"label" * 20000
@@ -230,6 +228,6 @@ def test_real_files_have_the_checksums():
     sets = {"cifar-10": "cifar-10-batches-bin", "cifar-100": "cifar-100-binary", "mnist": "MNIST"}
     there = [name for name, inner in sets.items() if (folder / inner).is_dir()]
     nowhere = "http://127.0.0.1:9/"
-    call = [sys.executable, ROOT / "scripts/fetch_data.py", "--to", folder, "--from", nowhere, *there]
+    call = [sys.executable, script_file("fetch_data.py"), "--to", folder, "--from", nowhere, *there]
     done = subprocess.run(call, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stdout.count("is there") == len(there), done.stderr

@@ -1,4 +1,4 @@
-"""scripts/setup.sh and packages of another architecture: added to apt in a chroot that wants it, and nowhere else."""
+"""scripts/setup/setup.sh and packages of another architecture: added to apt in a chroot that wants it, and nowhere else."""
 
 import os
 import subprocess
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SETUP = ROOT / "scripts" / "setup.sh"
+from paths import script_file
+
+SETUP = script_file("setup.sh")
 
 missing = subprocess.run([SETUP, "--check", "neon"], capture_output=True, text=True, check=False).stdout
 pytestmark = [
@@ -41,7 +42,7 @@ def test_no_system_gets_another_architecture(folder, chroot, options):
     done, said = run_setup(folder, chroot, *options)
     assert done.returncode == 2
     assert done.stdout == "" and done.stderr.count("\n") == 1
-    assert "packages of arm64" in done.stderr and "scripts/fresh.sh" in done.stderr
+    assert "packages of arm64" in done.stderr and "scripts/setup/fresh.sh" in done.stderr
     assert said == ""
 
 

@@ -11,18 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import check_results
+import compare
 import planted
+import plots
+import results
+import summary
+from paths import FIXTURE, script_file
 from tensorfile import BATCHMARK
-
-ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "tests" / "fixtures" / "run"
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import check_results  # noqa: E402
-import compare  # noqa: E402
-import plots  # noqa: E402
-import results  # noqa: E402
-import summary  # noqa: E402
 
 try:
     import report
@@ -174,7 +170,7 @@ def test_files_beside_the_rows_are_no_trap_either(tmp_path, capsys, drawn):
 @pytest.mark.parametrize("script", ["summary.py", "plots.py", "compare.py", "check_results.py", "peers.py", "scaling.py"])
 def test_without_jsonschema_one_line_names_the_package(script, tmp_path):
     (tmp_path / "jsonschema.py").write_text("raise ImportError('none here')")
-    command = [sys.executable, "-B", ROOT / "scripts" / script, FIXTURE, *([FIXTURE] if script == "compare.py" else [])]
+    command = [sys.executable, "-B", script_file(script), FIXTURE, *([FIXTURE] if script == "compare.py" else [])]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False
     )

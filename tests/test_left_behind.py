@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tensorfile import BATCHMARK, ROOT, batchmark
+from paths import ROOT, copy_scripts
+from tensorfile import BATCHMARK, batchmark
 
 # A problem that is verified for a while.
 LONG = ["bench", "conv_fwd/naive", "--problem", "mb64ic64ih56oc64kh3ph1", "--threads", "1"]
@@ -150,13 +151,12 @@ mkdir -p results/m/run
 
 @pytest.fixture(name="tree")
 def pretending(tmp_path):
-    """scripts/bench.sh in a tree of its own, whose program and scripts only pretend."""
-    (tmp_path / "scripts").mkdir()
+    """scripts/results/bench.sh in a tree of its own, whose program and scripts only pretend."""
     (tmp_path / "build").mkdir()
-    shutil.copy(ROOT / "scripts" / "bench.sh", tmp_path / "scripts")
+    copy_scripts(tmp_path, "bench.sh")
     scripts = {"results.py": "print('results/m/run')", "summary.py": "import sys; print(sys.argv[1:])", "plots.py": ""}
     for name, text in scripts.items():
-        (tmp_path / "scripts" / name).write_text(text + "\n")
+        (tmp_path / "scripts/results" / name).write_text(text + "\n")
     program = tmp_path / "build" / "batchmark"
     program.write_text(PROGRAM)
     program.chmod(0o755)
@@ -168,7 +168,7 @@ def test_make_bench_that_ends(tree, start):
     for owner in ("999999999", str(os.getpid())):
         (tree / "build" / f"bench.{owner}").mkdir()
         (tree / "build" / f"bench.{owner}" / "log").write_text("old")
-    process = start(["sh", "scripts/bench.sh", "quick"], tree)
+    process = start(["sh", "scripts/results/bench.sh", "quick"], tree)
     printed, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert (tree / "results" / "m" / "run" / "log.txt").read_text() == printed
@@ -180,7 +180,7 @@ def test_make_bench_that_ends(tree, start):
 def test_make_bench_that_is_stopped(number, tree, start):
     """What it runs is told and waited for, and nothing temporary stays."""
     (tree / "slow").touch()
-    process = start(["sh", "scripts/bench.sh", "quick"], tree)
+    process = start(["sh", "scripts/results/bench.sh", "quick"], tree)
     wait_for((tree / "started").exists, process)
     process.send_signal(number)
     process.communicate(timeout=30)

@@ -3,11 +3,11 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from paths import ROOT, script_file
+
 HEADER = "/* conv_fwd/planted: a file with something wrong in it, for the test. */\n"
 SPILLING = """
 #include <immintrin.h>
@@ -45,7 +45,7 @@ def spill_check(tmp_path, name, body):
     (tmp_path / "planted.c").write_text(SPILLING % (name, name, body))
     flags = ["-std=gnu17", "-O2", "-mavx2", "-c", "-o", "planted.o", "planted.c"]
     subprocess.run(["gcc", *flags], cwd=tmp_path, check=True)
-    return run(sys.executable, "-B", ROOT / "scripts" / "check_spills.py", tmp_path / "planted.o")
+    return run(sys.executable, "-B", script_file("check_spills.py"), tmp_path / "planted.o")
 
 
 def test_a_planted_spill_is_found(tmp_path):
@@ -84,7 +84,7 @@ def lint(tree):
     """Status and findings of the lint of a tree."""
     if not shutil.which("clang-format"):
         pytest.skip("clang-format is not installed; make lint installs it")
-    return run(sys.executable, "-B", ROOT / "scripts" / "lint.py", tree)
+    return run(sys.executable, "-B", script_file("lint.py"), tree)
 
 
 def test_a_clean_tree_passes(tree):

@@ -3,15 +3,12 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import check_results
 from tensorfile import BATCHMARK
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
-import check_results  # noqa: E402
 
 TIMES = re.compile(r"second|images/s|latency|\d s\b|\d us\b|%|share_|speed|left\b")
 

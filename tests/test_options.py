@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tensorfile import ROOT, batchmark, load
+from paths import ROOT, script_file
+from tensorfile import batchmark, load
 
 COMMANDS = re.findall(r"^  ([a-z]+) ", batchmark("--help").stdout, re.MULTILINE)
 SMALL = ["train", "dense 10", "--data", "synthetic:20:10", "--threads", "1", "--batch", "10"]
@@ -64,7 +65,7 @@ def test_a_refusal_says_the_bound(call, bounds):
 
 def test_all_sets_are_named():
     """Where a set is unknown, and in the help of what takes one."""
-    names = [path.stem for path in sorted((ROOT / "harness" / "sets").glob("*.txt"))]
+    names = [path.stem for path in sorted((ROOT / "harness/problem/sets").glob("*.txt"))]
     assert len(names) >= 6
     for text in [
         batchmark("verify", "--set", "nosuch").stderr,
@@ -142,7 +143,7 @@ def test_a_machine_of_the_environment_is_told():
 def test_without_torch_is_one_line(script, folder):
     """Said by the script, before anything is done."""
     Path(folder, "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
-    command = [sys.executable, "-B", ROOT / "scripts" / script]
+    command = [sys.executable, "-B", script_file(script)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": folder}
     )

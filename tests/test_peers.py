@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from paths import ROOT
 from tensorfile import batchmark, load, save
 
-ROOT = Path(__file__).resolve().parent.parent
 LISTED = [row for row in json.loads(batchmark("list", "--json").stdout) if row["rung"] >= 90]
 
 

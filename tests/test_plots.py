@@ -3,20 +3,16 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+import comparison
 import planted
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import comparison  # noqa: E402
-import plot_style  # noqa: E402
-import plots  # noqa: E402
-import plots_rows  # noqa: E402
-import results  # noqa: E402
+import plot_style
+import plots
+import plots_rows
+import results
+from paths import ROOT, script_file
 
 VARIANTS = {"naive": (10, 1, 90), "direct_avx2": (40, 1, 9), "direct_avx512": (40, 1, 6), "direct_avx512_omp": (60, 2, 3)}
 PROBLEMS = ("mb80ic60ih32oc60kh3ph1", "mb80ic60ih16oc60kh3ph1")
@@ -117,7 +113,7 @@ def test_scaling_over_several_counts_has_a_curve(folder):
 
 def plot(*arguments):
     """Runs plots.py as a user would."""
-    command = [sys.executable, "-B", ROOT / "scripts" / "plots.py", *arguments]
+    command = [sys.executable, "-B", script_file("plots.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

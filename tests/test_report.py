@@ -3,22 +3,19 @@
 import html
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "tests" / "fixtures" / "run"
-sys.path.insert(0, str(ROOT / "scripts"))
+from paths import FIXTURE
 
 jinja2 = pytest.importorskip("jinja2")
-import conclusion  # noqa: E402
-import report  # noqa: E402
-import results  # noqa: E402
+import conclusion
+import report
+import results
 
 if not (report.JAVASCRIPT / report.TABLES).exists():
-    pytest.skip("DataTables is not installed; scripts/setup.sh report installs it", allow_module_level=True)
+    pytest.skip("DataTables is not installed; scripts/setup/setup.sh report installs it", allow_module_level=True)
 
 
 @pytest.fixture(name="run")

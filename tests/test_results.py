@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import check_results
+import comparison
+import results
+import selftest_bench
+from paths import script_file
 from tensorfile import BATCHMARK
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import check_results  # noqa: E402
-import comparison  # noqa: E402
-import results  # noqa: E402
-import selftest_bench  # noqa: E402
 
 
 @pytest.fixture(name="fresh", scope="module")
@@ -57,7 +54,7 @@ def test_a_fresh_run_fits_the_schema(run):
 
 def check(*folders):
     """The command, as a user gives it."""
-    command = [sys.executable, "-B", ROOT / "scripts" / "check_results.py", *folders]
+    command = [sys.executable, "-B", script_file("check_results.py"), *folders]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 

@@ -9,23 +9,19 @@ from pathlib import Path
 
 import pytest
 
+import conclusion
+import peers
 import planted
-
-ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "tests" / "fixtures" / "run"
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import conclusion  # noqa: E402
-import peers  # noqa: E402
-import plots  # noqa: E402
-import results  # noqa: E402
-import scaling  # noqa: E402
-import summary  # noqa: E402
+import plots
+import results
+import scaling
+import summary
+from paths import FIXTURE, ROOT, script_file
 
 
 def call(script, *arguments):
     """Runs a script as a user would."""
-    command = [sys.executable, "-B", ROOT / "scripts" / script, *arguments]
+    command = [sys.executable, "-B", script_file(script), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -206,7 +202,7 @@ def test_where_nothing_can_be_written_is_one_line(script, place, tmp_path):
 
 def test_a_reader_that_has_seen_enough_is_no_mistake():
     done = subprocess.run(
-        f"{sys.executable} -B scripts/summary.py '{FIXTURE}' | true; echo ${{PIPESTATUS[0]}}",
+        f"{sys.executable} -B scripts/results/summary.py '{FIXTURE}' | true; echo ${{PIPESTATUS[0]}}",
         shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("0\n", "")

@@ -4,11 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from paths import ROOT
+
 NO_HEADERS = "g++ -nostdinc"
 
 
@@ -66,22 +66,22 @@ def test_the_build_names_the_library_it_found(tmp_path):
 )
 def test_the_probe_knows_both_answers(check, good):
     """Status and a line for what is there; status alone for what is not."""
-    status, text = run("scripts/probe.sh", check)
+    status, text = run("scripts/setup/probe.sh", check)
     assert (status == 0 and len(text.splitlines()) == 1) if good else (status == 1 and not text)
 
 
 def test_what_a_group_can_do_without_is_asked_for():
     """Without a Python nothing of Python's holds: optional packages are named only on request."""
-    status, text = run("scripts/setup.sh", "--check", "test", PYTHON="/no/python")
+    status, text = run("scripts/setup/setup.sh", "--check", "test", PYTHON="/no/python")
     assert status == 1 and "python3-numpy" in text and "selenium" not in text
-    status, text = run("scripts/setup.sh", "--check", "--optional", "test", PYTHON="/no/python")
+    status, text = run("scripts/setup/setup.sh", "--check", "--optional", "test", PYTHON="/no/python")
     assert status == 1 and "python3-selenium" in text
 
 
 def test_a_bare_root_is_made_by_root_alone():
     """One line, and nothing is begun."""
     other = ["setpriv", "--reuid", "65534", "--clear-groups"] if os.getuid() == 0 else []
-    status, text = run(*other, "bash", "scripts/fresh.sh")
+    status, text = run(*other, "bash", "scripts/setup/fresh.sh")
     assert status == 2 and len(text.splitlines()) == 1 and "needs root" in text
 
 
@@ -95,5 +95,5 @@ def test_clang_itself_is_installed_for_clang(tmp_path):
     """Where no program of that name is in PATH."""
     for tool in ("sh", "dirname", "awk"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
-    status, text = run("scripts/setup.sh", "--check", "clang", PATH=str(tmp_path))
+    status, text = run("scripts/setup/setup.sh", "--check", "clang", PATH=str(tmp_path))
     assert status == 1 and re.search(r"^ +clang ", text, re.MULTILINE), text

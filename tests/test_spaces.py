@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from paths import ROOT
+
 STUB = """#!/bin/sh
 # Python as make calls it: says what a script was given, and works for whoever looks for a module.
 [ "$1" = -B ] || exec {python} "$@"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Repetitions of a round. Nine against nine of another run pass a test of significance among hundreds of rows
- * (scripts/comparison.py), and one interruption cannot move their median; slow rows get fewer. */
+ * (scripts/results/comparison.py), and one interruption cannot move their median; slow rows get fewer. */
 #define REPETITIONS_QUICK 9
 #define REPETITIONS_FULL 9
 #define REPETITIONS_SLOW 3

@@ -1,11 +1,11 @@
 #!/bin/sh
 # What make bench runs once the program is built: verify, measure, train a little, then say what it means.
-#   scripts/bench.sh quick    at most five minutes on two cores
-#   scripts/bench.sh full     as long as it takes
+#   scripts/results/bench.sh quick    at most five minutes on two cores
+#   scripts/results/bench.sh full     as long as it takes
 # LIMIT: seconds of the measurements, from the environment.
 # Nothing is measured unless every variant passes the smoke set first.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 plan=$1
 case $plan in
 quick)
@@ -17,7 +17,7 @@ full)
     large="steps 8 --data synthetic:3200:80"
     ;;
 *)
-    echo "usage: scripts/bench.sh quick|full" >&2
+    echo "usage: scripts/results/bench.sh quick|full" >&2
     exit 2
     ;;
 esac
@@ -75,7 +75,7 @@ step $batchmark verify --set smoke
 
 echo "== bench: plan $plan"
 step $batchmark bench --plan "$plan" ${LIMIT:+--limit "$LIMIT"}
-folder=$($python -B scripts/results.py)
+folder=$($python -B scripts/results/results.py)
 
 # The networks of the macro benchmark; their lines lie beside the rows. Of the large one a few steps say what a step costs.
 # A network without BN and the same with it are trained in turns, each a part of its epochs or steps: the pace of a shared
@@ -107,9 +107,9 @@ in_turns $small lenet lenet-bn
 in_turns $large vgg-relu vgg-relu-bn
 
 echo
-$python -B scripts/summary.py --tables "$folder"
-$python -B scripts/plots.py "$folder" >"$scratch/pictures"
+$python -B scripts/results/summary.py --tables "$folder"
+$python -B scripts/results/plots.py "$folder" >"$scratch/pictures"
 echo "Rows: $folder/bench.json; pictures: $(wc -l <"$scratch/pictures") in $folder/*.png; all of this: $folder/log.txt"
 echo
-$python -B scripts/summary.py --verdict "$folder"
+$python -B scripts/results/summary.py --verdict "$folder"
 finished=$folder

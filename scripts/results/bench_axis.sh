@@ -1,12 +1,12 @@
 #!/bin/sh
 # Runs along an axis one machine offers, and compares them.
-#   scripts/bench_axis.sh levels       every ISA level this CPU has
-#   scripts/bench_axis.sh compilers    the builds of gcc and clang, each with its OpenMP runtime
+#   scripts/results/bench_axis.sh levels       every ISA level this CPU has
+#   scripts/results/bench_axis.sh compilers    the builds of gcc and clang, each with its OpenMP runtime
 # The fastest variants on the set ladder, chosen anew for each side. From the environment: THREADS (1,max), PATTERN,
 # LIMIT (seconds a side, 45). A side where a variant fails its verification is told at once and compared by its other
 # variants; the exit status is 1 then, and 1 too where the comparison's is.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 axis=${1:-}
 python=${PYTHON:-/usr/bin/python3}
 arch=$(uname -m)
@@ -25,7 +25,7 @@ levels)
     ;;
 compilers) sides="gcc clang" ;;
 *)
-    echo "usage: scripts/bench_axis.sh levels|compilers" >&2
+    echo "usage: scripts/results/bench_axis.sh levels|compilers" >&2
     exit 2
     ;;
 esac
@@ -58,7 +58,7 @@ for side in $sides; do
 done
 # shellcheck disable=SC2086 # a list of folders
 case $folders in
-*" "*" "*) $python -B scripts/compare.py $folders --across ;;
+*" "*" "*) $python -B scripts/results/compare.py $folders --across ;;
 *)
     echo "bench_axis.sh: fewer than two sides were timed: nothing to compare; see PATTERN and LIMIT" >&2
     alone=yes

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Says what threads gain in a run that timed the same rows on one thread and on more (batchmark bench --plan scaling).
 
-    scripts/scaling.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
+    scripts/results/scaling.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
 
 The speedup is the median time on one thread over that on N, the efficiency the speedup over N. Prints the rows of each
 operation, then geometric means, and the rows that take over a millisecond and gain less than 92.5 % of N: those whose

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Verifies with a sanitizer build: the smoke set and eight problems of tails.
-#   scripts/sanitize.sh build/<config>/batchmark
+#   scripts/checks/sanitize.sh build/<config>/batchmark
 set -eu
 program=$1
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 # Leaks are looked for in the process that watches alone: the workers that run the kernels leave by _exit.
 # Guard pages trap by SIGSEGV, which the supervisor reports as the kernel's failure; keep that handler in charge.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-handle_segv=0:detect_leaks=1:abort_on_error=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
-# shellcheck source=scripts/verify_sample.sh
-. scripts/verify_sample.sh
+# shellcheck source=scripts/checks/verify_sample.sh
+. scripts/checks/verify_sample.sh
 verify_sample sanitize.sh 8 "$program" verify

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Draws a run: PNG and SVG beside its bench.json. Or two runs and more, one against the others.
 
-    scripts/plots.py [FOLDER] [--out DIR]              the newest run under results/ where no folder is given
-    scripts/plots.py A B [MORE...] [--out DIR]         a comparison, into build/comparison where no DIR is given
+    scripts/results/plots.py [FOLDER] [--out DIR]              the newest run under results/ where no folder is given
+    scripts/results/plots.py A B [MORE...] [--out DIR]         a comparison, into build/comparison where no DIR is given
 
 ladder       one bar a rung, an operation a panel: what each step of the ladder brings
 roofline     the fastest kernels under the measured ceilings of arithmetic and memory

@@ -4,7 +4,7 @@
 A row of bench.json is one repetition; repetitions of a name become one Row with the median time. Whatever is read is held
 to results/schema.json before anything is made of it, so that a damaged file is one line that names the place.
 
-    scripts/results.py      prints the folder of the newest run, relative to the working directory
+    scripts/results/results.py      prints the folder of the newest run, relative to the working directory
 """
 
 import functools
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from command import Mistake
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "results" / "schema.json"
 SECONDS_PER = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 CEILINGS = ("peak_fma", "copy", "triad")
@@ -172,7 +172,8 @@ def validator(part):
         import jsonschema
     except ImportError as error:
         raise ResultsError(
-            "jsonschema for Python is not installed (python3-jsonschema of Debian and Ubuntu); scripts/setup.sh check brings it"
+            "jsonschema for Python is not installed (python3-jsonschema of Debian and Ubuntu); "
+            "scripts/setup/setup.sh check brings it"
         ) from error
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return jsonschema.Draft7Validator({**schema, "$ref": f"#/definitions/{part}"})

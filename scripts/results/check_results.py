@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Checks every run under results/ against results/schema.json, and for what the schema cannot say.
 
-    scripts/check_results.py [FOLDER...]     runs and experiments; all of results/*/* where none is given
+    scripts/results/check_results.py [FOLDER...]     runs and experiments; all of results/*/* where none is given
 
 Besides the schema: medians are those of their repetitions, pictures are there, the folder is where the run says it
 belongs, and no file names a host, a person or a folder of theirs. Exit status 1 where anything is found, one line each.

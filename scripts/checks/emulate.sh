@@ -1,16 +1,16 @@
 #!/bin/sh
 # Verifies this build under qemu's user emulation, where nothing is ever timed: as if on a CPU before AVX, and on one with
 # AVX2 and nothing newer. They run the smoke set alone: their variants are held to everything else on the real machine, and
-# what is asked here is whether an instruction of a newer CPU slipped in. scripts/neon.sh does AArch64.
+# what is asked here is whether an instruction of a newer CPU slipped in. scripts/checks/neon.sh does AArch64.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 # A kernel that traps is a verdict, not a reason to fill the disk.
 ulimit -c 0
 # Emulated threads that spin while they wait would eat the cores the others need.
 export OMP_WAIT_POLICY=passive
 
-# shellcheck source=scripts/verify_sample.sh
-. scripts/verify_sample.sh
+# shellcheck source=scripts/checks/verify_sample.sh
+. scripts/checks/verify_sample.sh
 
 # What the program must say of itself, then the verification: NAME ABSENT GATES TAILS PATTERN EMULATOR...
 # ABSENT: an instruction set that is not there and whose variants must be refused with its reason.

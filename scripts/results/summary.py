@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Prints a run as tables, and says in twelve lines what it means.
 
-    scripts/summary.py [--tables | --verdict] [FOLDER]     a folder with bench.json; the newest under results/ where
+    scripts/results/summary.py [--tables | --verdict] [FOLDER]     a folder with bench.json; the newest under results/ where
                                                            none is given; one of the two alone
 
 One block an operation: our fastest variant on each problem, then the ladder on the problem that was measured with

@@ -17,7 +17,7 @@ from command import Mistake
 
 from tensor_files import save
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BATCHMARK = ROOT / "build" / "batchmark"
 
 IMAGES = {  # channels, height, width, classes, images for training and test, bytes of a label

@@ -3,7 +3,7 @@
 # the seed networks and of ResNet-50, each set a folder of its own below results/; then who is ahead.
 #   SETS="seeds resnet50"   the sets       OPS=...   globs over operations       LIMIT=SECONDS   for each set
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 python=${PYTHON:-/usr/bin/python3}
 batchmark=build/batchmark
 
@@ -22,4 +22,4 @@ for set in ${SETS:-seeds resnet50}; do
 done
 echo
 # shellcheck disable=SC2086 # a list of folders
-$python -B scripts/peers.py $folders
+$python -B scripts/results/peers.py $folders

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The one place that says whether this machine has something: for setup.sh, the Makefile and the tests.
 #
-#   scripts/probe.sh CHECK...    prints a line of what each check finds; exit status 1 at the first that finds nothing
+#   scripts/setup/probe.sh CHECK...    prints a line of what each check finds; exit status 1 at the first that finds nothing
 #
 #   header:NAME       a header that the C++ compiler finds (CXX)
 #   clang:NAME        the same by clang with -fopenmp
@@ -46,7 +46,7 @@ holds() {
             ${CXX:-c++} -x c++ -E -P - 2>/dev/null | sed -n 's/^"=" *//p' | tr -d ' "' | grep .
         ;;
     *)
-        echo "probe.sh: no kind of check '$1'; see the top of scripts/probe.sh" >&2
+        echo "probe.sh: no kind of check '$1'; see the top of scripts/setup/probe.sh" >&2
         return 2
         ;;
     esac

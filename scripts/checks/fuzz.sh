@@ -1,10 +1,10 @@
 #!/bin/sh
 # Runs the fuzz targets, each for some seconds, from the inputs of tests/corpus and of earlier runs.
-#   scripts/fuzz.sh FOLDER_OF_PROGRAMS SECONDS [TEXT]     TEXT: only targets whose name contains it
+#   scripts/checks/fuzz.sh FOLDER_OF_PROGRAMS SECONDS [TEXT]     TEXT: only targets whose name contains it
 # New inputs and what crashed are kept in build/fuzz/TARGET. Ends with 'N passed, N failed'.
 set -eu
 programs=$1 seconds=$2 text=${3:-}
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 ulimit -c 0
 # Threads that spin while they wait would eat the cores the others need.
 export OMP_WAIT_POLICY=passive

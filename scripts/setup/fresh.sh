@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Runs the README's commands where nobody has worked before: in a bare Debian 12 root with git, make, gcc, g++ and nothing else.
 #
-#   scripts/fresh.sh                         make test in one bare root; make bench and make report in another
-#   scripts/fresh.sh --in FOLDER COMMAND...  COMMAND at the top of a clone, in the root that lies in FOLDER; where none lies
-#                                            there a bare one is laid, with a clone of the committed tree
+#   scripts/setup/fresh.sh                         make test in one bare root; make bench and make report in another
+#   scripts/setup/fresh.sh --in FOLDER COMMAND...  COMMAND at the top of a clone, in the root that lies in FOLDER; where
+#                                                  none lies there a bare one is laid, with a clone of the committed tree
 #
 # Needs root, Linux namespaces and Debian's debootstrap, which it installs. The finished bare root is kept as a tarball in
 # ~/.cache/batchmark for a month, so a second run needs a few seconds for it. The mirror and apt's settings are this machine's.
 # Mounts and processes live in namespaces of their own and end with this script, however it ends. A folder that a killed
 # run left behind is removed by the next one. BATCHMARK_DATA, where it is set, is seen inside, read only; LIMIT is handed on.
 set -euo pipefail
-top=$(cd "$(dirname "$0")/.." && pwd)
+top=$(cd "$(dirname "$0")/../.." && pwd)
 suite=bookworm
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/batchmark
 tarball=$cache/debian-$suite-$(dpkg --print-architecture 2>/dev/null || uname -m).tar
@@ -137,13 +137,13 @@ why=$(unshare --mount --pid --fork true 2>&1) ||
 sweep
 make_tarball
 if [ "${1:-}" = --in ]; then
-    [ $# -ge 3 ] || die "usage: scripts/fresh.sh [--in FOLDER COMMAND...]"
+    [ $# -ge 3 ] || die "usage: scripts/setup/fresh.sh [--in FOLDER COMMAND...]"
     folder=$2
     shift 2
     run "$folder" "$@"
     exit
 fi
-[ $# = 0 ] || die "usage: scripts/fresh.sh [--in FOLDER COMMAND...]"
+[ $# = 0 ] || die "usage: scripts/setup/fresh.sh [--in FOLDER COMMAND...]"
 trap 'rm -rf --one-file-system "$roots/test.$$" "$roots/bench.$$"' EXIT
 run "$roots/test.$$" make test
 run "$roots/bench.$$" make bench

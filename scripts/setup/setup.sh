@@ -2,7 +2,7 @@
 # Makes the machine ready for some of the make targets: installs what is missing on Debian and Ubuntu, names
 # the packages anywhere else. Where nothing is missing it does nothing and says nothing.
 #
-#   scripts/setup.sh [--check] [--optional] [--foreign] GROUP...    groups: first column of packages.txt
+#   scripts/setup/setup.sh [--check] [--optional] [--foreign] GROUP...    groups: first column of packages.txt
 #
 #   --check      only name what is missing; exit 1 if anything is
 #   --optional   also install what the group can do without
@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 command -v "${CXX:-c++}" >/dev/null 2>&1 || CXX=g++
-# shellcheck source=scripts/probe.sh
+# shellcheck source=scripts/setup/probe.sh
 probing=yes . "$(dirname "$0")/probe.sh"
 
 # Rows that do not hold: lines of packages.txt, in its order.
@@ -56,7 +56,7 @@ if [ -z "$check_only" ]; then
     add=$(echo "$debian" | tr ' ' '\n' | sed -n 's/.*://p' | sort -u | grep -vxF "${have:--}" || true)
     if [ -n "$add" ] && ! { [ -n "$foreign" ] && ischroot; }; then
         echo "setup.sh: $* needs packages of $add, which only a Debian root to throw away may get:" \
-            "run scripts/fresh.sh --in FOLDER scripts/neon.sh" >&2
+            "run scripts/setup/fresh.sh --in FOLDER scripts/checks/neon.sh" >&2
         exit 2
     fi
 fi

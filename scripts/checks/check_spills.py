@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Fails when a hot loop keeps vectors on the stack.
 
-    scripts/check_spills.py FOLDER_OR_OBJECT...
+    scripts/checks/check_spills.py FOLDER_OR_OBJECT...
 
 Disassembles the objects and looks at every function called hot_* (or a compiler's clone of one). In each
 innermost loop, which is a backward jump that no other one's target lies under, no vector register may be loaded from

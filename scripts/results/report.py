@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Writes one HTML file about a run, or about a comparison of runs, that needs no network and no other file.
 
-    scripts/report.py [FOLDER] [--out FILE]            a run: FOLDER/report.html; the newest where none is given
-    scripts/report.py A B [MORE...] [--across|--anyway] --out FILE
+    scripts/results/report.py [FOLDER] [--out FILE]            a run: FOLDER/report.html; the newest where none is given
+    scripts/results/report.py A B [MORE...] [--across|--anyway] --out FILE
                                                        a comparison, as compare.py makes it
 
 What it means in twelve lines, the machine, the pictures that lie in the folder, every row in a table that sorts and
@@ -70,7 +70,7 @@ def library(name):
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ResultsError(f"{path}: {error.strerror}; scripts/setup.sh report installs it") from error
+        raise ResultsError(f"{path}: {error.strerror}; scripts/setup/setup.sh report installs it") from error
 
     def inlined(found):
         picture = (path.parent / found[1]).read_bytes()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The rules of the house that can be read off the files: formatting, dependencies, names, headers.
 
-    scripts/lint.py [ROOT]
+    scripts/checks/lint.py [ROOT]
 
 Compiler warnings and spills are checked by the rest of `make lint`. One line a finding: file:line: what is wrong and
 what to do. Exit status 1 if there is any.
@@ -80,7 +80,7 @@ def matches(pattern, text):
 
 
 def files_of(root):
-    """The tracked files and those that are about to be, relative to root."""
+    """The tracked files and those that are about to be, relative to root; links lead to one that is among them."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     try:
         listing = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
@@ -88,7 +88,7 @@ def files_of(root):
     except (OSError, subprocess.CalledProcessError):
         names = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
         names = [n for n in names if not n.startswith(("build/", ".git/"))]
-    return sorted(n for n in set(names) if (root / n).is_file())
+    return sorted(n for n in set(names) if (root / n).is_file() and not (root / n).is_symlink())
 
 
 def check_names(names, findings):
@@ -225,7 +225,7 @@ def lint(root):
             check_c(name, text, root, findings)
         elif name.endswith(".py"):
             check_python(name, text, findings)
-        if name != "scripts/lint.py" and not name.startswith("tests/test_lint"):
+        if Path(name).name not in ("lint.py", "test_lint.py"):
             for line, found in matches(MARKS, text):
                 findings.add(name, line, f"{found}: do it or leave it out")
             code = code_of(text) if name.endswith(C_FILES) else text

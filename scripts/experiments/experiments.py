@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Measures what the seed texts claim about batch normalization (make experiments).
 
-    scripts/experiments.py --data DIR [--size quick|full] [--only STUDY,...] [--jobs N] [--batchmark FILE] [--report]
+    scripts/experiments/experiments.py --data DIR [--size quick|full] [--only STUDY,...] [--jobs N]
+        [--batchmark FILE] [--report]
 
 Each claim is a set of trainings (claims.py), a picture and a verdict computed from them (verdicts.py). Trainings are
 single-threaded processes, one a core side by side; those that measure time come last, one at a time with all cores.
@@ -29,7 +30,7 @@ from claim_plots import draw
 from command import Mistake, Parser, ended
 from verdicts import CLAIMS, SEEDS, UNKNOWN, Result, Table, Verdict
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Where a set's files lie below the folder of `make data`, and one of them.
 PLACES = {
     "mnist": ("MNIST/raw", "train-images-idx3-ubyte*"),

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Verifies every parallel variant with more threads than there is work or cores, and trains three networks so: the smoke
 # set and problems of tails on 5 to 200 threads, whatever this machine has.
-#   scripts/threads.sh build/batchmark
+#   scripts/checks/threads.sh build/batchmark
 set -eu
 program=$1
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 # Threads that wait by spinning would take the cores from those that work.
 export OMP_WAIT_POLICY=passive
-# shellcheck source=scripts/verify_sample.sh
-. scripts/verify_sample.sh
+# shellcheck source=scripts/checks/verify_sample.sh
+. scripts/checks/verify_sample.sh
 verify_sample threads.sh 8 "$program" verify '*_omp' --threads 5,9,17,40,64,200 --gate hygiene,exact,bound
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares our variants with the peers of rung 9x in a run that timed both: who is ahead, and by how much.
 
-    scripts/peers.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
+    scripts/results/peers.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
 
 A ratio is the peer's median time over ours: above 1 we are faster. Prints one table an operation, then geometric means
 (each distinct layer once) and the rows where we are behind, and writes the same as peers.md into the folder. A mark *

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Is the benchmark equal to itself, and does it see 5 % more?
 
-    scripts/selftest_bench.py [--processes 5] [--pattern GLOBS] [--keep DIR]
+    scripts/results/selftest_bench.py [--processes 5] [--pattern GLOBS] [--keep DIR]
 
 Three sides of so many processes each, in an order drawn anew every round: A and B the same, C with every call drawn
 out by 5 % (bench --plant-slowdown). Compared as make compare does:

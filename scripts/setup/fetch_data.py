@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Downloads CIFAR-10, CIFAR-100 and MNIST from the addresses of those who publish them (make data).
 
-    scripts/fetch_data.py [--to FOLDER] [--from ADDRESS] [cifar-10] [cifar-100] [mnist]
+    scripts/setup/fetch_data.py [--to FOLDER] [--from ADDRESS] [cifar-10] [cifar-100] [mnist]
 
 All three where none is named, into build/data. What is there and right is left alone; a download that was cut off goes
 on where it ended; a file counts once its checksum is right, and appears whole or not at all. --from takes another

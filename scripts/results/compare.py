@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares runs of the benchmark.
 
-    scripts/compare.py A B [MORE...] [--across | --anyway] [--out DIR] [--all]
+    scripts/results/compare.py A B [MORE...] [--across | --anyway] [--out DIR] [--all]
 
 Each side is a folder with a bench.json, or several joined by commas: runs of the same settings, pooled. Two sides from
 one machine with the same ISA cap, thread counts, compiler and flags are compared row by row, with verdicts and an exit

@@ -2,21 +2,21 @@
 # The whole product for AArch64: cross-built with Debian's libraries of that architecture, and run under qemu, where
 # nothing is timed.
 #
-#   scripts/neon.sh      at the top of a tree, as root in a Debian root to throw away (scripts/fresh.sh --in FOLDER), where it
-#                        installs what is missing; elsewhere where the libraries are there
+#   scripts/checks/neon.sh      at the top of a tree, as root in a Debian root to throw away (scripts/setup/fresh.sh --in
+#                               FOLDER), where it installs what is missing; elsewhere where the libraries are there
 #
 # Runs the cmocka programs; verify on the smoke set and eight problems of tails; run, whose result is the x86 build's; what
 # describes and times nothing; refusals of what would time; train and infer with --no-times, whose losses are held to the
 # x86 build's at the same seed. The last line is 'N passed, N failed, N skipped'. Exit status 1 if anything failed.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 # A kernel that traps is a verdict, not a reason to fill the disk.
 ulimit -c 0
 # Emulated threads that spin while they wait would eat the cores the others need.
 export OMP_WAIT_POLICY=passive
 # In this order: the headers of both are the same files, so that the x86 libraries would not be missed after the others.
-scripts/setup.sh build
-scripts/setup.sh --foreign neon
+scripts/setup/setup.sh build
+scripts/setup/setup.sh --foreign neon
 jobs=$(nproc)
 make --no-print-directory -j"$jobs" CROSS=aarch64-linux-gnu- programs
 make --no-print-directory -j"$jobs" build
@@ -170,8 +170,8 @@ expect "infer folds" 0 'bn folded.* test accuracy' $arm/batchmark infer $folder/
 expect "infer with times is refused" 2 '--no-times' $arm/batchmark infer $folder/lenet-bn
 
 echo "== verify"
-# shellcheck source=scripts/verify_sample.sh
-. scripts/verify_sample.sh
+# shellcheck source=scripts/checks/verify_sample.sh
+. scripts/checks/verify_sample.sh
 if (verify_sample neon.sh 8 qemu-aarch64 $arm/batchmark verify --threads 2) >$folder/verify.log 2>&1; then
     tail -n 1 $folder/verify.log
     pass verify "$(tail -n 1 $folder/verify.log | cut -d ' ' -f 1)"

@@ -1,0 +1,1 @@
+../results/plot_style.py
