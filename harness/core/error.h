@@ -1,4 +1,5 @@
-/* One line that says what is wrong, where, and what to do: what every function that reads the user's input fills in. */
+/* One line that says what is wrong, where, and what to do. Every function that reads the user's input
+ * fills it in. */
 #ifndef BATCHMARK_ERROR_H
 #define BATCHMARK_ERROR_H
 
@@ -6,7 +7,8 @@
 
 #define ERROR_TEXT 512 /* bytes of an error message */
 
-/* Writes the message as printf does, cut off where it is too long. Always false, to be returned by the caller. */
+/* Writes the message as printf does and cuts it off if it is too long. Always returns false, so that
+ * the caller can return its result. */
 __attribute__((format(printf, 2, 3))) bool explain(char error[ERROR_TEXT], const char *format, ...);
 
 #endif

@@ -1,5 +1,5 @@
-/* Random numbers by counter: value i of stream `seed` is a hash of both (the finalizer of SplitMix64), so any value
- * can be had without those before it, in any order, by any thread. */
+/* Random numbers by counter: value i of a stream is a hash of the stream's seed and i (the finalizer of
+ * SplitMix64). So any thread can compute any value, in any order, without the values before it. */
 #ifndef BATCHMARK_RNG_H
 #define BATCHMARK_RNG_H
 
@@ -12,13 +12,13 @@ static inline uint64_t rng_mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-/* A stream of its own for each (seed, use, index). */
+/* The seed of a separate stream for each (seed, use, index). */
 static inline uint64_t rng_stream(uint64_t seed, uint64_t use, uint64_t index)
 {
     return rng_mix(rng_mix(rng_mix(seed + 0x9e3779b97f4a7c15u) + use) + index);
 }
 
-/* One value: 64 bits that depend on the three arguments alone. */
+/* One value: 64 bits that depend only on the three arguments. */
 static inline uint64_t rng_at(uint64_t seed, uint64_t stream, uint64_t index)
 {
     uint64_t z = seed + 0x9e3779b97f4a7c15u * (index + 1) + 0xd1342543de82ef95u * (stream + 1);
@@ -46,7 +46,7 @@ static inline float rng_next_unit(struct rng *r)
     return rng_unit(rng_next(r));
 }
 
-/* 0 <= value < n, without bias that could be seen (n far below 2^32). */
+/* 0 <= value < n. The bias is negligible for n far below 2^32. */
 static inline uint64_t rng_next_below(struct rng *r, uint64_t n)
 {
     return ((rng_next(r) >> 32) * n) >> 32;

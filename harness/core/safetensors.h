@@ -1,8 +1,8 @@
 /* Tensors in safetensors files, as PyTorch reads and writes them: eight bytes of header length
  * (little-endian), a JSON header {"name": {"dtype": "F32", "shape": [...], "data_offsets": [first,
- * last]}, ..., "__metadata__": {"key": "text"}}, then the data. Float32 (dtype F32) is written. Tensors of F16, BF16 and F64
- * are read as float32, the last rounded; those of integers, booleans and other types are passed over: their names, shapes
- * and types are told, their data are not.
+ * last]}, ..., "__metadata__": {"key": "text"}}, then the data. The writer writes float32 (dtype F32).
+ * The reader converts F16, BF16 and F64 to float32; F64 is rounded. Of tensors of other types
+ * (integers, booleans, ...) it gives name, shape and type, and no data.
  *
  * Source: the format's description at https://github.com/huggingface/safetensors. Validation is as
  * strict as its own reader's: the data of the tensors must fill the rest of the file without holes
@@ -21,7 +21,7 @@ struct named_tensor {
     const char *name;
     int ndim; /* 0: a scalar */
     int64_t dims[TENSOR_MAX_RANK];
-    const float *data; /* row-major; aligned to 4 bytes; NULL: of a type that is passed over */
+    const float *data; /* row-major; aligned to 4 bytes; NULL: a type that is not read */
 };
 
 struct metadata {

@@ -1,6 +1,6 @@
-/* Files that appear whole or not at all: written beside their final place, synced, then renamed. What a process that was
- * killed left beside that place goes when the file is written next. Where the place is a link, the file it points to is
- * written and the link stays. */
+/* Files that appear whole or not at all: they are written to a temporary file in the same folder,
+ * synced, and renamed. If a process is killed, the next write removes its temporary file. If the path
+ * is a link, its target is written and the link stays. */
 #ifndef BATCHMARK_WHOLE_FILE_H
 #define BATCHMARK_WHOLE_FILE_H
 
@@ -15,22 +15,21 @@ struct piece {
     size_t size; /* bytes */
 };
 
-/* Can `path` be written? Tries the temporary file and removes it, so that wrong use shows before
- * hours of work and not after them. False: `error` holds one line. */
+/* Can `path` be written? Creates the temporary file and removes it, so that a mistake shows before
+ * hours of work. False: `error` holds one line. */
 bool whole_file_possible(const char *path, char error[ERROR_TEXT]);
 
-/* Writes the pieces one after the other as the file `path`, replacing it if it exists. What exists
- * already must be a regular file. False: `error` holds one line; the old file, if any, is untouched
- * and nothing new is left behind. */
+/* Writes the pieces one after the other to the file `path`. An existing file is replaced; it must be a
+ * regular file. False: `error` holds one line, the old file is unchanged, and no new file is left. */
 bool whole_file_write(const char *path, const struct piece *pieces, int count,
                       char error[ERROR_TEXT]);
 
-/* mkdir -p: makes the folder `path` and those above it. *created, unless NULL: it did not exist before. False: errno
- * says why. */
+/* As mkdir -p: makes the folder `path` and its parents. `created` may be NULL; else *created is true if
+ * the folder did not exist before. False: errno says why. */
 bool folder_make(const char *path, bool *created);
 
-/* Holds the folder against other processes until this one ends, however it ends; nothing is left in it. False: another holds
- * it. Where the file system knows no locks nothing is held. */
+/* Locks the folder until this process ends in any way; leaves no file in it. False: another process has
+ * locked it. On a file system without locks nothing is locked, and the result is true. */
 bool folder_lock(const char *path);
 
 #endif

@@ -6,9 +6,9 @@
 
 #include <stdint.h>
 
-/* ANY: a source that may be any of those before DATA_FILES, which have files of their own. CIFAR10_PAIR: the first two
- * classes of CIFAR-10, the middle 28x28 pixels. NUMBERS: five numbers and two classes, made only.
- * SIGNALS: eight channels of 128 values and ten classes, made only. */
+/* ANY: any of the kinds before DATA_FILES, which have files of their own. CIFAR10_PAIR: the first two
+ * classes of CIFAR-10, cropped to the middle 28x28 pixels. NUMBERS and SIGNALS exist only as synthetic
+ * sets: five numbers and two classes; eight channels of 128 values and ten classes. */
 enum data_kind {
     DATA_ANY,
     DATA_CIFAR10,
@@ -28,13 +28,13 @@ struct data_shape {
     int classes;
     int64_t train, test; /* images of the splits */
 };
-extern const struct data_shape data_shapes[DATA_KINDS]; /* ANY: that of CIFAR-10 */
+extern const struct data_shape data_shapes[DATA_KINDS]; /* ANY: the shape of CIFAR-10 */
 
 /* Where images come from, before any is read. */
 #define DATA_FOLDER 1024
 struct data_source {
     enum data_kind kind;      /* never ANY */
-    char folder[DATA_FOLDER]; /* that holds the files; "": the synthetic set */
+    char folder[DATA_FOLDER]; /* with the files; "": the synthetic set */
     int64_t train, test;      /* images of the synthetic set */
 };
 
@@ -51,21 +51,23 @@ struct data {
     char name[64];
 };
 
-/* What `text` means: a folder, "synthetic" (50000 images and 10000), "synthetic:TRAIN" or "synthetic:TRAIN:TEST"; the
- * same with "signals" for SIGNALS.
- * A folder holds the files themselves or the folder its archive unpacks to (cifar-10-batches-bin, cifar-100-binary,
- * MNIST/raw). want: the kind that is needed, whatever else lies there; with ANY there must be one alone. Looks for the
- * files and reads none. False: `error` says what is missing. */
+/* Finds the source that `text` names: a folder, "synthetic" (50000 training and 10000 test images),
+ * "synthetic:TRAIN" or "synthetic:TRAIN:TEST"; "signals" instead of "synthetic" gives SIGNALS.
+ * A folder holds the files themselves, or the folder that their archive unpacks to
+ * (cifar-10-batches-bin, cifar-100-binary, MNIST/raw). `want` is the kind that is needed; other kinds in
+ * the folder are ignored. With ANY there must be exactly one kind. Reads no file. False: `error` says
+ * what is missing. */
 bool data_find(const char *text, enum data_kind want, struct data_source *out,
                char error[ERROR_TEXT]);
 
-/* Reads the files, or makes the synthetic set by `seed`. False: `error` names the file that is truncated or wrong and the
- * image in it, and nothing is left allocated. Free with data_free. */
+/* Reads the files, or makes the synthetic set from `seed`. Free with data_free. False: `error` names the
+ * truncated or wrong file and the image in it, and nothing stays allocated. */
 bool data_load(const struct data_source *source, uint64_t seed, struct data *out,
                char error[ERROR_TEXT]);
 void data_free(struct data *d);
 
-/* The order in which an epoch (from 1) sees `count` images: a permutation that depends on seed and epoch alone. */
+/* The order of `count` images in an epoch (counted from 1): a permutation that depends only on seed and
+ * epoch. */
 void data_shuffle(int64_t count, uint64_t seed, int64_t epoch, uint32_t *order);
 
 #endif

@@ -1,13 +1,13 @@
-/* The CPUs that this process was started on, whatever libraries have done since. */
+/* The CPUs that this process was allowed to use when it started, before any library changed that. */
 #ifndef BATCHMARK_AFFINITY_H
 #define BATCHMARK_AFFINITY_H
 
 #include <sched.h>
 #include <stdbool.h>
 
-/* The affinity mask of the process as it was before any library started. Needs _GNU_SOURCE. An OpenMP runtime that is
- * told to bind threads (OMP_PROC_BIND, OMP_PLACES) narrows the first thread's mask to one core before main begins, so
- * sched_getaffinity says nothing about the process any more. False: the kernel would not tell. */
+/* The affinity mask of the process before any library started. Needs _GNU_SOURCE. With OMP_PROC_BIND or
+ * OMP_PLACES, the OpenMP runtime narrows the first thread's mask to one core before main begins; then
+ * sched_getaffinity no longer tells the mask of the process. False: the kernel did not tell. */
 bool affinity_at_start(cpu_set_t *set);
 
 #endif

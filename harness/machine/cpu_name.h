@@ -8,11 +8,13 @@
  * hypervisor, emulated. brand and microarch are never empty. */
 void cpu_identify(struct machine *m);
 
-/* The same names from the text of AArch64's /proc/cpuinfo. Where cores differ, every kind is named, those with the higher
- * numbers first: firmware counts small cores first. model and stepping are of the kind named first. */
+/* The same names from the text of AArch64's /proc/cpuinfo. If cores differ, every kind is named. Cores
+ * with higher numbers come first, because firmware counts small cores first. model and stepping are those
+ * of the first kind named. */
 void cpu_names_arm(struct machine *m, const char *cpuinfo);
 
-/* Is this /proc/cpuinfo of another architecture than `x86` says: the host's file, seen through an emulator? */
+/* Does this /proc/cpuinfo belong to another architecture than `x86` says? Then it is the host's file, seen
+ * through an emulator. */
 bool cpuinfo_foreign(const char *cpuinfo, bool x86);
 
 /* The name of an x86 microarchitecture, NULL where the table has none. amx: the CPU has AMX tiles, which

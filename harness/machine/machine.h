@@ -1,8 +1,8 @@
 /* The machine as cpuid, hwloc and the kernel's files describe it, and the pinning of threads to its
  * cores.
  *
- * Usable CPUs: one hardware thread per core, of those the affinity mask allows, the fastest kind of
- * core first, then socket by socket; no more than the cgroup's CPU quota pays for. */
+ * Usable CPUs: one hardware thread per core, among those the affinity mask allows. The fastest kind of
+ * core comes first, then socket by socket. Their number is limited by the cgroup's CPU quota. */
 #ifndef BATCHMARK_MACHINE_H
 #define BATCHMARK_MACHINE_H
 
@@ -38,9 +38,9 @@ struct machine {
 
     struct cpu cpus[MAX_CPUS]; /* the usable ones, in the order threads are pinned */
     int cpu_count;
-    int team; /* the largest team that can be had: cpu_count, or fewer, and then team_why */
+    int team; /* the largest possible team: cpu_count, or fewer, and then team_why */
     char team_why[TEAM_TEXT]; /* says what limits it */
-    double quota;             /* CPUs the cgroup pays for; 0 = no limit */
+    double quota;             /* in CPUs, of the cgroup; 0 = no limit */
 
     bool virtualised;
     char hypervisor[16]; /* cpuid's signature; "" where there is none */
@@ -51,21 +51,21 @@ struct machine {
                             unreadable */
     double load;         /* load average of the last minute */
 
-    /* What makes figures doubtful here, each one sentence and what to do about it. */
+    /* What makes figures on this machine doubtful, and what to do about it: one sentence each. */
     char warnings[MAX_WARNINGS][WARNING_TEXT];
     int warning_count;
 
     char *topology_xml; /* hwloc's export, owned; NULL where not read from the real machine */
 };
 
-/* Looks at this machine; the affinity mask that the process was started with counts, not the caller's (affinity.h).
- * False: `error` says why hwloc refused. */
+/* Describes this machine. Uses the affinity mask that the process was started with, not the caller's
+ * (affinity.h). False: `error` says why hwloc refused. */
 bool machine_detect(struct machine *m, char *error, size_t size);
 void machine_free(struct machine *m);
 
-/* Fills the topology fields and the usable CPUs from a loaded hwloc topology. `allowed`: the
- * affinity mask as a list
- * ("0-3,8"), NULL: all. quota: CPUs the cgroup pays for, 0 = no limit. False: no CPU is left. */
+/* Fills the topology fields and the usable CPUs from a loaded hwloc topology. `allowed`: the affinity
+ * mask as a list ("0-3,8"), NULL: all. quota: of the cgroup, in CPUs, 0 = no limit. False: no CPU is
+ * left. */
 struct hwloc_topology;
 bool machine_from_topology(struct machine *m, struct hwloc_topology *topology, const char *allowed,
                            double quota);
@@ -74,9 +74,9 @@ bool machine_from_topology(struct machine *m, struct hwloc_topology *topology, c
 bool machine_from_synthetic(struct machine *m, const char *description, const char *allowed,
                             double quota);
 
-/* Pins thread i of the OpenMP team of `threads` to cpus[i] and checks with sched_getcpu that it is
- * there, whatever mask the thread was born under. Call before every row. False: `error` says which
- * thread is where. */
+/* Pins thread i of the OpenMP team of `threads` to cpus[i] and checks with sched_getcpu that it runs
+ * there, whatever mask the thread started with. Call before every row. False: `error` says which thread
+ * is where. */
 bool machine_pin_team(const struct machine *m, int threads, char *error, size_t size);
 
 /* What kernels may know: team size and cache sizes. */

@@ -1,4 +1,4 @@
-/* How many threads a process can have here, asked of the OpenMP runtime and of the system. */
+/* How many threads the OpenMP runtime and the system allow a process here. */
 #ifndef BATCHMARK_TEAM_H
 #define BATCHMARK_TEAM_H
 
@@ -6,15 +6,16 @@
 
 #define TEAM_TEXT 192
 
-/* The largest team of up to `want` threads that can be had: the OpenMP runtime may grant fewer (OMP_THREAD_LIMIT), and the
- * limits on processes (ulimit -u, a pids cgroup) may leave no room for them, upon which the runtime ends the process.
- * Where it is less than `want`, `why` says so in one sentence. Tries in a child, so that the caller stays free to fork.
- * Regions that name no number of threads use no more either, from then on, and a runtime that would size teams by the
- * load no longer does. */
+/* The largest possible team of up to `want` threads. The OpenMP runtime may grant fewer
+ * (OMP_THREAD_LIMIT). Limits on processes (ulimit -u, a pids cgroup) may leave no room for them; the
+ * runtime would then end the process. If the result is less than `want`, `why` says the reason in one
+ * sentence. The attempt runs in a child, so that the caller can still fork.
+ * From then on, parallel regions that name no number of threads use no more than that either, and the
+ * runtime no longer adapts team sizes to the load. */
 int team_most(int want, char why[TEAM_TEXT]);
 
-/* The largest team that team_most has found room for. It looks for three at least, which verification wants, and they
- * are taken for granted where it was never asked. */
+/* The largest team that team_most has found possible. Without a call of team_most it is three, which
+ * verification needs and team_most always tries. */
 int team_known(void);
 
 #endif

@@ -11,11 +11,11 @@
 struct preset {
     const char *name, *text;
     enum data_kind data;
-    int64_t epochs, steps; /* how long: steps where they are not 0 */
+    int64_t epochs, steps; /* how long; steps count if not 0 */
     int64_t batch;
     struct optimizer optimizer;
     enum init init;
-    bool centered; /* pixels less the mean of the split; else over 255 */
+    bool centered; /* pixels minus the mean of the split; else divided by 255 */
     struct augment augment;
     uint64_t seed;
     const char *what;

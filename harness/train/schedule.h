@@ -1,4 +1,4 @@
-/* How the learning rate goes over the steps of a run: a factor of the rate that was given. */
+/* How the learning rate changes over a run: a factor for each step, times the given rate. */
 #ifndef BATCHMARK_SCHEDULE_H
 #define BATCHMARK_SCHEDULE_H
 
@@ -8,18 +8,21 @@
 
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE };
 
-/* As PyTorch has them, stepped after each update: the first `warmup` updates at 1/warmup, 2/warmup, ... (LinearLR), then
- *   STEP    times `factor` after every `every` updates (StepLR)
- *   COSINE  half a cosine from 1 to 0 (CosineAnnealingLR), 0 after update `steps` of the run, which warmup is part of
- * All zero: constant. */
+/* As in PyTorch, stepped after each update. The first `warmup` updates use 1/warmup, 2/warmup, ...
+ * (LinearLR). Then
+ *   STEP    multiplies by `factor` after every `every` updates (StepLR)
+ *   COSINE  follows half a cosine from 1 to 0 (CosineAnnealingLR); it is 0 after update `steps` of the
+ *           run, counted with the warmup
+ * All fields zero: constant. */
 struct schedule {
     enum schedule_kind kind;
     int64_t warmup, every, steps;
     double factor;
 };
 
-/* Reads "constant", "step EVERY FACTOR" or "cosine [STEPS]", or "warmup N" or one of them after "warmup N,". COSINE
- * without a number has steps 0, for the caller to fill in. False: `error` says what is wrong. */
+/* Reads "constant", "step EVERY FACTOR", "cosine [STEPS]" or "warmup N", or "warmup N," and one of the
+ * others. For "cosine" without a number, steps is 0 and the caller fills it in. False: `error` says what
+ * is wrong. */
 bool schedule_parse(const char *text, struct schedule *out, char error[ERROR_TEXT]);
 /* The text that schedule_parse reads as `s`; returns `text`. */
 #define SCHEDULE_TEXT 128
