@@ -88,7 +88,7 @@ layer_files := $(foreach f,$(sort $(wildcard kernels/layers/*.c)),$(if $(filter 
 harness_files := $(sort $(filter-out harness/cli/main.c,$(wildcard harness/*/*.c)))
 shim_files := $(sort $(wildcard harness/*/*.cc))
 set_files := $(sort $(wildcard harness/problem/sets/*.txt))
-test_files := $(sort $(wildcard tests/test_*.c))
+test_files := $(sort $(wildcard tests/*/test_*.c))
 libraries := -lbenchmark -lhwloc -ljansson -lz -lm -lpthread
 libraries += $(onednn) $(openblas) $(openblas:%=-Wl,-rpath,$(dir $(openblas)))
 
@@ -99,7 +99,7 @@ missing := $(filter-out $(wildcard $(objects)),$(objects))
 # Objects whose source is gone, which would break a link made by hand.
 stale = $(filter-out $(objects) $(out)/harness/cli/main.o $(out)/tests/%,$(shell find $(out) -name '*.o'))
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
-fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
+fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 # Needed by a target: scripts/setup/setup.sh installs or names it, and is silent when it is there.
 setup = $(Q)scripts/setup/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
@@ -306,7 +306,7 @@ fuzz_sanitizers := fuzzer-no-link,address,undefined
 fuzz:
 	$(call setup,build fuzz)
 	$(parallel) CC=clang CXX=clang++ SANITIZE=$(fuzz_sanitizers) fuzz-programs
-	$(Q)scripts/checks/fuzz.sh build/$(ARCH)-clang-$(fuzz_sanitizers)/tests $(FUZZ_SECONDS) '$(T)'
+	$(Q)scripts/checks/fuzz.sh build/$(ARCH)-clang-$(fuzz_sanitizers)/tests/fuzz $(FUZZ_SECONDS) '$(T)'
 fuzz-programs: $(fuzz_programs)
 
 .PHONY: lint
@@ -352,8 +352,8 @@ $(out)/tests/%: $(out)/tests/%.o $(objects)
 	$(call say_last,LINK ,$@)
 	$(Q)$(CXX) $(sanitize) -fopenmp -o $@ $^ -lcmocka $(libraries)
 
-# Linked to libFuzzer in its build; in the others to what hands them the files of tests/corpus.
-$(out)/tests/fuzz_%: $(out)/tests/fuzz_%.o $(if $(fuzzing),,$(out)/tests/replay.o) $(objects)
+# Linked to libFuzzer in its build; in the others to what hands them the files of tests/fuzz/corpus.
+$(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(if $(fuzzing),,$(out)/tests/fuzz/replay.o) $(objects)
 	$(call say_last,LINK ,$@)
 	$(Q)$(CXX) $(subst -no-link,,$(sanitize)) -fopenmp -o $@ $^ $(libraries)
 

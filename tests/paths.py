@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FIXTURE = ROOT / "tests" / "fixtures" / "run"
+FIXTURE = ROOT / "tests/results/fixture"
 
 
 def script_file(name):

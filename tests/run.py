@@ -4,7 +4,7 @@
     tests/run.py [--pattern TEXT | --again] BATCHMARK C_TEST...
 
 BATCHMARK is the program under test, C_TEST the cmocka programs and the fuzz targets, which are handed the files of
-tests/corpus. Every test is named as it ends; a skipped one says why. The last line is 'N passed, N failed', with
+tests/fuzz/corpus. Every test is named as it ends; a skipped one says why. The last line is 'N passed, N failed', with
 ', N skipped' where there are any. Exit status 1 if anything failed.
 
 What was skipped is kept in build/skipped.txt, a test and its reason a line; --again runs those tests alone, for when
@@ -146,7 +146,7 @@ def run_cmocka(program, tally, wanted=lambda name: True):
 def run_fuzz_target(program, tally):
     """Hands a fuzz target the inputs kept for it: one test."""
     name = Path(program).stem
-    inputs = sorted((ROOT / "tests" / "corpus" / name.removeprefix("fuzz_")).iterdir())
+    inputs = sorted((ROOT / "tests/fuzz/corpus" / name.removeprefix("fuzz_")).iterdir())
     status, output, seconds = run([program, *map(str, inputs)])
     good = status == 0 and inputs and output.rstrip().endswith(f"{len(inputs)} inputs")
     why = "" if good else f"{how_it_ended(status)}\n{tail(output)}"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the fuzz targets, each for some seconds, from the inputs of tests/corpus and of earlier runs.
+# Runs the fuzz targets, each for some seconds, from the inputs of tests/fuzz/corpus and of earlier runs.
 #   scripts/checks/fuzz.sh FOLDER_OF_PROGRAMS SECONDS [TEXT]     TEXT: only targets whose name contains it
 # New inputs and what crashed are kept in build/fuzz/TARGET. Ends with 'N passed, N failed'.
 set -eu
@@ -18,7 +18,7 @@ for program in "$programs"/fuzz_*"$text"*; do
     printf '== %s, %s s: ' "$target" "$seconds"
     # What the target itself says, of inputs by the million, is dropped.
     if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=16384 -close_fd_mask=3 \
-        -print_final_stats=1 -artifact_prefix="$found/" "$found/inputs" "tests/corpus/$target" >"$found/log" 2>&1; then
+        -print_final_stats=1 -artifact_prefix="$found/" "$found/inputs" "tests/fuzz/corpus/$target" >"$found/log" 2>&1; then
         passed=$((passed + 1))
         awk '/number_of_executed_units/ { runs = $2 } /cov:/ { for (i = 1; i < NF; i++) if ($i == "cov:") edges = $(i + 1) }
             END { printf "good, %d inputs, %d edges\n", runs, edges }' "$found/log"
@@ -31,7 +31,7 @@ for program in "$programs"/fuzz_*"$text"*; do
         [ -e "$input" ] || continue
         echo "reproduce:  $program $input"
         echo "shorten:    $program -minimize_crash=1 -max_total_time=60 -exact_artifact_path=$input.short $input"
-        echo "keep, once mended, for make test:  cp $input tests/corpus/$target/"
+        echo "keep, once mended, for make test:  cp $input tests/fuzz/corpus/$target/"
     done
 done
 echo "$passed passed, $failed failed"

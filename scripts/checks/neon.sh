@@ -63,15 +63,15 @@ expect() {
 programs="train data faults"
 skip test_bench "it times, which an emulated CPU is refused"
 skip test_limits "long sums for the checker's own arithmetic, the same everywhere: minutes of emulation"
-for source in tests/test_*.c; do
-    name=${source#tests/test_}
+for source in tests/*/test_*.c; do
+    name=${source#tests/*/test_}
     name=${name%.c}
     case " $programs bench limits " in *" $name "*) ;; *) programs="$programs $name" ;; esac
 done
 echo "== the C tests"
 # shellcheck disable=SC2016,SC2086 # the inner shell expands; a list of names
 printf '%s\n' $programs | xargs -P "$jobs" -I{} sh -c \
-    'status=0; timeout 900 qemu-aarch64 "$0/tests/test_$2" >"$1/$2.log" 2>&1 || status=$?; echo $status >"$1/$2.status"' \
+    'status=0; timeout 900 qemu-aarch64 "$0"/tests/*/"test_$2" >"$1/$2.log" 2>&1 || status=$?; echo $status >"$1/$2.status"' \
     "$arm" "$folder" {}
 for name in $programs; do
     count=$(grep -ac '^\[       OK' "$folder/$name.log" || true)

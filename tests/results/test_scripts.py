@@ -1,4 +1,4 @@
-"""The Python scripts on a small run of made-up figures (tests/fixtures/run) and on damaged ones."""
+"""The Python scripts on a small run of made-up figures (tests/results/fixture) and on damaged ones."""
 
 import json
 import os

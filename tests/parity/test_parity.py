@@ -1,7 +1,7 @@
 """One step of training from PyTorch's state against PyTorch's own, as files in golden/ have it.
 
-`build/venv/bin/python scripts/parity/parity.py --golden tests/golden` makes them anew; `make parity` compares with PyTorch
-itself.
+`build/venv/bin/python scripts/parity/parity.py --golden tests/parity/golden` makes them anew; `make parity`
+compares with PyTorch itself.
 """
 
 import json

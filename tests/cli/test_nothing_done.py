@@ -67,6 +67,6 @@ def test_verify_of_what_cannot_run_here():
 def test_tests_of_no_name(monkeypatch, capsys):
     """make test T=nosuch."""
     monkeypatch.setattr(run, "run_pytest", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["run.py", "--pattern", "nosuch", "build/batchmark", "build/tests/test_problem"])
+    monkeypatch.setattr(sys, "argv", ["run.py", "--pattern", "nosuch", "build/batchmark", "build/tests/problem/test_problem"])
     assert run.main() == 1
     assert "no test passed" in capsys.readouterr().err

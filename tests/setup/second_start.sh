@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a user does next: run in a bare root by .ci/run (scripts/setup/fresh.sh --in FOLDER tests/second_start.sh before|after).
+# What a user does next: run in a bare root by .ci/run.
+#   scripts/setup/fresh.sh --in FOLDER tests/setup/second_start.sh before|after
 #   before   nothing is installed yet: an ordinary user without sudo is told what to install
 #   after    make bench has run: again, other tests, libraries that come and go, other kernels, no network, another compiler
 set -euo pipefail
@@ -66,7 +67,7 @@ after)
     check "another compiler" make test CC=clang T=problem
     ;;
 *)
-    echo "usage: tests/second_start.sh before|after" >&2
+    echo "usage: tests/setup/second_start.sh before|after" >&2
     exit 2
     ;;
 esac

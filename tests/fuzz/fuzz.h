@@ -1,6 +1,6 @@
-/* What the fuzz targets share. Each tests/fuzz_NAME.c gives the function of libFuzzer, which takes any bytes whatsoever:
+/* What the fuzz targets share. Each tests/fuzz/fuzz_NAME.c gives the function of libFuzzer, which takes any bytes whatsoever:
  * what it calls may refuse them, and must not crash, leak, or take memory that they do not deserve. `make fuzz` links it to
- * libFuzzer, `make test` to replay.c, which hands it the files of tests/corpus/NAME. */
+ * libFuzzer, `make test` to replay.c, which hands it the files of tests/fuzz/corpus/NAME. */
 #ifndef BATCHMARK_FUZZ_H
 #define BATCHMARK_FUZZ_H
 

@@ -1,7 +1,7 @@
 /* The limits of long sums, from 2^15 terms to 2^24: correct variants stay within them on constant data, on data far from
  * zero and on integers, and planted faults do not, a single term left out among them.
  *
- * All variants at all lengths take minutes: LONG_SUMS=1 build/tests/test_limits. */
+ * All variants at all lengths take minutes: LONG_SUMS=1 build/x86_64-gcc/tests/verify/test_limits. */
 #include "ref.h"
 #include "verify/supervisor.h"
 #include "verify/verify_parts.h"
