@@ -298,7 +298,7 @@ def main():
     parser.add_argument("--free-steps", type=positive, default=FREE_STEPS)
     parser.add_argument("--threads", type=positive, default=2)
     parser.add_argument("--kernels", help="passed on to batchmark train")
-    parser.add_argument("--golden", metavar="FOLDER", help="write the files that tests/parity/test_parity.py reads, and no more")
+    parser.add_argument("--golden", metavar="FOLDER", help="write what tests/parity/test_parity.py reads, and no more")
     arguments = parser.parse_args()
     if arguments.golden:
         return ended("parity.py", lambda: write_golden(arguments.golden), "name another place by --golden")

@@ -1,7 +1,8 @@
 """What parity.py excuses, on networks so small that one call decides: a value at a kink, two level in a window of a maximum,
 and weights of an optimizer that makes whole steps of rounding. And that it excuses nothing else.
 
-Needs torch beside pytest: build/venv/bin/pip install pytest, then build/venv/bin/python -m pytest tests/parity/test_close_calls.py.
+Needs torch beside pytest: build/venv/bin/pip install pytest, then
+build/venv/bin/python -m pytest tests/parity/test_close_calls.py.
 """
 
 import subprocess
