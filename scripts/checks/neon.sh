@@ -60,7 +60,7 @@ expect() {
 }
 
 # Programs of the C tests, as many at once as there are cores, the longest first.
-programs="train data faults"
+programs="gradients net data faults"
 skip test_bench "it times, which an emulated CPU is refused"
 skip test_limits "long sums for the checker's own arithmetic, the same everywhere: minutes of emulation"
 for source in tests/*/test_*.c; do

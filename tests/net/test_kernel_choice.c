@@ -1,0 +1,110 @@
+/* Which kernel runs: by what was asked for, and by the shape alone. */
+#include "net/kernel_choice.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void kernel_choice_order(void **state)
+{
+    (void)state;
+    struct problem p = {.kind = PROBLEM_CONV,
+                        .conv = {.mb = 2,
+                                 .g = 1,
+                                 .ic = 3,
+                                 .oc = 4,
+                                 .ih = 8,
+                                 .iw = 8,
+                                 .oh = 6,
+                                 .ow = 6,
+                                 .kh = 3,
+                                 .kw = 3,
+                                 .sh = 1,
+                                 .sw = 1}};
+    struct formats f = {NCHW, NCHW};
+    char error[ERROR_TEXT];
+    static const struct {
+        const char *choice, *name;
+    } cases[] = {
+        {"ref", "ref"},
+        {"naive,ref", "naive"},
+        {"conv_fwd=ref,naive", "ref"},
+        {" conv_bwd_data = naive ; conv_fwd = ref ", "ref"},
+        {"conv_bwd_data/naive,conv_fwd/ref", "ref"},
+        {"gemm=naive;conv_*=naive", "naive"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(kernel_choice_check(cases[i].choice, error));
+        const struct entry *e =
+            kernel_choose(cases[i].choice, ISA_BASE, 1, "conv_fwd", &p, f, error);
+        assert_non_null(e);
+        assert_string_equal(e->name, cases[i].name);
+    }
+    /* bfloat16 has to be asked for. */
+    if (isa_detect() >= ISA_AVX512BF16) {
+        const struct entry *e[2] = {
+            kernel_choose("direct_*", ISA_AVX512BF16, 2, "conv_fwd", &p, f, error),
+            kernel_choose("direct_*bf16*", ISA_AVX512BF16, 2, "conv_fwd", &p, f, error)};
+        assert_true(e[0] && e[0]->variant->algebra == SUM_OF_PRODUCTS);
+        assert_true(e[1] && e[1]->variant->algebra == BF16_PRODUCTS);
+    }
+    /* An operation that is not named follows the default; one that is never falls back. */
+    assert_non_null(kernel_choose("bn_*=ref", ISA_BASE, 1, "conv_fwd", &p, f, error));
+    assert_null(kernel_choose("conv_fwd=naive_avx2", ISA_BASE, 1, "conv_fwd", &p, f, error));
+    assert_non_null(strstr(error, "naive_avx2"));
+    assert_false(kernel_choice_check("conv_fwd=dierct", error));
+    assert_non_null(strstr(error, "dierct"));
+    assert_false(kernel_choice_check("con_fwd=naive", error));
+    assert_non_null(strstr(error, "con_fwd"));
+    assert_false(kernel_choice_check(" ;", error));
+}
+
+/* What the default order makes of a shape, on a CPU with AVX-512 and two threads. */
+static void default_kernels_follow_the_shape(void **state)
+{
+    (void)state;
+    if (isa_detect() < ISA_AVX512) {
+        print_message("skipped: the table is of CPUs with AVX-512\n");
+        skip();
+    }
+    static const struct {
+        const char *problem, *names[3];
+    } cases[] = {
+        {"mb80ic60ih16oc60kh3ph1", {"winograd4_", "winograd4_", "winograd4_"}},
+        {"mb80ic60ih16oc60kh3sh2ph1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb80ic60ih2oc60kh3ph1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb80ic3ih32oc60kh3ph1", {"rows_", "rows_", "planes_"}},
+        {"mb10ic6ih14oc16kh5", {"direct_planes_", "rows_", "few_"}},
+        {"mb80ic64ih56oc64kh1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb80ic64ih56oc256kh1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb80ic256ih56oc512kh1sh2", {"pointwise_", "pointwise_", "pointwise_"}},
+        {"mb16ic128ih56oc128kh3sh2ph1", {"direct_avx", "direct_avx", "direct_avx"}},
+        {"mb16g64ic64ih56oc64kh3ph1", {"rows_", "rows_", "depthwise_"}},
+        {"mb16g64ic64ih56oc64kh3sh2ph1", {"depthwise_", "depthwise_", "depthwise_"}},
+        {"mb16g64ic64ih14oc64kh3ph1", {"direct_planes_", "depthwise_", "depthwise_"}},
+    };
+    static const char *const passes[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct named_problem p;
+        char error[ERROR_TEXT];
+        assert_true(problem_parse_any(cases[i].problem, &p, error));
+        for (int k = 0; k < 3; k++) {
+            const struct entry *e = kernel_choose(NULL, ISA_AVX512, 2, passes[k], &p.problem,
+                                                  (struct formats){NCHW, NCHW}, error);
+            assert_non_null(e);
+            assert_ptr_equal(strstr(e->name, cases[i].names[k]), e->name);
+            assert_true(e->variant->parallel && e->variant->isa == ISA_AVX512);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernel_choice_order),
+        cmocka_unit_test(default_kernels_follow_the_shape),
+    };
+    return cmocka_run_group_tests_name("kernel_choice", tests, NULL, NULL);
+}
