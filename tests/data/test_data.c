@@ -1,13 +1,11 @@
 /* Data sets: files that are good, truncated, wrong or missing; the synthetic set; shuffling. */
 #include "data/augment.h"
 #include "data/data.h"
+#include "folder.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -15,32 +13,6 @@
 #include <cmocka.h>
 
 /* Files lie in folders inside one of this test's own. They are mostly holes, which take no room and read as zeros. */
-
-static char folder[] = "/tmp/test_data_XXXXXX";
-
-static char *in_folder(const char *name)
-{
-    static char paths[2][128];
-    static int next;
-    char *path = paths[next++ % 2];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(strrchr(folder, '_') + 1, "XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
 
 static void make_inner(const char *name)
 {
