@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The rules of the house that can be read off the files: formatting, dependencies, names, headers.
+"""The rules of the house that can be read off the files: formatting, dependencies, names, headers, sizes, repeats.
 
     scripts/checks/lint.py [ROOT]
 
@@ -43,6 +43,18 @@ ROOMS = {
 CONTRACT = ("kernel.h", "ref.h", "layers")
 HEADER_MINIMUM = 40
 LINE_MAXIMUM = 128
+# The most lines of a file, by the first of these that its name begins with, and of a function.
+FILE_MAXIMA = {"tests/": 600, "": 700}
+README_MAXIMA = {"README.md": 150, "kernels/README.md": 120}
+FUNCTION_MAXIMUM = 100
+# Still larger; to be split.
+LARGE = {"harness/bench/bench.c", "harness/cli/cmd_bench.c", "harness/cli/cmd_train_request.c", "harness/net/net.c"}
+LARGE |= {"harness/net/net_text.c", "kernels/algorithms/conv/direct_data.tmpl.h", "kernels/algorithms/conv/planes_fwd.tmpl.h"}
+# Where so many lines of code may stand twice and no more. Instances are alike by design, and peers are other libraries'.
+REPEAT_MAXIMUM = 12
+REPEAT_FOLDERS = ("kernels/", "harness/", "scripts/")
+REPEAT_FREE = re.compile(r"kernels/(peers/|(?!layers/)[a-z0-9_]+/\d\d_[^/]+\.c$)")
+NO_CODE = re.compile(r"\s*(#\s*include\b|(import|from) \w.*|#.*)?$")
 
 
 class Findings:
@@ -129,6 +141,45 @@ def check_kernel(name, text, root, findings):
             findings.add(name, line, f"{found}: no conditions in variant files; the file name selects")
 
 
+def check_size(name, text, functions, findings):
+    """Neither the file nor one of its functions, as (name, first line, last line), is too long to be read at once."""
+    if name in LARGE:
+        return
+    length = text.count("\n")
+    most = next(most for start, most in FILE_MAXIMA.items() if name.startswith(start))
+    if length > most:
+        findings.add(name, None, f"{length} lines; {most} at most: split it by what it does")
+    for function, first, last in functions:
+        if last - first >= FUNCTION_MAXIMUM:
+            text = f"{function} has {last - first + 1} lines; {FUNCTION_MAXIMUM} at most: give its parts names"
+            findings.add(name, first, text)
+
+
+def functions_of(code):
+    """(name, first line, last line) of the bodies of C functions: their braces stand at the start of a line."""
+    for match in re.finditer(r"^\{$.*?^\}", code, re.MULTILINE | re.DOTALL):
+        names = re.findall(r"(\w+)\(", code[: match.start()].rpartition("\n\n")[2])
+        first = code.count("\n", 0, match.start()) + 1
+        yield names[0] if names else "this", first, first + match[0].count("\n")
+
+
+def check_repeats(sources, findings):
+    """No long stretch of code stands twice, in one file or in two; `sources` are (name, text without comments)."""
+    seen = {}
+    for name, text in sources:
+        numbered = enumerate(text.splitlines(), 1)
+        lines = [(number, " ".join(line.split())) for number, line in numbered if not NO_CODE.match(line)]
+        before = None
+        for i in range(len(lines) - REPEAT_MAXIMUM):
+            stretch = tuple(line for _, line in lines[i : i + REPEAT_MAXIMUM + 1])
+            first = seen.setdefault(stretch, (name, i, lines[i][0]))
+            if first[0] == name and i - first[1] <= REPEAT_MAXIMUM:
+                continue
+            if before != i - 1:
+                findings.add(name, lines[i][0], f"the same code as {first[0]}:{first[2]}; {REPEAT_MAXIMUM} lines at most")
+            before = i
+
+
 def check_room(name, text, findings):
     """What a file includes lies in its own room or in one before it: there are no circles."""
     folder, room = name.split("/")[:2]
@@ -157,6 +208,7 @@ def check_c(name, text, root, findings):
             findings.add(name, 1, "begin with a comment that says what the file is about")
     for line, found in matches(FORBIDDEN_TEXT, code):
         findings.add(name, line, f"{found}: flags come from the file name, and nothing runs before main")
+    check_size(name, text, functions_of(code), findings)
     for line, _ in matches(IF_ZERO, code):
         findings.add(name, line, "#if 0: delete it, the history remembers")
     for number, line in enumerate(text.splitlines(), 1):
@@ -182,6 +234,8 @@ def check_python(name, text, findings):
         return
     if not ast.get_docstring(tree):
         findings.add(name, 1, "begin with a docstring")
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    check_size(name, text, [(node.name, node.lineno, node.end_lineno) for node in functions], findings)
     if name.startswith("scripts/"):
         for node in tree.body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not ast.get_docstring(node):
@@ -216,7 +270,12 @@ def lint(root):
     names = files_of(root)
     check_names(names, findings)
     check_format(names, root, findings)
+    sources = []
     for name in names:
+        if name in README_MAXIMA:
+            length = (root / name).read_text(encoding="utf-8").count("\n")
+            if length > README_MAXIMA[name]:
+                findings.add(name, None, f"{length} lines; {README_MAXIMA[name]} at most")
         is_script = name.endswith(".sh") or name == ".ci/run"
         if not (name.endswith(C_FILES + (".py",)) or is_script or name == "Makefile"):
             continue
@@ -225,6 +284,8 @@ def lint(root):
             check_c(name, text, root, findings)
         elif name.endswith(".py"):
             check_python(name, text, findings)
+        if name.startswith(REPEAT_FOLDERS) and not REPEAT_FREE.match(name):
+            sources.append((name, without_comments(text) if name.endswith(C_FILES) else text))
         if Path(name).name not in ("lint.py", "test_lint.py"):
             for line, found in matches(MARKS, text):
                 findings.add(name, line, f"{found}: do it or leave it out")
@@ -237,6 +298,7 @@ def lint(root):
             done = subprocess.run([shell, "-n", name], cwd=root, capture_output=True, text=True, check=False)
             if done.returncode:
                 findings.add(name, None, done.stderr.strip())
+    check_repeats(sources, findings)
     print(f"lint: {len(names)} files, {findings.number} findings")
     return findings.number
 

@@ -93,6 +93,8 @@ def test_a_clean_tree_passes(tree):
 
 
 VARIANT = "kernels/conv_fwd/10_naive.c"
+# Thirteen lines of code, with room for a comment in one.
+STRETCH = "".join(f"int a{i};\n" for i in range(12)) + "int a12;%s\n"
 FAULTS = {
     "harness include": (VARIANT, HEADER + '#include "op.h"\n', "kernels include nothing else"),
     "harness by path": (VARIANT, HEADER + '#include "../../harness/problem/op.h"\n', "nothing from harness/"),
@@ -114,6 +116,15 @@ FAULTS = {
     "past the contract": ("harness/problem/op.c", HEADER + '#include "vec/vec.h"\n', "harness/problem may include core"),
     "no room": ("harness/op.c", HEADER, "files of harness/ lie in one of core, problem"),
     "flat header": ("kernels/turn.h", HEADER, "headers of kernels lie in vec/"),
+    "long header": ("kernels/kernel.h", HEADER + "#define A 1\n" * 700, "701 lines; 700 at most"),
+    "long test": ("tests/net/test_net.c", HEADER + "#define A 1\n" * 600, "601 lines; 600 at most"),
+    "long script": ("scripts/checks/a.py", '"""A."""\n' + "a = 1\n" * 700, "701 lines; 700 at most"),
+    "long C function": ("kernels/ref.h", HEADER + "void f(int *a)\n{\n" + "    *a = 1;\n" * 99 + "}\n", "f has 101 lines"),
+    "long Python function": ("scripts/a.py", '"""A."""\ndef f(a):\n    """A."""\n' + "    a += 1\n" * 99, "f has 101 lines"),
+    "long README": ("README.md", "text\n" * 151, "151 lines; 150 at most"),
+    "long README of kernels": ("kernels/README.md", "text\n" * 121, "121 lines; 120 at most"),
+    "repeat": ("kernels/ref.h", HEADER + STRETCH % "" + "int other;\n" + STRETCH % " /* 1 */", "same code as kernels/ref.h:2"),
+    "repeat in a script": ("scripts/b.sh", "#!/bin/sh\n" + STRETCH % "" + "echo\n\n" + STRETCH % "", "as scripts/b.sh:2"),
     "exit": ("harness/problem/op.c", HEADER + "void f(void)\n{\n    exit(1);\n}\n", "only cmd_*.c and main.c"),
 }
 
@@ -121,10 +132,24 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(tree, fault):
     name, text, finding = FAULTS[fault]
+    (tree / name).parent.mkdir(parents=True, exist_ok=True)
     (tree / name).write_text(text)
     status, said = lint(tree)
     assert status == 1, said
     assert any(line.startswith(name) and finding in line for line in said.splitlines()), said
+
+
+def test_what_is_just_short_enough_is_no_fault(tree):
+    """A file, a function and a stretch of the most lines, and instances, which are alike by design."""
+    twelve = "".join(f"int a{i};\n" for i in range(12))
+    (tree / "kernels/kernel.h").write_text(HEADER + "#define A 1\n" * 699)
+    (tree / "kernels/ref.h").write_text(HEADER + twelve + "int b;\n" + twelve)
+    body = "".join(f"    *a = {i};\n" for i in range(98))
+    (tree / "harness/problem/op.c").write_text(HEADER + "void f(int *a)\n{\n" + body + "}\n")
+    for name in ("10_naive.c", "20_other.c"):
+        (tree / "kernels/conv_fwd" / name).write_text(HEADER + twelve + "int c;\n")
+    status, said = lint(tree)
+    assert status == 0, said
 
 
 def test_words_in_comments_and_strings_are_no_fault(tree):
