@@ -6,14 +6,7 @@
 #ifndef BATCHMARK_NET_H
 #define BATCHMARK_NET_H
 
-#include "layers/layers.h"
 #include "net/net_text.h"
-#include "problem/crash.h"
-#include "problem/registry.h"
-
-/* The calls of a layer. */
-enum phase { FWD, BWD_DATA, BWD_WEIGHTS, REORDER_FWD, REORDER_BWD, PHASES };
-extern const char *const phase_names[PHASES];
 
 /* Decisions taken elsewhere (net_plan.h): the layout a layer works in, the variants it uses in a training pass, and whether
  * a bn is one with the relu and the maxpool after it. A conv whose variant forward is one of conv_stats gathers the
@@ -63,16 +56,6 @@ struct net_tensor {
     int ndim;
     int64_t dims[4];
     float *data;
-};
-
-/* One call of a registry variant. */
-struct call {
-    const struct entry *entry; /* NULL: the layer has no such call */
-    struct problem problem;
-    struct args args;
-    int layer;
-    enum phase phase;
-    char name[CRASH_TEXT];
 };
 
 /* Where the time of training went, in seconds. */
@@ -134,18 +117,6 @@ float *net_memory(const struct net *n, int i, int which);
 int64_t net_steps(const struct net *n);
 void net_set_steps(struct net *n, int64_t steps);
 
-/* What a layer's call computes. */
-struct net_op {
-    const char *op; /* NULL: the layer has no such call */
-    struct problem problem;
-    struct formats formats;
-};
-
-/* What a layer has in common with its neighbours in a training pass: a conv gathers the statistics of the bn after it; a
- * bn's are gathered; it does the relu after it; it does the maxpool after that too, and is no operation of the registry. */
-struct joined {
-    bool gathers, gathered, relu, pools;
-};
 /* Can the conv gather the statistics of a bn; does a relu follow a bn that could do it; and a maxpool that can be one
  * with them, all in nchw? */
 bool net_can_gather(const struct net_text *text, int conv);
@@ -156,12 +127,6 @@ bool net_can_pool(const struct net_text *text, int bn);
  * differ. The first layers pass no gradient down. */
 struct net_op net_op(const struct net_text *text, int layer, enum phase phase, int64_t mb,
                      bool training, struct joined joined, enum layout before, enum layout layout);
-/* Can the layer work in that layout? Plain vectors, and what works on them, are nchw. */
-bool net_layer_takes(const struct layer *l, enum layout layout);
-/* The pooling a layer does. */
-struct maxpool net_pool(const struct layer *l, int64_t mb, enum layout layout);
-struct avgpool net_avgpool(const struct layer *l, int64_t mb, enum layout layout);
-
 /* The calls of all passes, for reports and verification. */
 int net_call_count(const struct net *n);
 const struct call *net_call(const struct net *n, int i);
@@ -173,9 +138,8 @@ int64_t net_parameters(const struct net *n);
  * what it gives; the rest are gradients of activations, which share three buffers, the input and scratch. */
 double net_bytes(const struct net *n);
 double net_layer_bytes(const struct net *n, int layer);
-/* The seconds spent in net_gradients and net_update since the last call of net_seconds_reset. */
+/* The seconds spent in net_gradients and net_update so far. */
 struct net_seconds net_seconds(const struct net *n);
 double net_layer_seconds(const struct net *n, int layer, bool backward);
-void net_seconds_reset(struct net *n);
 
 #endif

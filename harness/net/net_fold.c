@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool has_weights(const struct layer *l)
+/* A matrix of weights, which a scale and a shift can be multiplied into. */
+static bool has_matrix(const struct layer *l)
 {
-    return l->kind == LAYER_CONV || l->kind == LAYER_DENSE;
+    return layer_weights(l).ndim > 1;
 }
 
 static bool padded(const struct layer *l)
@@ -21,15 +22,15 @@ static int taker(const struct net_text *n, int i)
 {
     if (!n->layers[i].running)
         return -1;
-    if (i > 0 && has_weights(&n->layers[i - 1]))
+    if (i > 0 && has_matrix(&n->layers[i - 1]))
         return i - 1;
     int next = i + 1;
     while (next < n->count && n->layers[next].kind == LAYER_FLATTEN)
         next++;
-    if (next == n->count || !has_weights(&n->layers[next]))
+    if (next == n->count || !has_matrix(&n->layers[next]))
         return -1;
     const struct layer *l = &n->layers[next];
-    return l->kind == LAYER_CONV && padded(l) ? -1 : next;
+    return padded(l) ? -1 : next;
 }
 
 bool net_fold_plan(const struct net_text *n, struct net_fold *out, char text[NET_TEXT])
@@ -61,22 +62,31 @@ bool net_fold_plan(const struct net_text *n, struct net_fold *out, char text[NET
     return true;
 }
 
-/* The data of tensor "LAYER.what", or NULL. */
-static float *tensor(struct net *n, int layer, const char *what)
+/* Tensor "LAYER.what", or NULL. */
+static struct net_tensor *find(struct net *n, int layer, const char *what)
 {
     char name[64];
     snprintf(name, sizeof name, "%d.%s", layer, what);
     for (int i = 0; i < net_tensor_count(n); i++)
         if (!strcmp(net_tensor(n, i)->name, name))
-            return net_tensor(n, i)->data;
+            return net_tensor(n, i);
     return NULL;
 }
 
-/* A bias that only the folded layer has starts from 0. */
-static void copy(float *dst, const float *src, int64_t count)
+static float *tensor(struct net *n, int layer, const char *what)
 {
-    for (int64_t i = 0; dst && i < count; i++)
-        dst[i] = src ? src[i] : 0;
+    struct net_tensor *t = find(n, layer, what);
+    return t ? t->data : NULL;
+}
+
+/* A bias that only the folded layer has starts from 0. */
+static void copy(struct net_tensor *to, const struct net_tensor *from)
+{
+    int64_t count = 1;
+    for (int i = 0; to && i < to->ndim; i++)
+        count *= to->dims[i];
+    for (int64_t i = 0; to && i < count; i++)
+        to->data[i] = from ? from->data[i] : 0;
 }
 
 /* The bn's scale and shift of channel c. */
@@ -126,24 +136,16 @@ void net_fold_weights(const struct net_text *text, const struct net_fold *fold, 
                       struct net *to)
 {
     static const char *const parts[] = {"weight", "bias", "running_mean", "running_var"};
-    for (int i = 0; i < text->count; i++) {
-        const struct layer *l = &text->layers[i];
-        const int64_t channels = l->kind == LAYER_BN ? l->src.c : l->dst.c,
-                      weights = l->kind == LAYER_BN
-                                    ? channels
-                                    : layer_parameters(l) - (l->bias ? channels : 0);
+    for (int i = 0; i < text->count; i++)
         for (int part = 0; part < 4 && fold->place[i] >= 0; part++)
-            copy(tensor(to, fold->place[i], parts[part]), tensor(from, i, parts[part]),
-                 part ? channels : weights);
-    }
+            copy(find(to, fold->place[i], parts[part]), find(from, i, parts[part]));
     /* In the order of the layers: what comes before a layer is folded into it before what comes behind. */
     for (int i = 0; i < text->count; i++) {
         const int into = fold->into[i];
         if (into < 0)
             continue;
         const struct layer *l = &text->layers[into];
-        const int64_t out = l->dst.c,
-                      inputs = (layer_parameters(l) - (l->bias ? l->dst.c : 0)) / l->dst.c;
+        const int64_t out = l->dst.c, inputs = layer_weight_count(l) / out;
         float *w = tensor(to, fold->place[into], "weight"),
               *b = tensor(to, fold->place[into], "bias");
         if (into < i)

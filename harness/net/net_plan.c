@@ -41,7 +41,7 @@ static bool possible(const struct net_text *text, int i, struct plan_node before
 {
     const struct layer *l = &text->layers[i];
     const bool inside = before.join == POOLS; /* of a bn that does this layer */
-    if (!net_layer_takes(l, here.layout) || (inside && here.layout != NCHW))
+    if (!layer_takes(l, here.layout) || (inside && here.layout != NCHW))
         return false;
     if (i && net_can_rectify(text, i - 1) && here.layout != before.layout)
         return false;
@@ -84,7 +84,7 @@ double net_plan_solve(const struct net_text *text, struct plan_limits limits, pl
         best[k] = k == before_first ? 0 : INFINITY; /* images come in nchw */
     for (int i = 0; i < text->count; i++) {
         double next[NODES];
-        bool can = limits.only != LAYOUT_NONE && net_layer_takes(&text->layers[i], limits.only);
+        bool can = limits.only != LAYOUT_NONE && layer_takes(&text->layers[i], limits.only);
         for (int k = 0; k < NODES; k++) {
             const struct plan_node here = node(k);
             next[k] = INFINITY;
@@ -133,11 +133,6 @@ static bool row_does(const struct bench_row *r, const struct net_op *is)
            same_formats(r->formats, is->formats);
 }
 
-static bool pools(const struct layer *l)
-{
-    return l->kind == LAYER_MAXPOOL || l->kind == LAYER_AVGPOOL;
-}
-
 /* What is no operation of the registry. */
 static double layer_seconds(const struct net_times *t, int layer, enum phase phase,
                             struct plan_node before, struct plan_node here)
@@ -148,7 +143,7 @@ static double layer_seconds(const struct net_times *t, int layer, enum phase pha
                : there                         ? t->bn_pools[layer].fwd
                : back                          ? t->bn_pools[layer].bwd
                                                : 0;
-    if (!pools(&t->text->layers[layer]) || before.join == POOLS)
+    if (!layer_type(&t->text->layers[layer])->planned || before.join == POOLS)
         return 0;
     return there ? t->pools[layer][here.layout].fwd : back ? t->pools[layer][here.layout].bwd : 0;
 }
@@ -245,7 +240,7 @@ static bool layer_candidates(const struct net_text *text, int i, enum phase phas
                                               .relu = net_can_rectify(text, i)};
                 struct net_op is =
                     net_op(text, i, phase, key->batch, true, joined, layouts[b], layouts[k]);
-                if (is.op && net_layer_takes(&text->layers[i], layouts[k]) &&
+                if (is.op && layer_takes(&text->layers[i], layouts[k]) &&
                     !add_candidates(rows, &is, key))
                     return false;
             }
@@ -352,21 +347,23 @@ static void time_pool(struct net_times *t, int i, enum layout layout, struct poo
                       const struct net_plan_key *key)
 {
     const struct layer *l = &t->text->layers[i];
-    const struct layers *layers = layers_for(key->isa);
-    struct maxpool pool = net_pool(l, t->batch, layout);
-    struct avgpool mean = net_avgpool(l, t->batch, layout);
+    struct layer_state state = {.layout = layout,
+                                .src = b->src,
+                                .dst = b->dst,
+                                .diff_dst = b->dst,
+                                .diff_src = b->diff_src,
+                                .chosen = b->chosen};
+    const struct layer_pass pass = {.l = l,
+                                    .s = &state,
+                                    .kernels = layers_for(key->isa),
+                                    .threads = key->threads,
+                                    .mb = t->batch};
     double fwd[RUNS], bwd[RUNS];
     for (int r = 0; r < RUNS; r++) {
-        double start = now(), middle;
-        if (l->kind == LAYER_MAXPOOL) {
-            layers->maxpool_fwd(&pool, b->src, b->dst, b->chosen, key->threads);
-            middle = now();
-            layers->maxpool_bwd(&pool, b->dst, b->chosen, b->diff_src, key->threads);
-        } else {
-            layers->avgpool_fwd(&mean, b->src, b->dst, key->threads);
-            middle = now();
-            layers->avgpool_bwd(&mean, b->dst, b->diff_src, key->threads);
-        }
+        const double start = now();
+        layer_type(l)->forward(&pass);
+        const double middle = now();
+        layer_type(l)->backward(&pass);
         fwd[r] = middle - start;
         bwd[r] = now() - middle;
     }
@@ -382,7 +379,7 @@ static void time_bn_pool(struct net_times *t, int i, struct pool_buffers *b,
     const struct layers *layers = layers_for(key->isa);
     const int64_t channels = l->src.c;
     struct bn_pool pool = {
-        .pool = net_pool(l + 2, t->batch, NCHW), .channels = channels, .eps = l->eps};
+        .pool = layer_pool(l + 2, t->batch, NCHW), .channels = channels, .eps = l->eps};
     pool.pool.relu = true;
     for (int64_t c = 0; c < channels; c++)
         b->channels[c] = 1;
@@ -414,8 +411,8 @@ bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char e
 {
     for (int i = 0; i < t->text->count; i++) {
         const struct layer *l = &t->text->layers[i];
-        for (int k = 0; pools(l) && k < LAYOUTS; k++) {
-            struct maxpool pool = net_pool(l, t->batch, layouts[k]);
+        for (int k = 0; layer_type(l)->planned && k < LAYOUTS; k++) {
+            struct maxpool pool = layer_pool(l, t->batch, layouts[k]);
             struct pool_buffers b;
             bool good = make_buffers(&b, &pool, l->src.c);
             if (good)
@@ -424,7 +421,7 @@ bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char e
                 time_bn_pool(t, i - 2, &b, key);
             free_buffers(&b);
             if (!good)
-                return explain(error, "out of memory to time %s of layer %d", layer_names[l->kind],
+                return explain(error, "out of memory to time %s of layer %d", layer_type(l)->name,
                                i);
         }
     }
@@ -571,7 +568,7 @@ static bool read_layer(const json_t *from, const struct layer *l, struct net_pla
     for (int k = 0; k < LAYOUTS; k++)
         if (layout && !strcmp(layout, layout_names[layouts[k]]))
             plan->layers[i].layout = layouts[k];
-    if (plan->layers[i].layout == LAYOUT_NONE || !net_layer_takes(l, plan->layers[i].layout))
+    if (plan->layers[i].layout == LAYOUT_NONE || !layer_takes(l, plan->layers[i].layout))
         return false;
     plan->layers[i].pools = json_is_true(json_object_get(from, "pools"));
     for (int phase = 0; phase < PHASES; phase++) {

@@ -28,43 +28,7 @@
 #ifndef BATCHMARK_NET_TEXT_H
 #define BATCHMARK_NET_TEXT_H
 
-#include "problem/problem.h"
-
-/* Of one image; vectors have h = w = 1. */
-struct shape {
-    int64_t c, h, w;
-};
-
-enum layer_kind {
-    LAYER_CONV,
-    LAYER_DENSE,
-    LAYER_BN,
-    LAYER_RELU,
-    LAYER_SIGMOID,
-    LAYER_TANH,
-    LAYER_SOFTMAX,
-    LAYER_DROPOUT,
-    LAYER_MAXPOOL,
-    LAYER_AVGPOOL,
-    LAYER_FLATTEN
-};
-
-extern const char *const layer_names[]; /* by kind */
-
-struct layer {
-    enum layer_kind kind;
-    int64_t kh, kw, stride, ph, pw; /* conv, pooling; padding above and to the left */
-    bool line;                      /* conv, pooling: on signals, so kh is 1 */
-    bool bias;                      /* conv, dense */
-    double eps, momentum;           /* bn */
-    bool cumulative,
-        population; /* bn: its running statistics; momentum does not count if cumulative */
-    bool affine, running,
-        frozen;  /* bn: has gamma and beta; has running statistics; keeps to them */
-    double rate; /* dropout: the share that is dropped */
-    struct shape src, dst;
-    int column; /* of its first word in the text, from 1 */
-};
+#include "net/layer.h"
 
 enum { MAX_LAYERS = 256 };
 
@@ -78,10 +42,6 @@ struct net_text {
 bool net_text_parse(const char *text, struct shape input, struct net_text *out,
                     char error[ERROR_TEXT]);
 
-/* One layer as it would be written. */
-#define LAYER_TEXT 128
-char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
-
 /* Where batch normalization goes. KEEP and ON: where the network has it; OFF: nowhere; BEFORE, AFTER: there of the
  * activation (relu, sigmoid, tanh) it stands beside. A network without any gets one at each activation, but for KEEP and
  * OFF: before it, unless AFTER is asked for. */
@@ -93,15 +53,8 @@ enum bn_place { BN_ON, BN_OFF, BN_BEFORE, BN_AFTER, BN_KEEP };
 bool net_text_place_bn(const struct net_text *n, enum bn_place place, bool drop_bias,
                        char text[NET_TEXT], char error[ERROR_TEXT]);
 
-/* Does the bn normalize by the statistics of the batch it is given? */
-bool layer_by_batch(const struct layer *l, bool training);
-
 /* Layers whose bias the bn right behind them takes away again, as "0, 3"; "": none. */
 #define LAYER_LIST_TEXT 256
 char *net_text_idle_biases(const struct net_text *n, char text[LAYER_LIST_TEXT]);
-
-/* Weights and biases, and multiplications and additions forward for one image. */
-int64_t layer_parameters(const struct layer *l);
-double layer_flops(const struct layer *l);
 
 #endif

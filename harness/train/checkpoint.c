@@ -213,13 +213,13 @@ bool decisions_save(const struct net *n, const struct net_text *text, int64_t mb
     int count = 0;
     for (int i = 0; good && i < text->count; i++) {
         const struct layer *l = &text->layers[i];
-        if (l->kind != LAYER_RELU && l->kind != LAYER_MAXPOOL)
+        if (!layer_type(l)->decision)
             continue;
         values[i] = malloc((size_t)(mb * l->dst.c * l->dst.h * l->dst.w) * sizeof **values);
         good = values[i] != NULL;
         if (!good || !net_decisions(n, i, mb, values[i]))
             continue;
-        snprintf(names[i], NAME, "%d.%s", i, l->kind == LAYER_RELU ? "keep" : "chosen");
+        snprintf(names[i], NAME, "%d.%s", i, layer_type(l)->decision);
         tensors[count++] = (struct named_tensor){.name = names[i],
                                                  .ndim = 4,
                                                  .dims = {mb, l->dst.c, l->dst.h, l->dst.w},

@@ -26,26 +26,10 @@ static int64_t tensor_size(const struct net_tensor *t)
     return size;
 }
 
-static bool saturates(enum layer_kind kind, float y)
-{
-    switch (kind) {
-    case LAYER_RELU: return y <= 0;
-    case LAYER_SIGMOID: return y < 0.05F || y > 0.95F;
-    case LAYER_TANH: return fabsf(y) > 0.95F;
-    default: return false;
-    }
-}
-
-static bool is_activation(enum layer_kind kind)
-{
-    return kind == LAYER_RELU || kind == LAYER_SIGMOID || kind == LAYER_TANH;
-}
-
 /* Is what the layer gave still there, or did the layer after it write over it? */
 static bool is_kept(const struct net_text *text, int layer)
 {
-    return layer + 1 == text->count || (!is_activation(text->layers[layer + 1].kind) &&
-                                        text->layers[layer + 1].kind != LAYER_SOFTMAX);
+    return layer + 1 == text->count || !layer_type(&text->layers[layer + 1])->by_output;
 }
 
 struct layer_statistics probe_layer(struct net *n, const struct net_text *text, int layer,
@@ -53,19 +37,20 @@ struct layer_statistics probe_layer(struct net *n, const struct net_text *text, 
 {
     struct layer_statistics s = {NAN, NAN, NAN, NAN, NAN};
     const struct layer *l = &text->layers[layer];
+    bool (*const saturates)(float) = layer_type(l)->saturated;
     if (is_kept(text, layer)) {
         const float *y = net_output(n, layer);
         int64_t count = mb * l->dst.c * l->dst.h * l->dst.w, saturated = 0;
         double sum = 0, squares = 0;
         for (int64_t i = 0; i < count; i++) {
             sum += (double)y[i];
-            saturated += saturates(l->kind, y[i]);
+            saturated += saturates && saturates(y[i]);
         }
         s.mean = sum / (double)count;
         for (int64_t i = 0; i < count; i++)
             squares += ((double)y[i] - s.mean) * ((double)y[i] - s.mean);
         s.deviation = sqrt(squares / (double)count);
-        if (is_activation(l->kind))
+        if (saturates)
             s.saturated = (double)saturated / (double)count;
     }
     char name[sizeof net_tensor(n, 0)->name];

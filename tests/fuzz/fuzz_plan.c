@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (net_plan_read(json, &text, &plan)) {
         must(plan.count == text.count, "a plan for each layer");
         for (int i = 0; i < plan.count; i++) {
-            must(net_layer_takes(&text.layers[i], plan.layers[i].layout),
+            must(layer_takes(&text.layers[i], plan.layers[i].layout),
                  "a layout the layer can work in");
             must(!plan.layers[i].pools || net_can_pool(&text, i), "a bn that can pool");
         }

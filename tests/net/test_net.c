@@ -363,7 +363,7 @@ static void layouts_agree(void **state)
         plan = (struct net_plan){.count = layers.count};
         for (int i = 0; i < layers.count; i++) {
             enum layout want = turns[k][i % 3];
-            plan.layers[i].layout = net_layer_takes(&layers.layers[i], want) ? want : NCHW;
+            plan.layers[i].layout = layer_takes(&layers.layers[i], want) ? want : NCHW;
         }
         struct net *n =
             make_planned_net(small_text, small_input, SMALL_BATCH, NULL, FUSE_AUTO, &plan);

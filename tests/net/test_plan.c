@@ -46,7 +46,7 @@ static struct plan_cost noise(void *user, int layer, enum phase phase, struct pl
 static double step_cost(int layer, struct plan_node before, struct plan_node here, void *user)
 {
     double sum = 0;
-    if (!net_layer_takes(&text.layers[layer], here.layout) ||
+    if (!layer_takes(&text.layers[layer], here.layout) ||
         (here.join == GATHERS && layer != CONV) ||
         (here.join == POOLS && layer != BN && layer != RELU) ||
         (layer == RELU && (here.layout != before.layout || here.join != before.join)) ||
@@ -116,7 +116,7 @@ static void one_layout_where_possible(void **state)
     net_plan_solve(&text, (struct plan_limits){.only = NCHW16C}, noise, &seed, &plan, NULL);
     for (int i = 0; i < text.count; i++) {
         assert_int_equal(plan.layers[i].layout,
-                         net_layer_takes(&text.layers[i], NCHW16C) ? NCHW16C : NCHW);
+                         layer_takes(&text.layers[i], NCHW16C) ? NCHW16C : NCHW);
         assert_false(plan.layers[i].pools);
     }
 }

@@ -1,0 +1,219 @@
+/* What a layer of a network is: its shapes and options, and what it does, which a table tells for each kind.
+ *
+ * To add a kind, write its functions and its row in a file layer_*.c, and name it in the two lists here and in layer.c.
+ * What neighbours can do as one operation is not in the rows, for it takes two kinds: see net_fuse.c. */
+#ifndef BATCHMARK_LAYER_H
+#define BATCHMARK_LAYER_H
+
+#include "layers/layers.h"
+#include "net/memory.h"
+#include "net/reader.h"
+#include "problem/crash.h"
+#include "problem/problem.h"
+#include "problem/registry.h"
+
+/* Of one image; vectors have h = w = 1. */
+struct shape {
+    int64_t c, h, w;
+};
+
+enum layer_kind {
+    LAYER_CONV,
+    LAYER_DENSE,
+    LAYER_BN,
+    LAYER_RELU,
+    LAYER_SIGMOID,
+    LAYER_TANH,
+    LAYER_SOFTMAX,
+    LAYER_DROPOUT,
+    LAYER_MAXPOOL,
+    LAYER_AVGPOOL,
+    LAYER_FLATTEN
+};
+enum { LAYER_KINDS = LAYER_FLATTEN + 1 };
+
+struct layer {
+    enum layer_kind kind;
+    int64_t kh, kw, stride, ph, pw; /* conv, pooling; padding above and to the left */
+    bool line;                      /* conv, pooling: on signals, so kh is 1 */
+    bool bias;                      /* conv, dense */
+    double eps, momentum;           /* bn */
+    /* bn, of its running statistics: the mean over all batches, whatever momentum is; the variance as it is */
+    bool cumulative, population;
+    bool affine, running,
+        frozen;  /* bn: has gamma and beta; has running statistics; keeps to them */
+    double rate; /* dropout: the share that is dropped */
+    struct shape src, dst;
+    int column; /* of its first word in the text, from 1 */
+};
+
+/* The calls of a layer. */
+enum phase { FWD, BWD_DATA, BWD_WEIGHTS, REORDER_FWD, REORDER_BWD, PHASES };
+extern const char *const phase_names[PHASES];
+
+/* One call of a registry variant. */
+struct call {
+    const struct entry *entry; /* NULL: the layer has no such call */
+    struct problem problem;
+    struct args args;
+    int layer;
+    enum phase phase;
+    char name[CRASH_TEXT];
+};
+
+/* What a layer has in common with its neighbours in a training pass: a conv gathers the statistics of the bn after it; a
+ * bn's are gathered; it does the relu after it; it does the maxpool after that too, and is no operation of the registry. */
+struct joined {
+    bool gathers, gathered, relu, pools;
+};
+
+/* Which of a layer's calls is meant. */
+struct call_site {
+    enum phase phase;
+    int64_t mb;
+    bool training;
+    bool bottom; /* no layer below has weights, so none needs a gradient */
+    struct joined joined;
+    enum layout layout;
+};
+
+/* What a layer's call computes. */
+struct net_op {
+    const char *op; /* NULL: the layer has no such call */
+    struct problem problem;
+    struct formats formats;
+};
+
+/* What a layer owns, whatever the batch. Pointers are NULL where it has no such thing. */
+struct layer_state {
+    enum layout layout;
+    /* Activations and their gradients, in that layout. src is the dst of the layer before, unless a reorder lies
+     * between; in-place layers have dst = src and diff_src = diff_dst. */
+    float *src, *dst, *diff_src, *diff_dst;
+    float *weight, *bias;              /* conv, dense; gamma and beta of bn */
+    float *diff_weight, *diff_bias;    /* of the loss */
+    float *mean, *variance;            /* bn: of the batch */
+    float *running_mean, *running_var; /* bn, if it has them */
+    uint8_t *chosen;                   /* maxpool */
+};
+
+/* The step that is under way. */
+struct layer_step {
+    int64_t number; /* from 1 */
+    bool counts;    /* running statistics take in those of the batch, and times are kept */
+    bool drops;     /* a dropout drops values */
+    uint64_t key;   /* decides which; another one for each layer */
+};
+
+/* A layer in a pass at one batch size. */
+struct layer_pass {
+    const struct layer *l;
+    struct layer_state *s;
+    const struct layers *kernels; /* for this CPU */
+    const struct layer_step *step;
+    int threads;
+    int64_t mb;
+    bool training;
+    struct joined joined;
+    bool done; /* a neighbour does the layer */
+    bool relu; /* a maxpool does the relu before it */
+    struct call calls[PHASES];
+};
+
+/* The trained tensors of a layer. */
+struct layer_weights {
+    int ndim; /* of the weight; 0: it has none */
+    int64_t dims[4];
+    int64_t bias; /* values of the bias */
+};
+
+/* Where the time of a layer is counted. */
+enum layer_clock { CLOCK_OTHER, CLOCK_CONV, CLOCK_BN, CLOCK_DENSE, CLOCKS };
+
+/* A row of the table. A function that is NULL does nothing, or gives nothing. */
+struct layer_type {
+    /* As text: the name; whether NAME1d on signals exists; whether a list of all layers leaves it out. */
+    const char *name;
+    bool has_line, unlisted;
+    /* What PyTorch, Keras and others call it, words separated by spaces, and what it is here. */
+    struct {
+        const char *theirs, *ours;
+    } others[3];
+    /* Reads what follows the name. The layer comes with its kind, src, and dst = src. */
+    bool (*read)(struct reader *r, struct layer *l);
+    /* Writes what follows the name. */
+    void (*print)(const struct layer *l, char *at, size_t room);
+
+    struct layer_weights (*weights)(const struct layer *l);
+    double (*flops)(const struct layer *l); /* forward, of one image */
+    enum layer_clock clock;
+
+    /* What it does with buffers and layouts. */
+    bool in_place;          /* the output overwrites the input */
+    bool gradient_in_place; /* at least backward */
+    bool by_output;         /* goes back by its output, which nothing may change */
+    bool spoils_input; /* changes its input so that a layer by_output before it would go wrong */
+    bool nchw_only;
+    bool moves_zero; /* of 0 makes something else, and so of the channels that fill up a block */
+
+    /* What others may know of its values. */
+    bool (*saturated)(
+        float y);         /* an activation: does hardly any gradient pass where the output is y? */
+    const char *decision; /* the name of what net_decisions gives */
+    bool planned;         /* no operation of the registry, but slow enough to be timed for a plan */
+
+    /* Allocates and fills what the layer owns besides weights and activations; mb: the largest batch. */
+    void (*make)(const struct layer *l, struct layer_state *s, int64_t mb, struct memory *m);
+    /* The operation of a call, reorders apart. */
+    struct net_op (*op)(const struct layer *l, const struct call_site *at);
+    /* Sets the tensors of all calls; a call ignores those that it does not use. */
+    void (*bind)(struct layer_pass *p);
+    /* What is no operation of the registry, after the calls of that direction; left out if the layer is done. */
+    void (*forward)(const struct layer_pass *p);
+    void (*backward)(const struct layer_pass *p);
+};
+
+extern const struct layer_type layer_conv, layer_dense, layer_bn, layer_relu, layer_sigmoid,
+    layer_tanh, layer_softmax, layer_dropout, layer_maxpool, layer_avgpool, layer_flatten;
+
+const struct layer_type *layer_type(const struct layer *l);
+extern const struct layer_type *const layer_types[LAYER_KINDS];
+
+/* One layer as it would be written. */
+#define LAYER_TEXT 128
+char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
+/* A number with as many digits as make it the same number again. */
+#define REAL_TEXT 32
+char *real_print(double x, char text[REAL_TEXT]);
+
+/* Its weights and biases: as shapes, each counted, in all. layer_size does not overflow. */
+struct layer_weights layer_weights(const struct layer *l);
+int64_t layer_weight_count(const struct layer *l);
+int64_t layer_parameters(const struct layer *l);
+double layer_size(const struct layer *l);
+/* Multiplications and additions forward for one image. */
+double layer_flops(const struct layer *l);
+
+/* Can the layer work in that layout? Plain vectors, and what works on them, are nchw. */
+bool layer_takes(const struct layer *l, enum layout layout);
+/* Channels that lie side by side in a layout of the layer's input, and floats of an image. */
+int64_t layer_lanes(const struct layer *l, enum layout layout);
+int64_t shape_floats(const struct shape *s, enum layout layout);
+int64_t padded16(int64_t n);
+
+static inline struct formats same_layout(enum layout layout)
+{
+    return (struct formats){layout, layout};
+}
+
+/* bn: as it is without options. */
+struct layer layer_plain_bn(void);
+/* Does the bn normalize by the statistics of the batch it is given? */
+bool layer_by_batch(const struct layer *l, bool training);
+/* The problem of a conv; of a bn, or of a reorder, which has no eps. */
+struct problem conv_problem(const struct layer *l, int64_t mb);
+struct problem plane_problem(const struct layer *l, double eps, int64_t mb);
+/* The pooling a layer does. */
+struct maxpool layer_pool(const struct layer *l, int64_t mb, enum layout layout);
+
+#endif

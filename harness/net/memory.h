@@ -1,0 +1,20 @@
+/* The memory of a network: blocks that are zeroed, aligned to cache lines and freed together. */
+#ifndef BATCHMARK_MEMORY_H
+#define BATCHMARK_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct memory {
+    void **blocks;
+    int count, room;
+    double bytes; /* in all blocks */
+    bool failed;  /* a block was not to be had; nothing is taken any more */
+};
+
+/* NULL: none left, now or before. The memory owns the block. */
+void *memory_take(struct memory *m, double bytes);
+float *memory_floats(struct memory *m, int64_t count);
+void memory_free(struct memory *m);
+
+#endif
