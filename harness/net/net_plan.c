@@ -496,14 +496,19 @@ json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan
     return layers;
 }
 
-static json_t *rows_json(const struct bench_rows *rows)
+/* What decided: the measured times, and those of the trial where the limit left no time to measure. */
+static json_t *rows_json(const struct net_times *t)
 {
     json_t *out = json_array();
-    for (int i = 0; i < rows->count; i++)
-        if (rows->items[i].state == ROW_TIMED)
-            json_array_append_new(out, json_pack("{s:s, s:f, s:f}", "name", rows->items[i].name,
-                                                 "seconds", rows->items[i].best, "cv",
-                                                 rows->items[i].cv));
+    for (int i = 0; i < t->rows.count; i++) {
+        const struct bench_row *r = &t->rows.items[i];
+        if (r->state == ROW_TIMED)
+            json_array_append_new(out, json_pack("{s:s, s:f, s:f}", "name", r->name, "seconds",
+                                                 r->best, "cv", r->cv));
+        else if (r->state == ROW_GIVEN_UP)
+            json_array_append_new(out, json_pack("{s:s, s:f, s:b}", "name", r->name, "seconds",
+                                                 t->trial[i], "trial", true));
+    }
     return out;
 }
 
@@ -518,7 +523,7 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
         "network", key->text, "image", image_print(key->image, image), "batch",
         (json_int_t)key->batch, "threads", key->threads, "isa", isa_names[key->isa], "machine",
         m->slug, "cpu", m->brand, "build", build, "seconds", seconds, "seconds_nchw", seconds_nchw,
-        "layers", net_plan_layers(times->text, plan), "rows", rows_json(&times->rows));
+        "layers", net_plan_layers(times->text, plan), "rows", rows_json(times));
     char *text = document ? json_dumps(document, JSON_INDENT(1)) : NULL;
     json_decref(document);
     if (!text) {

@@ -46,8 +46,7 @@ static struct plan_cost noise(void *user, int layer, enum phase phase, struct pl
 static double step_cost(int layer, struct plan_node before, struct plan_node here, void *user)
 {
     double sum = 0;
-    if (!layer_takes(&text.layers[layer], here.layout) ||
-        (here.join == GATHERS && layer != CONV) ||
+    if (!layer_takes(&text.layers[layer], here.layout) || (here.join == GATHERS && layer != CONV) ||
         (here.join == POOLS && layer != BN && layer != RELU) ||
         (layer == RELU && (here.layout != before.layout || here.join != before.join)) ||
         (before.join == POOLS && before.layout != here.layout) ||
