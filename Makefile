@@ -270,6 +270,13 @@ scaling: build
 	$(Q)$(PYTHON) -B scripts/results/scaling.py
 	$(Q)$(PYTHON) -B scripts/results/plots.py
 
+.PHONY: shapes
+## shapes: which algorithm of convolution is the fastest for which shape, at each ISA level (LIMIT=30m; SET=shapes)
+shapes: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),shapes)
+shapes: build
+	$(call setup,plots)
+	$(Q)$(PYTHON) -B scripts/results/shapes.py $(batchmark) --set $(SET) --limit $(or $(LIMIT),30m)
+
 .PHONY: neon
 ## neon: all of it cross-built for AArch64 and run under emulation (scripts/checks/neon.sh says where)
 neon:
