@@ -25,28 +25,15 @@ from command import Parser, ended
 from comparison import compare_best, compare_rows, differences, load_sides, means, unshared
 from conclusion import duration, number
 from results import ResultsError
+from tables import markdown_table, text_table
 
 VERDICTS = ("slower", "faster", "no difference", "cannot tell")
 # What makes two sides different machines to a reader, and not one machine set up differently.
 MACHINE = ("machine", "cpu", "microarchitecture")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Of every table the first two columns are words.
+LEFT = range(2)
 ROW_COLUMNS = "row,seconds_a,seconds_b,ratio,cv,p,p_corrected,verdict,why".split(",")
-
-
-def text_table(header, rows):
-    """Aligned columns, the first two to the left."""
-    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    lines = []
-    for line in [header, *rows]:
-        cells = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
-
-
-def markdown_table(header, rows):
-    """The same for Markdown."""
-    rule = ["---", "---"] + ["---:"] * (len(header) - 2)
-    return ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in [header, rule, *rows]] + [""]
 
 
 class Page:
@@ -68,14 +55,14 @@ class Page:
         """For the terminal."""
         lines = []
         for title, header, rows in self.parts:
-            lines += [header] if title == "line" else ["", title, *text_table(header, rows)]
+            lines += [header] if title == "line" else ["", title, *text_table(header, rows, LEFT)]
         return "\n".join(lines)
 
     def markdown(self):
         """For a file or a pull request."""
         lines = ["# Comparison", ""]
         for title, header, rows in self.parts:
-            lines += [header, ""] if title == "line" else [f"## {title}", "", *markdown_table(header, rows)]
+            lines += [header, ""] if title == "line" else [f"## {title}", "", *markdown_table(header, rows, LEFT), ""]
         return "\n".join(lines).rstrip() + "\n"
 
 
@@ -209,7 +196,7 @@ def compare(sides, across=False, anyway=False, show_all=False):
         report_rows(page, verdicts, show_all)
         return page, rows_csv(verdicts), any(v.verdict == "slower" for v in verdicts)
     matches = compare_best(sides)
-    report_best(page, sides, matches, means(matches, sides))
+    report_best(page, sides, matches, means(matches))
     return page, best_csv(sides, matches), False
 
 

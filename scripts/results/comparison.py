@@ -24,7 +24,7 @@ instead: the fastest variant of each side, ratios and geometric means, no p-valu
     compare_rows(a, b)         [RowVerdict]
     unshared(side, other)      names of the rows it leaves out
     compare_best(sides)        [Match], one per operation, problem and cache state on at least two sides
-    means(matches, sides)      [Mean], one per operation
+    means(matches)      [Mean], one per operation
 """
 
 import math
@@ -323,12 +323,11 @@ def compare_best(sides):
     return sorted(found, key=lambda m: order.index(m.op))
 
 
-def means(matches, sides):
+def means(matches):
     """Geometric means of the ratios of each operation, over the cells that every side has."""
     found = []
     for op in dict.fromkeys(m.op for m in matches):
         rows = [m.ratios for m in matches if m.op == op and None not in m.ratios]
         if rows:
-            logs = [statistics.fmean(math.log(r[i]) for r in rows) for i in range(len(sides))]
-            found.append(Mean(op, len(rows), [math.exp(value) for value in logs]))
+            found.append(Mean(op, len(rows), [statistics.geometric_mean(side) for side in zip(*rows)]))
     return found

@@ -9,15 +9,16 @@ says that the repetitions of one side varied by more than 5 %; both were timed i
 either time.
 """
 
-import math
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import geometric_mean
 
 from command import Parser, ended
+from conclusion import duration
 from results import CEILINGS, PEER_RUNG, ResultsError, load
-from summary import duration
+from tables import markdown_table, text_table
 
 # Below this we are behind, above it level or ahead: what two equal sides measure on a quiet machine.
 LEVEL = 0.95
@@ -38,11 +39,6 @@ def ratio(peer, ours):
 def is_plain(row):
     """Does it take and give plain tensors?"""
     return row.layout == PLAIN
-
-
-def geometric_mean(values):
-    """Of numbers above 0; None of none."""
-    return math.exp(math.fsum(map(math.log, values)) / len(values)) if values else None
 
 
 @dataclass
@@ -117,6 +113,7 @@ def figure(value):
 
 
 HEADER = ["layer", "ours", "time", "best peer", "time", "ratio", "ours nchw", "ratio", "peer nchw", "ratio"]
+LEFT = [i for i, name in enumerate(HEADER) if name in ("layer", "ours", "best peer")]
 
 
 def lines_of(group):
@@ -185,22 +182,6 @@ def context_lines(run):
     ]
 
 
-def text_table(header, rows):
-    """Aligned text: names to the left, figures to the right."""
-    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    left = {i for i, name in enumerate(header) if name in ("layer", "ours", "best peer")}
-    return [
-        "  " + "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip()
-        for line in [header, *rows]
-    ]
-
-
-def markdown_table(header, rows):
-    """The same for peers.md."""
-    rule = ["---" if name in ("layer", "ours", "best peer") else "---:" for name in header]
-    return ["| " + " | ".join(line) + " |" for line in [header, rule, *rows]]
-
-
 def closing(groups):
     """Geometric means and the rows where we are behind."""
     lines = ["geometric means of peer time / our time, each layer once (above 1 we are faster):"]
@@ -220,7 +201,7 @@ def report(run):
         raise ResultsError(f"{run.folder}: no operation has rows of ours and of a peer; run make peers")
     lines = context_lines(run) + [""]
     for op, group in groups.items():
-        lines += [op, *text_table(HEADER, lines_of(group)), ""]
+        lines += [op, *text_table(HEADER, lines_of(group), LEFT), ""]
     return lines + closing(groups)
 
 
@@ -230,7 +211,7 @@ def markdown(run):
     lines = ["# Beside the peers", "", *(f"* {line}" for line in context_lines(run)), ""]
     lines += ["Ratios are the peer's median time over ours: above 1 we are faster. Rows marked * varied by more than 5 %.", ""]
     for op, group in groups.items():
-        lines += [f"## {op}", "", *markdown_table(HEADER, lines_of(group)), ""]
+        lines += [f"## {op}", "", *markdown_table(HEADER, lines_of(group), LEFT), ""]
     return lines + ["## Summary", "", "```", *closing(groups), "```"]
 
 

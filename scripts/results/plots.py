@@ -379,7 +379,7 @@ def draw_comparison(names, folder):
     from comparison import compare_best, load_sides, means
 
     sides = load_sides(names)
-    found = means(compare_best(sides), sides)
+    found = means(compare_best(sides))
     style()
     folder.mkdir(parents=True, exist_ok=True)
     path = draw_machines(sides, found, folder)

@@ -1,11 +1,11 @@
 """Pictures of many rows: who wins where, what threads gain, what speed costs in accuracy, one machine against another."""
 
 import math
+from statistics import geometric_mean
 
 from matplotlib import pyplot
 from matplotlib.colors import LinearSegmentedColormap
 
-from peers import geometric_mean
 from plot_style import BLUE, CYCLE, GREY, MARKERS, ORANGE, TITLES, WIDTH, plain, save
 from results import best, by_problem, ours, telling_problem
 from scaling import efficiency, pairs, speedup, waits_for_memory

@@ -243,7 +243,7 @@ def comparison_page(names, across, anyway):
     sides = load_sides(names)
     plot_style.style()
     with tempfile.TemporaryDirectory() as folder:
-        draw_machines(sides, means(compare_best(sides), sides), Path(folder))
+        draw_machines(sides, means(compare_best(sides)), Path(folder))
         drawn = pictures(folder)
     page, table, _ = compare.compare(sides, across, anyway)
     columns, rows = csv_table(table)

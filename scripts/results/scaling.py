@@ -10,11 +10,13 @@ and stand apart. A mark * says that the repetitions varied by more than 5 %; one
 """
 
 import sys
+from statistics import geometric_mean
 
 from command import Parser, ended
-from peers import context_lines, geometric_mean, text_table
+from conclusion import duration
+from peers import context_lines
 from results import CEILINGS, ResultsError, load
-from summary import duration
+from tables import text_table
 
 GOAL = 0.925
 # Below this a row is overhead of starting a team and meeting at its end.
@@ -72,8 +74,8 @@ def closing(found):
     lines = ["geometric means of the efficiency:"]
     for op, group in found.items():
         for name, kept in (("all rows", group), ("over 1 ms", [p for p in group if p[1].seconds > LONG])):
-            mean = geometric_mean([efficiency(*pair) for pair in kept])
-            if mean:
+            if kept:
+                mean = geometric_mean(efficiency(*pair) for pair in kept)
                 lines.append(f"  {op:17} {100 * mean:4.0f} %  {name} ({len(kept)})")
     for waiting, what in ((False, "and not bound by memory"), (True, "bound by memory")):
         rows = [r for r in short_of_goal(found) if waits_for_memory(r[2]) == waiting]
@@ -89,7 +91,7 @@ def report(run):
         raise ResultsError(f"{run.folder}: no row was timed on one thread and on more; run make scaling")
     lines = context_lines(run) + [""]
     for op, group in found.items():
-        lines += [op, *text_table(HEADER, [line(one, many) for one, many in group]), ""]
+        lines += [op, *text_table(HEADER, [line(one, many) for one, many in group], range(2)), ""]
     return lines + closing(found)
 
 

@@ -13,16 +13,7 @@ import sys
 from command import Parser, ended
 from conclusion import candidates, conclude, duration, number
 from results import CEILINGS, best, by_problem, is_bfloat16, load, ours, told_ladder
-
-
-def table(header, rows):
-    """Text columns: the first three to the left, figures to the right."""
-    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
-    lines = []
-    for line in [header, *rows]:
-        cells = [c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
+from tables import text_table
 
 
 def figures(row):
@@ -55,16 +46,18 @@ def op_block(run, op):
     """The lines about one operation."""
     rows = run.of(op)
     winners = [row for group in by_problem(rows).values() for row in fastest(group)]
-    lines = table(
+    lines = text_table(
         ["problem", "fastest variant", "layout", *FIGURES],
         [[r.problem, r.variant + NOT_FLOAT32 * is_bfloat16(r), f"{r.layout} {r.cache}", *figures(r)] for r in winners],
+        range(3),
     )
     problem, steps = told_ladder(rows)
     if len(steps) > 1:
         lines += ["", f"  the ladder on {problem}, the fastest variant of each rung:"]
-        lines += table(
+        lines += text_table(
             ["rung", "variant", "layout", *FIGURES],
             [[str(rung), r.variant, r.layout, *figures(r)] for rung, r in steps],
+            range(3),
         )
     return [op, *lines, ""]
 

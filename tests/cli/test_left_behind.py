@@ -3,15 +3,13 @@
 import fcntl
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from paths import ROOT, copy_scripts
+from paths import copy_scripts
 from tensorfile import BATCHMARK, batchmark
 
 # A problem that is verified for a while.

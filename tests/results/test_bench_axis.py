@@ -24,7 +24,7 @@ exit $status
 def pretending(tmp_path):
     """Runs the axis of levels in a tree of its own, where batchmark ends as the cases say."""
     (tmp_path / "build").mkdir()
-    copy_scripts(tmp_path, "bench_axis.sh", "compare.py", "comparison.py", "conclusion.py", "results.py")
+    copy_scripts(tmp_path, "bench_axis.sh", "compare.py", "comparison.py", "conclusion.py", "results.py", "tables.py")
 
     def run(cases):
         program = tmp_path / "build" / "batchmark"

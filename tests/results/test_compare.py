@@ -161,7 +161,7 @@ def test_machines_are_compared_by_their_best_variants(tmp_path):
     sides = [comparison.load_side(x) for x in (a, b, c)]
     matches = comparison.compare_best(sides)
     assert len(matches) == 40
-    (mean,) = comparison.means(matches, sides)
+    (mean,) = comparison.means(matches)
     assert mean.ratios == pytest.approx([1, 2, 0.5], rel=0.01) and mean.problems == 40
     done = compare(a, b, c, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr

@@ -192,7 +192,7 @@ esac
 @pytest.fixture(name="tree")
 def pretended_tree(tmp_path):
     """A tree of its own where bench.sh finds a program that measures nothing, and pictures that nobody draws."""
-    copy_scripts(tmp_path, "bench.sh", "conclusion.py", "results.py", "summary.py")
+    copy_scripts(tmp_path, "bench.sh", "conclusion.py", "results.py", "summary.py", "tables.py")
     (tmp_path / "scripts/results/plots.py").write_text("print('ladder.png')")
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "results" / "schema.json", tmp_path / "results")

@@ -152,7 +152,7 @@ def test_a_family_is_a_name_without_what_compiled_it():
 def test_machines_are_drawn_by_the_means_of_their_comparison(folder, tmp_path):
     plot_style.style()
     sides = [comparison.load_side(folder, "one"), comparison.load_side(folder, "other")]
-    found = comparison.means(comparison.compare_best(sides), sides)
+    found = comparison.means(comparison.compare_best(sides))
     svg = plots_rows.draw_machines(sides, found, tmp_path).with_suffix(".svg").read_text()
     assert "<!-- Right of the line other is faster than one -->" in svg
     assert plots_rows.draw_machines(sides, [], tmp_path) is None

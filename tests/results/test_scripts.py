@@ -290,7 +290,6 @@ def test_means_and_rows_behind(tmp_path):
     assert means["best against oneDNN elsewhere"] == (1, pytest.approx(0.5))
     assert means["nchw against best peer in nchw"] == (1, pytest.approx(3))
     assert [(round(r, 2), layer) for r, _, layer, _, _ in peers.behind(duels)] == [(0.5, "mb1ic3ih8oc16kh5")]
-    assert peers.geometric_mean([]) is None
 
 
 def test_comparison_is_printed_and_written(tmp_path):
