@@ -2,10 +2,10 @@
 #define _GNU_SOURCE /* qsort_r, MAP_ANONYMOUS */
 #include "bench/bench_plan.h"
 #include "core/clock.h"
+#include "machine/team.h"
 #include "problem/operands.h"
 #include "verify/supervisor.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,50 +65,18 @@ const char *const plan_names[] = {"quick", "full", "peers", "scaling", NULL};
 bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,
                    char error[ERROR_TEXT])
 {
-    options->thread_counts = 0;
-    for (const char *s = text; *s;) {
-        size_t length = strcspn(s, ",");
-        char *end;
-        long n = strtol(s, &end, 10);
-        if (length == 3 && !strncmp(s, "max", 3))
-            n = m->team;
-        else if (!isdigit((unsigned char)*s) || end != s + length || n < 1 ||
-                 (s[length] && !s[length + 1])) {
-            snprintf(error, ERROR_TEXT,
-                     "--threads %s: '%.*s' is neither a number nor max; say 1,2,max", text,
-                     (int)length, s);
-            return false;
-        }
-        if (n > m->cpu_count) {
-            snprintf(error, ERROR_TEXT,
-                     "--threads %s: %ld is more than the %d usable cores; one thread a core is the "
-                     "most that is timed",
-                     text, n, m->cpu_count);
-            return false;
-        }
-        if (n > m->team) {
-            snprintf(error, ERROR_TEXT, "--threads %s: %s", text, m->team_why);
-            return false;
-        }
-        int at = 0;
-        while (at < options->thread_counts && options->threads[at] < n)
-            at++;
-        if (at == options->thread_counts || options->threads[at] != n) {
-            if (options->thread_counts == MAX_THREAD_COUNTS) {
-                snprintf(error, ERROR_TEXT, "--threads %s: more than %d counts; split the run",
-                         text, MAX_THREAD_COUNTS);
-                return false;
-            }
-            memmove(options->threads + at + 1, options->threads + at,
-                    (size_t)(options->thread_counts - at) * sizeof options->threads[0]);
-            options->threads[at] = (int)n;
-            options->thread_counts++;
-        }
-        s += length + (s[length] == ',');
-    }
-    if (!options->thread_counts)
-        snprintf(error, ERROR_TEXT, "--threads is empty; say 1,2,max");
-    return options->thread_counts > 0;
+    const int count = team_sizes(text, m->team, options->threads, error);
+    const int largest = count ? options->threads[count - 1] : 0;
+    options->thread_counts = count;
+    if (largest > m->cpu_count)
+        return explain(
+            error,
+            "--threads %s: %d is more than the %d usable cores; one thread a core is the "
+            "most that is timed",
+            text, largest, m->cpu_count);
+    if (largest > m->team)
+        return explain(error, "--threads %s: %s", text, m->team_why);
+    return count > 0;
 }
 
 bool row_is_ceiling(const struct bench_row *row)

@@ -12,14 +12,13 @@
 
 #include "bench/bench_row.h"
 #include "machine/machine.h"
-
-#define MAX_THREAD_COUNTS 32
+#include "machine/team.h"
 
 struct bench_options {
-    const char *pattern;            /* registry_match's, NULL = all */
-    const char *set;                /* name of a set or path of a file; NULL */
-    const char *problem;            /* one problem string; NULL */
-    int threads[MAX_THREAD_COUNTS]; /* ascending, no duplicates */
+    const char *pattern;         /* registry_match's, NULL = all */
+    const char *set;             /* name of a set or path of a file; NULL */
+    const char *problem;         /* one problem string; NULL */
+    int threads[MAX_TEAM_SIZES]; /* ascending, no duplicates */
     int thread_counts;
     bool warm, cold;
     enum isa cap;

@@ -1,13 +1,12 @@
 /* batchmark bench: verifies variants, then times them. */
 #include "bench/bench.h"
 #include "bench/results.h"
-#include "cli/command.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "machine/system.h"
 #include "problem/crash.h"
 
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,32 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char help[] =
-    "usage: batchmark bench [PATTERN] [OPTIONS]\n\n"
-    "Verifies the variants, times those that pass, and writes bench.json and topology.xml into\n"
-    "results/<machine>/<date>_<commit>/. Stopped (control-C, SIGTERM) it leaves nothing there.\n"
-    "Rows are named OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN.\n"
-    "PATTERN: comma-separated globs over OP/VARIANT, or over either alone ('conv_*', '*_omp'); a glob\n"
-    "after ! excludes ('conv_*,!*winograd*').\n"
-    "  --set S            time all problems of a set: smoke, tails, ladder, seeds, resnet50, vgg\n"
-    "  --file F           ... of a file, one problem a line\n"
-    "  --problem P        one problem: mb80ic60ih32oc60kh3ph1, mb80ic60ih32, 64x784:784x256, "
-    "iter1000\n"
-    "  --plan PLAN        what is timed where no problem is named (quick): quick is the whole ladder on the set\n"
-    "                     ladder and the fastest variants on seeds; full the ladder on all of seeds; peers the\n"
-    "                     other libraries found here beside our fastest, on seeds or on what is named; scaling\n"
-    "                     our fastest on one thread and on more, on the same\n"
-    "  --threads L        team sizes, one thread a core (1,max; plan peers: max, the last of a list)\n"
-    "  --cache L          warm, cold or warm,cold (warm)\n"
-    "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
-    "  --budget SECONDS   of timing for a row that will not settle below 2 % variation (quick 0.3, "
-    "full 3)\n"
-    "  --limit SECONDS    of the whole run: budgets shrink, and rows left over are not timed; a third of\n"
-    "                     it at least is for other rows than the ceilings (plan quick 205, else none)\n"
-    "  --out DIR          write the results here; sets no link 'latest'\n"
-    "  --seed K           of the data (1)\n"
-    "  --list-rows        print the rows and stop (also --dry-run)\n";
 
 /* What the rows say */
 
@@ -221,117 +194,90 @@ static int count_state(const struct bench_rows *rows, enum row_state state)
 /* The most seconds of an option. */
 #define MOST_SECONDS 1e6
 
-static bool read_cache(const char *text, struct bench_options *o)
+struct request {
+    struct bench_options options;
+    int64_t seed;
+    int plan;
+    const char *threads, *out;
+    bool list_only;
+};
+
+static bool read_set(const char *text, void *request)
 {
-    o->warm = !strcmp(text, "warm") || !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
-    o->cold = !strcmp(text, "cold") || !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
+    struct request *q = request;
+    const bool first = !q->options.set;
+    if (!first)
+        wrong_use("bench: one of --set and --file, once");
+    q->options.set = text;
+    return first;
+}
+
+static bool read_cache(const char *text, void *request)
+{
+    struct bench_options *o = &((struct request *)request)->options;
+    const bool both = !strcmp(text, "warm,cold") || !strcmp(text, "cold,warm");
+    o->warm = both || !strcmp(text, "warm");
+    o->cold = both || !strcmp(text, "cold");
     if (!o->warm && !o->cold)
         wrong_use("bench: --cache '%.40s': say warm, cold or warm,cold", text);
     return o->warm || o->cold;
 }
 
-struct request {
-    struct bench_options options;
-    const char *threads, *out;
-    bool list_only;
-};
+#define REQUEST struct request
+static const struct option_row options[] = {
+    OWN("set", "S", read_set,
+        "time all problems of a set: smoke, tails, ladder, seeds, resnet50, vgg, shapes"),
+    OWN("file", "F", read_set, "... of a file, one problem a line"),
+    TEXT("problem", "P", options.problem,
+         "one problem: mb80ic60ih32oc60kh3ph1, mb80ic60ih32, 64x784:784x256, iter1000"),
+    WORD(
+        "plan", plan, plan_names,
+        "what is timed where no problem is named (quick): quick is the whole ladder on the set "
+        "ladder and the fastest variants on seeds; full the ladder on all of seeds; peers the other "
+        "libraries found here beside our fastest, on seeds or on what is named; scaling our fastest "
+        "on one thread and on more, on the same"),
+    TEXT("threads", "L", threads,
+         "team sizes, one thread a core (1,max; plan peers: max, the last of a list)"),
+    OWN("cache", "L", read_cache, "warm, cold or warm,cold (warm)"),
+    ISA(options.cap),
+    REAL("budget", "SECONDS", options.budget, ABOVE_0, MOST_SECONDS,
+         "of timing for a row that will not settle below 2 % variation (quick 0.3, full 3)"),
+    REAL(
+        "limit", "SECONDS", options.limit, ABOVE_0, MOST_SECONDS,
+        "of the whole run: budgets shrink, and rows left over are not timed; a third of it at least "
+        "is for other rows than the ceilings (plan quick 205, else none)"),
+    TEXT("out", "DIR", out, "write the results here; sets no link 'latest'"),
+    WHOLE("seed", "K", seed, 0, INT64_MAX, "of the data (1)"),
+    FLAG("list-rows", list_only, "print the rows and stop (also --dry-run)"),
+    FLAG("dry-run", list_only, NULL),
+    /* For make selftest-bench, which must find it again. */
+    REAL("plant-slowdown", "PERCENT", options.slowdown, ABOVE_0, MOST_SECONDS, NULL),
+    {0}};
+
+static const struct command_line line = {
+    .options = options,
+    .usage =
+        "usage: batchmark bench [PATTERN] [OPTIONS]\n\n"
+        "Verifies the variants, times those that pass, and writes bench.json and topology.xml into\n"
+        "results/<machine>/<date>_<commit>/. Stopped (control-C, SIGTERM) it leaves nothing there.\n"
+        "Rows are named OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN. PATTERN: comma-separated globs over\n"
+        "OP/VARIANT, or over either alone ('conv_*', '*_omp'); a glob after ! excludes\n"
+        "('conv_*,!*winograd*').\n"};
 
 /* Reads the command line. Returns -1 to go on, else the exit status. */
 static int read_request(int argc, char **argv, struct request *q)
 {
-    enum {
-        SET = 256,
-        PROBLEM,
-        FILE_,
-        PLAN,
-        THREADS,
-        CACHE,
-        ISA,
-        BUDGET,
-        LIMIT,
-        OUT,
-        SEED,
-        SLOWDOWN,
-        LIST
-    };
-    const struct option options[] = {{"set", required_argument, NULL, SET},
-                                     {"problem", required_argument, NULL, PROBLEM},
-                                     {"file", required_argument, NULL, FILE_},
-                                     {"plan", required_argument, NULL, PLAN},
-                                     {"threads", required_argument, NULL, THREADS},
-                                     {"cache", required_argument, NULL, CACHE},
-                                     {"isa", required_argument, NULL, ISA},
-                                     {"budget", required_argument, NULL, BUDGET},
-                                     {"limit", required_argument, NULL, LIMIT},
-                                     {"out", required_argument, NULL, OUT},
-                                     {"seed", required_argument, NULL, SEED},
-                                     {"plant-slowdown", required_argument, NULL, SLOWDOWN},
-                                     {"list-rows", no_argument, NULL, LIST},
-                                     {"dry-run", no_argument, NULL, LIST},
-                                     HELP_OPTION,
-                                     VERSION_OPTION,
-                                     {0}};
     struct bench_options *o = &q->options;
-    *q = (struct request){.options = {.warm = true, .seed = 1, .cap = isa_detect()},
-                          .threads = NULL};
-    for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        int64_t seed;
-        switch (c) {
-        case SET:
-        case FILE_:
-            if (o->set)
-                return wrong_use("bench: one of --set and --file, once");
-            o->set = optarg;
-            break;
-        case PROBLEM: o->problem = optarg; break;
-        case PLAN:
-            o->plan = PLAN_QUICK;
-            while (plan_names[o->plan] && strcmp(optarg, plan_names[o->plan]))
-                o->plan++;
-            if (!plan_names[o->plan])
-                return wrong_use("bench: --plan '%.40s': say quick, full, peers or scaling",
-                                 optarg);
-            break;
-        case THREADS: q->threads = optarg; break;
-        case CACHE:
-            if (!read_cache(optarg, o))
-                return EXIT_WRONG_USE;
-            break;
-        case ISA:
-            if (!read_isa_cap(optarg, &o->cap))
-                return EXIT_WRONG_USE;
-            break;
-        case BUDGET:
-            if (!read_real("bench: --budget", optarg, ABOVE_0, MOST_SECONDS, &o->budget))
-                return EXIT_WRONG_USE;
-            break;
-        case LIMIT:
-            if (!read_real("bench: --limit", optarg, ABOVE_0, MOST_SECONDS, &o->limit))
-                return EXIT_WRONG_USE;
-            break;
-        case OUT: q->out = optarg; break;
-        case SEED:
-            if (!read_whole("bench: --seed", optarg, 0, INT64_MAX, &seed))
-                return EXIT_WRONG_USE;
-            o->seed = (uint64_t)seed;
-            break;
-        case SLOWDOWN:
-            /* Not in the help: for make selftest-bench, which must find it again. */
-            if (!read_real("bench: --plant-slowdown", optarg, ABOVE_0, MOST_SECONDS, &o->slowdown))
-                return EXIT_WRONG_USE;
-            break;
-        case LIST: q->list_only = true; break;
-        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
-        case OPTION_VERSION: return print_version();
-        default: return EXIT_WRONG_USE;
-        }
-    }
-    if (optind + 1 < argc)
-        return wrong_use("bench: one pattern, not also '%.100s'; separate globs by commas",
-                         argv[optind + 1]);
+    *q = (struct request){.options = {.warm = true, .cap = isa_detect()}, .seed = 1};
+    int status = read_options(argc, argv, &line, q);
+    if (status >= 0)
+        return status;
+    if (!read_pattern(argc, argv, &o->pattern))
+        return EXIT_WRONG_USE;
     if (o->set && o->problem)
         return wrong_use("bench: --problem or a set, not both");
-    o->pattern = argv[optind];
+    o->plan = (enum plan)q->plan;
+    o->seed = (uint64_t)q->seed;
     if (!q->threads)
         q->threads = o->plan == PLAN_PEERS ? "max" : "1,max";
     if (o->budget == 0)
@@ -385,15 +331,15 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
                double start, int argc, char **argv)
 {
     struct bench_options o = q->options;
-    struct progress_line line = {.terminal = isatty(STDERR_FILENO), .last = start};
+    struct progress_line shown = {.terminal = isatty(STDERR_FILENO), .last = start};
     char error[ERROR_TEXT];
     struct conditions before, after;
     conditions_read(&before);
-    if (!bench_verify(&o, m, rows, progress_show, &line, error)) {
-        progress_end(&line);
+    if (!bench_verify(&o, m, rows, progress_show, &shown, error)) {
+        progress_end(&shown);
         return wrong_use("bench: %s", error);
     }
-    progress_end(&line);
+    progress_end(&shown);
     int failed = print_failures(rows, o.seed), left_out = count_state(rows, ROW_LEFT_OUT);
     print_left_out(rows);
     if (!bench_asked(rows, bench_will_time))
@@ -401,8 +347,8 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     if (o.limit > 0)
         o.limit = fmax(o.limit / 3, o.limit - (now() - start));
     crash_watch("bench");
-    bench_time(&o, m, rows, progress_show, &line);
-    progress_end(&line);
+    bench_time(&o, m, rows, progress_show, &shown);
+    progress_end(&shown);
 
     static struct notes notes;
     find_notes(rows, &notes);

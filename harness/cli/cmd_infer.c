@@ -1,5 +1,6 @@
 /* batchmark infer: what a trained network costs when it is used, with its batch normalizations and with them folded away. */
 #include "cli/cmd_train.h"
+#include "cli/options.h"
 #include "core/clock.h"
 #include "core/limits.h"
 #include "net/net_fold.h"
@@ -7,24 +8,8 @@
 #include "problem/crash.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char help[] =
-    "usage: batchmark infer CHECKPOINT [OPTIONS]\n\n"
-    "Classifies images with a network that 'batchmark train --checkpoint' left behind: the time of\n"
-    "a batch (latency) and images per second (throughput) at several batch sizes, and the accuracy\n"
-    "on the test set, with batch normalization as layers of its own and folded into the layers\n"
-    "beside it. CHECKPOINT is a file or its folder (best.safetensors, else last.safetensors).\n\n"
-    "  --data DIR|synthetic  as for train (default: what the checkpoint was trained on)\n"
-    "  --batch LIST          batch sizes (default 1,10,100)\n"
-    "  --no-times            only the accuracies: for an emulated CPU, whose times mean nothing\n"
-    "  --seconds S           for each batch size and network (default 1)\n"
-    "  --threads T           team size (default: the checkpoint's)\n"
-    "  --kernels CHOICE      as for train, 'auto' excepted\n"
-    "  --isa LEVEL           as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
-    "  --json FILE           JSON lines: one object for each batch size and network, and the accuracies\n";
 
 enum { MAX_BATCHES = 16 };
 
@@ -38,19 +23,20 @@ struct inference {
     struct net_text folded;
 };
 
-static bool read_batches(const char *text, struct inference *in)
+static bool read_batches(const char *text, void *request)
 {
+    struct inference *in = request;
     in->batch_count = 0;
     for (const char *at = text;; at++) {
         char one[16];
         size_t length = strcspn(at, ",");
         if (length >= sizeof one || in->batch_count == MAX_BATCHES) {
-            wrong_use("--batch '%.100s': give up to %d sizes separated by commas", text,
+            wrong_use("infer: --batch '%.100s': give up to %d sizes separated by commas", text,
                       MAX_BATCHES);
             return false;
         }
         snprintf(one, sizeof one, "%.*s", (int)length, at);
-        if (!read_whole("--batch", one, 1, 1000000, &in->batches[in->batch_count++]))
+        if (!read_whole("infer: --batch", one, 1, 1000000, &in->batches[in->batch_count++]))
             return false;
         at += length;
         if (!*at)
@@ -58,46 +44,40 @@ static bool read_batches(const char *text, struct inference *in)
     }
 }
 
-static int read_options(int argc, char **argv, struct inference *in)
+#define REQUEST struct inference
+static const struct option_row options[] = {
+    TEXT("data", "DIR|synthetic", run.request.data,
+         "as for train (default: what the checkpoint was trained on)"),
+    OWN("batch", "LIST", read_batches, "batch sizes (default 1,10,100)"),
+    FLAG("no-times", untimed, "only the accuracies: for an emulated CPU, whose times mean nothing"),
+    REAL("seconds", "S", seconds, ABOVE_0, 3600, "for each batch size and network (default 1)"),
+    WHOLE("threads", "T", run.request.threads, 1, MAX_CPUS,
+          "team size (default: the checkpoint's)"),
+    TEXT("kernels", "CHOICE", run.request.kernels, "as for train, 'auto' excepted"),
+    ISA(run.request.isa),
+    TEXT("json", "FILE", run.request.json,
+         "JSON lines: one object for each batch size and network, and the accuracies"),
+    {0}};
+
+static const struct command_line line = {
+    .options = options,
+    .usage =
+        "usage: batchmark infer CHECKPOINT [OPTIONS]\n\n"
+        "Classifies images with a network that 'batchmark train --checkpoint' left behind: the time\n"
+        "of a batch (latency) and images per second (throughput) at several batch sizes, and the\n"
+        "accuracy on the test set, with batch normalization as layers of its own and folded into\n"
+        "the layers beside it. CHECKPOINT is a file or its folder (best.safetensors, else\n"
+        "last.safetensors).\n\n"};
+
+static int read_request(int argc, char **argv, struct inference *in)
 {
-    enum { DATA = 256, BATCH, SECONDS, THREADS, KERNELS, ISA, JSON, NO_TIMES };
-    const struct option options[] = {{"data", required_argument, NULL, DATA},
-                                     {"batch", required_argument, NULL, BATCH},
-                                     {"seconds", required_argument, NULL, SECONDS},
-                                     {"threads", required_argument, NULL, THREADS},
-                                     {"kernels", required_argument, NULL, KERNELS},
-                                     {"isa", required_argument, NULL, ISA},
-                                     {"json", required_argument, NULL, JSON},
-                                     {"no-times", no_argument, NULL, NO_TIMES},
-                                     HELP_OPTION,
-                                     VERSION_OPTION,
-                                     {0}};
     struct request *r = &in->run.request;
     request_clear(r);
     in->seconds = 1;
     read_batches("1,10,100", in);
-    for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        bool good = true;
-        enum isa isa;
-        switch (c) {
-        case DATA: r->data = optarg; break;
-        case BATCH: good = read_batches(optarg, in); break;
-        case SECONDS: good = read_real("--seconds", optarg, ABOVE_0, 3600, &in->seconds); break;
-        case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
-        case KERNELS: r->kernels = optarg; break;
-        case ISA:
-            good = read_isa_cap(optarg, &isa);
-            r->isa = (int)isa;
-            break;
-        case JSON: r->json = optarg; break;
-        case NO_TIMES: in->untimed = true; break;
-        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
-        case OPTION_VERSION: return print_version();
-        default: return EXIT_WRONG_USE;
-        }
-        if (!good)
-            return EXIT_WRONG_USE;
-    }
+    int status = read_options(argc, argv, &line, in);
+    if (status >= 0)
+        return status;
     if (optind + 1 != argc)
         return wrong_use("infer: one checkpoint: a file, or the folder of train --checkpoint");
     if (r->kernels && !strcmp(r->kernels, "auto"))
@@ -286,7 +266,7 @@ static int infer(struct inference *in)
 int cmd_infer(int argc, char **argv)
 {
     static struct inference in;
-    int status = read_options(argc, argv, &in);
+    int status = read_request(argc, argv, &in);
     if (status < 0)
         status = resume_read(&in.run, true);
     /* A plan is for training at one batch size. */

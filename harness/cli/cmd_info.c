@@ -2,23 +2,30 @@
 #include "bench/bench.h"
 #include "bench/build_info.h"
 #include "bench/results.h"
-#include "cli/command.h"
+#include "cli/options.h"
 #include "machine/cpu_name.h"
 
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-static const char help[] =
-    "usage: batchmark info [--quick] [--json] [--isa LEVEL]\n\n"
-    "Shows the machine as cpuid, hwloc and the control group describe it, and its ceilings, "
-    "measured: the\n"
-    "FMA peak of each ISA level, and copy and triad bandwidth at L1, L2, last-level and memory "
-    "footprints.\n"
-    "  --quick      without measuring\n"
-    "  --json       one JSON object\n"
-    "  --isa LEVEL  as if the CPU stopped at base, avx2, avx512 or avx512bf16\n";
+struct request {
+    bool quick, json;
+    struct bench_options bench;
+};
+
+#define REQUEST struct request
+static const struct option_row options[] = {FLAG("quick", quick, "without measuring"),
+                                            FLAG("json", json, "one JSON object"),
+                                            ISA(bench.cap),
+                                            {0}};
+
+static const struct command_line line = {
+    .options = options,
+    .usage =
+        "usage: batchmark info [OPTIONS]\n\n"
+        "Shows the machine as cpuid, hwloc and the control group describe it, and its ceilings,\n"
+        "measured: the FMA peak of each ISA level, and copy and triad bandwidth at L1, L2,\n"
+        "last-level and memory footprints.\n"};
 
 static void print_bytes(const char *what, size_t bytes)
 {
@@ -112,30 +119,39 @@ static json_t *ceilings_json(const struct machine *m, const struct bench_rows *r
     return list;
 }
 
+/* Measures the ceilings, and prints them or adds them to the document. Returns the exit status. */
+static int measure(struct request *q, const struct machine *m, json_t *document)
+{
+    char error[ERROR_TEXT];
+    struct bench_rows rows;
+    struct bench_options *o = &q->bench;
+    int status = EXIT_GOOD;
+    o->threads[o->thread_counts++] = 1;
+    if (m->team > 1)
+        o->threads[o->thread_counts++] = m->team;
+    plan_ceilings(o, m, &rows);
+    if (bench_verify(o, m, &rows, NULL, NULL, error)) {
+        bench_time(o, m, &rows, NULL, NULL);
+        if (q->json)
+            json_object_set_new(document, "ceilings", ceilings_json(m, &rows));
+        else
+            print_ceilings(m, &rows);
+        for (int i = 0; i < rows.count; i++)
+            if (rows.items[i].state == ROW_FAILED)
+                status = EXIT_CHECK_FAILED;
+    } else {
+        status = wrong_use("info: %s", error);
+    }
+    rows_free(&rows);
+    return status;
+}
+
 int cmd_info(int argc, char **argv)
 {
-    enum { QUICK = 256, JSON, ISA };
-    const struct option options[] = {{"quick", no_argument, NULL, QUICK},
-                                     {"json", no_argument, NULL, JSON},
-                                     {"isa", required_argument, NULL, ISA},
-                                     HELP_OPTION,
-                                     VERSION_OPTION,
-                                     {0}};
-    bool quick = false, json = false;
-    struct bench_options o = {.warm = true, .cap = isa_detect(), .budget = 0.3, .seed = 1};
-    for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        switch (c) {
-        case QUICK: quick = true; break;
-        case JSON: json = true; break;
-        case ISA:
-            if (!read_isa_cap(optarg, &o.cap))
-                return EXIT_WRONG_USE;
-            break;
-        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
-        case OPTION_VERSION: return print_version();
-        default: return EXIT_WRONG_USE;
-        }
-    }
+    struct request q = {.bench = {.warm = true, .cap = isa_detect(), .budget = 0.3, .seed = 1}};
+    int status = read_options(argc, argv, &line, &q);
+    if (status >= 0)
+        return status;
     if (optind < argc)
         return wrong_use("info: takes no argument '%s'; see batchmark info --help", argv[optind]);
 
@@ -144,34 +160,16 @@ int cmd_info(int argc, char **argv)
     if (!machine_detect(&m, error, sizeof error))
         return wrong_use("info: %s", error);
     json_t *document = machine_json(&m);
-    if (!json) {
+    if (!q.json) {
         print_machine(&m);
         fflush(stdout);
     }
-    int status = EXIT_GOOD;
-    if (m.emulated && !quick) {
+    status = EXIT_GOOD;
+    if (m.emulated && !q.quick)
         fprintf(stderr, "batchmark: info: the CPU is emulated, so nothing is measured\n");
-    } else if (!quick) {
-        struct bench_rows rows;
-        o.threads[o.thread_counts++] = 1;
-        if (m.team > 1)
-            o.threads[o.thread_counts++] = m.team;
-        plan_ceilings(&o, &m, &rows);
-        if (bench_verify(&o, &m, &rows, NULL, NULL, error)) {
-            bench_time(&o, &m, &rows, NULL, NULL);
-            if (json)
-                json_object_set_new(document, "ceilings", ceilings_json(&m, &rows));
-            else
-                print_ceilings(&m, &rows);
-            for (int i = 0; i < rows.count; i++)
-                if (rows.items[i].state == ROW_FAILED)
-                    status = EXIT_CHECK_FAILED;
-        } else {
-            status = wrong_use("info: %s", error);
-        }
-        rows_free(&rows);
-    }
-    if (json && status != EXIT_WRONG_USE) {
+    else if (!q.quick)
+        status = measure(&q, &m, document);
+    if (q.json && status != EXIT_WRONG_USE) {
         json_dumpf(document, stdout, JSON_INDENT(1));
         putchar('\n');
     }

@@ -1,30 +1,13 @@
 /* batchmark plan: measures what a network's layers cost in each layout and keeps the shortest path. */
-#include "cli/command.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "core/clock.h"
 #include "net/net_plan.h"
 #include "train/preset.h"
 
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static const char help[] =
-    "usage: batchmark plan NETWORK [OPTIONS]\n\n"
-    "Finds the layout of every tensor of a network, the variant of every call and the operations to\n"
-    "fuse that make a training step shortest: measures the variants of each layer in each layout,\n"
-    "apart and fused, and the reorders between layouts, every one verified first on a few images,\n"
-    "and takes the shortest path. Fused can be a conv with the statistics of the bn after it, and a\n"
-    "bn with its relu and a maxpool 2. The plan goes to results/<machine>/plans/ and is what\n"
-    "'batchmark train NETWORK --kernels auto' uses, until the machine or this program changes.\n"
-    "NETWORK is as for train.\n\n"
-    "  --image CxHxW      what a text is given (default: CIFAR's 3x32x32; a preset has its own)\n"
-    "  --batch B          images a step (default: the preset's, else 10)\n"
-    "  --threads T        team size (default: one per usable core)\n"
-    "  --isa LEVEL        as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
-    "  --limit SECONDS    of the whole measurement (default 240)\n";
 
 /* Of a row that does not settle; the trial and the timing share the limit evenly. */
 static const double row_budget = 0.2;
@@ -39,48 +22,51 @@ struct request {
     enum isa isa;
 };
 
-static bool read_image(const char *text, struct shape *out)
+static bool read_image(const char *text, void *request)
 {
+    struct request *r = request;
     long long c, h, w;
     char rest[2];
     if (sscanf(text, "%lldx%lldx%lld%1s", &c, &h, &w, rest) == 3 && c > 0 && h > 0 && w > 0 &&
         c <= 100000 && h <= 100000 && w <= 100000) {
-        *out = (struct shape){c, h, w};
+        r->image = (struct shape){c, h, w};
         return true;
     }
-    wrong_use("--image '%.40s': give channels, height and width from 1 to 100000, as in 3x32x32",
-              text);
+    wrong_use(
+        "plan: --image '%.40s': give channels, height and width from 1 to 100000, as in 3x32x32",
+        text);
     return false;
 }
+
+#define REQUEST struct request
+static const struct option_row options[] = {
+    OWN("image", "CxHxW", read_image,
+        "what a text is given (default: CIFAR's 3x32x32; a preset has its own)"),
+    WHOLE("batch", "B", batch, 1, 1000000, "images a step (default: the preset's, else 10)"),
+    WHOLE("threads", "T", threads, 1, MAX_CPUS, "team size (default: one per usable core)"),
+    ISA(isa),
+    WHOLE("limit", "SECONDS", limit, 1, 1000000, "of the whole measurement (default 240)"),
+    {0}};
+
+static const struct command_line line = {
+    .options = options,
+    .usage =
+        "usage: batchmark plan NETWORK [OPTIONS]\n\n"
+        "Finds the layout of every tensor of a network, the variant of every call and the\n"
+        "operations to fuse that make a training step shortest: measures the variants of each layer\n"
+        "in each layout, apart and fused, and the reorders between layouts, every one verified first\n"
+        "on a few images, and takes the shortest path. A conv can be fused with the statistics of\n"
+        "the bn after it, and a bn with its relu and a maxpool 2. The plan goes to\n"
+        "results/<machine>/plans/ and is what 'batchmark train NETWORK --kernels auto' uses, until\n"
+        "the machine or this program changes. NETWORK is as for train.\n\n"};
 
 /* -1: go on; else the exit status. */
 static int read_request(int argc, char **argv, struct request *r)
 {
-    enum { BATCH = 256, IMAGE, THREADS, ISA, LIMIT };
-    const struct option options[] = {{"batch", required_argument, NULL, BATCH},
-                                     {"image", required_argument, NULL, IMAGE},
-                                     {"threads", required_argument, NULL, THREADS},
-                                     {"isa", required_argument, NULL, ISA},
-                                     {"limit", required_argument, NULL, LIMIT},
-                                     HELP_OPTION,
-                                     VERSION_OPTION,
-                                     {0}};
     *r = (struct request){.batch = -1, .threads = -1, .limit = 240, .isa = isa_detect()};
-    for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        bool good = true;
-        switch (c) {
-        case BATCH: good = read_whole("--batch", optarg, 1, 1000000, &r->batch); break;
-        case IMAGE: good = read_image(optarg, &r->image); break;
-        case THREADS: good = read_whole("--threads", optarg, 1, MAX_CPUS, &r->threads); break;
-        case ISA: good = read_isa_cap(optarg, &r->isa); break;
-        case LIMIT: good = read_whole("--limit", optarg, 1, 1000000, &r->limit); break;
-        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
-        case OPTION_VERSION: return print_version();
-        default: return EXIT_WRONG_USE;
-        }
-        if (!good)
-            return EXIT_WRONG_USE;
-    }
+    int status = read_options(argc, argv, &line, r);
+    if (status >= 0)
+        return status;
     if (optind + 1 != argc)
         return wrong_use("plan: give one network; batchmark train --list shows presets");
     r->network = argv[optind];
@@ -92,8 +78,8 @@ static void print_plan(const struct net_text *text, const struct net_plan *plan,
 {
     printf("%-3s %-24s %-8s %9s  %s\n", "", "layer", "layout", "us", "variants");
     for (int i = 0; i < plan->count; i++) {
-        char line[LAYER_TEXT];
-        printf("%-3d %-24s %-8s %9.1f ", i, layer_print(&text->layers[i], line),
+        char name[LAYER_TEXT];
+        printf("%-3d %-24s %-8s %9.1f ", i, layer_print(&text->layers[i], name),
                layout_names[plan->layers[i].layout], 1e6 * seconds[i]);
         for (int phase = 0; phase < PHASES; phase++)
             if (plan->layers[i].kernels[phase])
@@ -110,7 +96,7 @@ static int make_plan(const struct request *r, const struct net_plan_key *key,
 {
     char error[ERROR_TEXT], path[PLAN_PATH];
     double start = now(), limit = (double)r->limit;
-    struct progress_line line = {.terminal = isatty(STDERR_FILENO), .last = start};
+    struct progress_line shown = {.terminal = isatty(STDERR_FILENO), .last = start};
     struct bench_options o = {.threads = {key->threads},
                               .thread_counts = 1,
                               .warm = true,
@@ -119,13 +105,13 @@ static int make_plan(const struct request *r, const struct net_plan_key *key,
                               .seed = 1};
     if (!net_times_rows(times, m, key, limit / 2, error))
         return wrong_use("plan: %s", error);
-    bool verified = net_times_verify(times, &o, m, progress_show, &line, error);
-    progress_end(&line);
+    bool verified = net_times_verify(times, &o, m, progress_show, &shown, error);
+    progress_end(&shown);
     if (!verified)
         return wrong_use("plan: %s", error);
     o.limit = fmax(limit / 3, limit - (now() - start));
-    bench_time(&o, m, &times->rows, progress_show, &line);
-    progress_end(&line);
+    bench_time(&o, m, &times->rows, progress_show, &shown);
+    progress_end(&shown);
     if (!net_times_pools(times, key, error))
         return wrong_use("plan: %s", error);
 

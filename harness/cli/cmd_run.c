@@ -1,5 +1,5 @@
 /* batchmark run: one kernel on the user's own tensors. */
-#include "cli/command.h"
+#include "cli/options.h"
 #include "core/limits.h"
 #include "core/safetensors.h"
 #include "core/whole_file.h"
@@ -11,36 +11,9 @@
 #include "problem/problem.h"
 #include "problem/registry.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_THREADS 1024 /* more than any team is good for; the OpenMP runtime gives up far above */
-
-static const char usage[] =
-    "usage: batchmark run OP/VARIANT PROBLEM --in FILE --out FILE [--layout L] [--threads T] "
-    "[--isa LEVEL]\n\n"
-    "Runs one kernel on the tensors of a safetensors file and writes what it computes to another, "
-    "so that it can be\n"
-    "held against NumPy or PyTorch. Tensors in files are float32 (F32) and always plain: "
-    "activations [N,C,H,W],\n"
-    "weights [O,I/g,KH,KW]; they are converted to the layout the variant computes in and back. "
-    "Where H is 1, [N,C,W]\n"
-    "is taken as well, and [N,C] where W is 1 too; outputs then have the same rank.\n"
-    "  --in FILE     holds every input below; optional ones may be missing, others than these are "
-    "refused\n"
-    "  --out FILE    appears when all outputs are computed, replacing what is there\n"
-    "  --layout L    of the computation, as batchmark list shows them; the first one that fits if "
-    "not given\n"
-    "  --threads T   default 1; only variants marked omp use more\n"
-    "  --isa LEVEL   refuse a variant above base, avx2, avx512 or avx512bf16\n\n"
-    "PROBLEM is written as in benchdnn: mb80ic60ih32oc60kh3ph1 (convolutions), mb80ic60ih32 "
-    "(tensors, with epsN for\n"
-    "the epsilon of batch normalization, 1e-5 if not given), 64x784:784x256 (gemm), iter1000000 "
-    "(peak_fma).\n"
-    "mean and variance are those of the batch; the variance is biased (divided by n).\n\n"
-    "The tensors of each operation, with the shapes of an example:\n";
 
 /* What the command line asks for. */
 struct request {
@@ -48,8 +21,9 @@ struct request {
     const struct op *op;
     struct problem problem;
     struct formats formats;
-    int threads;
-    const char *in, *out;
+    int64_t threads;
+    enum isa cap;
+    const char *in, *out, *layout;
 };
 
 static const char *sample(enum problem_kind kind)
@@ -63,14 +37,13 @@ static const char *sample(enum problem_kind kind)
     return "";
 }
 
-static int print_help(void)
+static void print_operations(void)
 {
-    fputs(usage, stdout);
+    puts("The tensors of each operation, with the shapes of an example:");
     for (const struct op *op = ops; op->name; op++) {
         struct named_problem p;
         char error[ERROR_TEXT], dims[DIMS_TEXT];
-        if (!problem_parse(op->kind, sample(op->kind), &p, error))
-            return wrong_use("run: %s", error);
+        problem_parse(op->kind, sample(op->kind), &p, error);
         enum layout layout = op->kind == PROBLEM_GEMM ? GEMM_NN : NCHW;
         struct tensor_spec specs[ROLE_COUNT];
         int count = op->tensors(&p.problem, (struct formats){layout, layout}, specs);
@@ -85,11 +58,37 @@ static int print_help(void)
         }
     }
     puts("\nIn the layouts nt and tn of gemm, weights and src are stored transposed.");
-    return EXIT_GOOD;
 }
 
+#define REQUEST struct request
+static const struct option_row options[] = {
+    TEXT("in", "FILE", in,
+         "holds every input below; optional ones may be missing, others than these are refused"),
+    TEXT("out", "FILE", out, "appears when all outputs are computed, replacing what is there"),
+    TEXT("layout", "L", layout,
+         "of the computation, as batchmark list shows them; the first one that fits if not given"),
+    WHOLE("threads", "T", threads, 1, MAX_CPUS, "default 1; only variants marked omp use more"),
+    ISA(cap),
+    {0}};
+
+static const struct command_line line = {
+    .options = options,
+    .usage =
+        "usage: batchmark run OP/VARIANT PROBLEM --in FILE --out FILE [OPTIONS]\n\n"
+        "Runs one kernel on the tensors of a safetensors file and writes what it computes to\n"
+        "another, so that it can be held against NumPy or PyTorch. Tensors in files are float32\n"
+        "(F32) and always plain: activations [N,C,H,W], weights [O,I/g,KH,KW]; they are converted\n"
+        "to the layout the variant computes in and back. Where H is 1, [N,C,W] is taken as well, and\n"
+        "[N,C] where W is 1 too; outputs then have the same rank.\n",
+    .notes =
+        "\nPROBLEM is written as in benchdnn: mb80ic60ih32oc60kh3ph1 (convolutions), mb80ic60ih32\n"
+        "(tensors, with epsN for the epsilon of batch normalization, 1e-5 if not given),\n"
+        "64x784:784x256 (gemm), iter1000000 (peak_fma). mean and variance are those of the batch; the\n"
+        "variance is biased (divided by n).\n\n",
+    .more = print_operations};
+
 /* Finds OP/VARIANT and whether it can run here. */
-static int find_variant(const char *text, enum isa cap, struct request *out)
+static int find_variant(const char *text, struct request *out)
 {
     char op[64];
     const char *slash = strchr(text, '/');
@@ -105,7 +104,7 @@ static int find_variant(const char *text, enum isa cap, struct request *out)
     if (!out->entry)
         return wrong_use("run: %s has no variant '%.100s'; batchmark list %s shows them", op,
                          slash + 1, op);
-    const char *reason = registry_why_not(out->entry, cap);
+    const char *reason = registry_why_not(out->entry, out->cap);
     if (reason)
         return wrong_use("run: %.150s cannot run here: %s; batchmark list %s shows what can", text,
                          reason, op);
@@ -114,8 +113,9 @@ static int find_variant(const char *text, enum isa cap, struct request *out)
 
 /* Chooses the layouts: the ones asked for, else the first of the variant's that fits the problem.
  */
-static int choose_layouts(const char *text, struct request *r)
+static int choose_layouts(struct request *r)
 {
+    const char *text = r->layout;
     const struct formats *formats = r->entry->variant->formats;
     char problem[PROBLEM_TEXT];
     problem_print(&r->problem, problem);
@@ -147,38 +147,10 @@ static int choose_layouts(const char *text, struct request *r)
 
 static int read_command_line(int argc, char **argv, struct request *out)
 {
-    enum { IN = 256, OUT, LAYOUT, THREADS, ISA };
-    static const struct option options[] = {{"in", required_argument, NULL, IN},
-                                            {"out", required_argument, NULL, OUT},
-                                            {"layout", required_argument, NULL, LAYOUT},
-                                            {"threads", required_argument, NULL, THREADS},
-                                            {"isa", required_argument, NULL, ISA},
-                                            HELP_OPTION,
-                                            VERSION_OPTION,
-                                            {0}};
-    *out = (struct request){.threads = 1};
-    enum isa cap = isa_detect();
-    const char *layout = NULL;
-    int64_t threads;
-    for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        switch (c) {
-        case IN: out->in = optarg; break;
-        case OUT: out->out = optarg; break;
-        case LAYOUT: layout = optarg; break;
-        case THREADS:
-            if (!read_whole("run: --threads", optarg, 1, MAX_THREADS, &threads))
-                return EXIT_WRONG_USE;
-            out->threads = (int)threads;
-            break;
-        case ISA:
-            if (!read_isa_cap(optarg, &cap))
-                return EXIT_WRONG_USE;
-            break;
-        case OPTION_HELP: return print_help();
-        case OPTION_VERSION: return print_version();
-        default: return EXIT_WRONG_USE;
-        }
-    }
+    *out = (struct request){.threads = 1, .cap = isa_detect()};
+    int status = read_options(argc, argv, &line, out);
+    if (status >= 0)
+        return status;
     if (argc - optind < 2)
         return wrong_use("run: give OP/VARIANT and PROBLEM; see batchmark run --help");
     if (argc - optind > 2)
@@ -187,7 +159,7 @@ static int read_command_line(int argc, char **argv, struct request *out)
     if (!out->in || !out->out)
         return wrong_use("run: %s is missing; see batchmark run --help",
                          out->in ? "--out FILE" : "--in FILE");
-    int status = find_variant(argv[optind], cap, out);
+    status = find_variant(argv[optind], out);
     if (status)
         return status;
     struct named_problem named;
@@ -195,7 +167,7 @@ static int read_command_line(int argc, char **argv, struct request *out)
     if (!problem_parse(out->op->kind, argv[optind + 1], &named, error))
         return wrong_use("run: %s", error);
     out->problem = named.problem;
-    return choose_layouts(layout, out);
+    return choose_layouts(out);
 }
 
 /* Does a tensor of the file have the shape of the spec, or the same without a height of 1, or
@@ -276,7 +248,7 @@ static void compute(const struct request *r, const struct safetensors *file, str
     }
     const struct variant *v = r->entry->variant;
     char name[CRASH_TEXT];
-    crash_during = crash_name(r->entry, &r->problem, r->formats, r->threads, name);
+    crash_during = crash_name(r->entry, &r->problem, r->formats, (int)r->threads, name);
     crash_watch("run");
     args.handle = v->prepare ? v->prepare(&args) : NULL;
     v->run(&args);
@@ -315,7 +287,7 @@ static int write_outputs(const struct request *r, const struct safetensors *file
         output_shape(spec, rank, &outputs[count]);
         count++;
     }
-    snprintf(threads, sizeof threads, "%d", r->threads);
+    snprintf(threads, sizeof threads, "%d", (int)r->threads);
     const struct metadata metadata[] = {{"format", "pt"},
                                         {"op", r->op->name},
                                         {"variant", r->entry->name},
@@ -365,9 +337,10 @@ int cmd_run(int argc, char **argv)
     struct machine machine = {0};
     if (!status && !machine_detect(&machine, error, sizeof error))
         status = wrong_use("run: %s", error);
-    if (!status && team_most(r.threads, error) < r.threads)
-        status = wrong_use("run: --threads %d: %s", r.threads, error);
-    const struct hints hints = machine_hints(&machine, r.threads);
+    const int threads = (int)r.threads;
+    if (!status && team_most(threads, error) < threads)
+        status = wrong_use("run: --threads %d: %s", threads, error);
+    const struct hints hints = machine_hints(&machine, threads);
     if (!status && !memory_holds(bytes_needed(&r, specs, count, &hints),
                                  "the operands with copies of the outputs", error, sizeof error))
         status = wrong_use("run: %s", error);

@@ -113,7 +113,7 @@ static int verify_kernels(const struct run *run)
 {
     char message[NET_VERIFY_TEXT];
     int checked = 0;
-    if (run->request.unverified) {
+    if (!run->request.verify) {
         printf("kernels not verified\n");
         return -1;
     }

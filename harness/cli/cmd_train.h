@@ -42,7 +42,8 @@ struct request {
     int64_t train_images, test_images, statistics, direction, test_every;
     double initial_scale; /* 0: 1 */
     int test_bn;          /* 1: by the statistics of batches too */
-    bool unverified;
+    int verify;           /* 0: the kernels are not proven */
+    bool list;
     struct shift_request shifts[MAX_SHIFTS];
     int shift_count;
 };
@@ -111,14 +112,10 @@ json_t *number_json(double x);
 bool log_event(struct run *run, json_t *event);
 void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds);
 
-/* Values of the options that look closer. False: printed what is wrong. */
-bool read_shifts(const char *text, struct request *r);
-/* The same, without a word where it is wrong; and back. */
+/* Reads the value of --test-shifts, as it is also kept in checkpoints. False: it is wrong. And back. */
 bool parse_shifts(const char *text, struct request *r);
 #define SHIFTS_TEXT (MAX_SHIFTS * 48)
 char *print_shifts(const struct request *r, char text[SHIFTS_TEXT]);
-bool read_subset(const char *text, struct request *r);
-bool read_scale(const char *text, double *out);
 /* The next step of the run, with what was asked to be seen of it. False: said why. */
 bool take_step(struct run *run, int64_t *images, struct outcome *out);
 /* Is the run still in the numbers, after a step over so many images with that loss? All weights are looked at where it is

@@ -29,16 +29,6 @@ bool parse_shifts(const char *text, struct request *r)
     }
 }
 
-bool read_shifts(const char *text, struct request *r)
-{
-    if (parse_shifts(text, r))
-        return true;
-    wrong_use("--test-shifts '%.100s': give up to %d of brightness:SHARE and "
-              "contrast:FACTOR, from -100 to 100, as in brightness:-0.2,contrast:0.5",
-              text, MAX_SHIFTS - 1);
-    return false;
-}
-
 char *print_shifts(const struct request *r, char text[SHIFTS_TEXT])
 {
     int used = 0;
@@ -47,25 +37,6 @@ char *print_shifts(const struct request *r, char text[SHIFTS_TEXT])
         used += snprintf(text + used, SHIFTS_TEXT - (size_t)used, "%s%s:%.17g", i ? "," : "",
                          shift_names[r->shifts[i].kind], r->shifts[i].amount);
     return text;
-}
-
-bool read_subset(const char *text, struct request *r)
-{
-    char train[24];
-    const size_t length = strcspn(text, ":");
-    if (length >= sizeof train) {
-        wrong_use("--subset '%.100s': give TRAIN or TRAIN:TEST images", text);
-        return false;
-    }
-    snprintf(train, sizeof train, "%.*s", (int)length, text);
-    return read_whole("--subset", train, 1, 1000000000, &r->train_images) &&
-           (!text[length] ||
-            read_whole("--subset", text + length + 1, 1, 1000000000, &r->test_images));
-}
-
-bool read_scale(const char *text, double *out)
-{
-    return read_real("--initial-scale", text, ABOVE_0, 1e6, out);
 }
 
 /* Adds the mean loss and the accuracy of a test to an event under `name`_loss and `name`_accuracy. */

@@ -1,15 +1,14 @@
 /* batchmark verify: every variant against the float64 references. */
 #define _GNU_SOURCE /* CPU_COUNT */
-#include "cli/command.h"
+#include "cli/options.h"
 #include "core/clock.h"
 #include "machine/affinity.h"
+#include "machine/machine.h"
 #include "machine/team.h"
 #include "problem/random_problem.h"
 #include "verify/supervisor.h"
 #include "verify/verify.h"
 
-#include <ctype.h>
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,40 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char help[] =
-    "usage: batchmark verify [PATTERN] [OPTIONS]\n\n"
-    "Holds every variant to the float64 references. PATTERN: comma-separated globs over "
-    "OP/VARIANT, or over either alone\n"
-    "('conv_*', '*_omp', 'gemm/naive'); a glob after ! excludes ('conv_*,!*winograd*').\n"
-    "  --set S        problems of a set (smoke, tails, ladder, seeds, resnet50, vgg) or of a file;\n"
-    "                 default smoke\n"
-    "  --problem P    one problem, as in mb2ic3ih8oc5kh3ph1\n"
-    "  --random N     N random problems of each kind\n"
-    "  --seed K       of data and random problems; default a fresh one, printed\n"
-    "  --threads L    as in 1,2,max; default 1,max\n"
-    "  --layout F     only these layouts: nchw, nhwc, nchw16c, nchw:nhwc, nn, nt, tn, flat\n"
-    "  --isa LEVEL    as if the CPU stopped at base, avx2, avx512 or avx512bf16\n"
-    "  --gate G       only some gates: hygiene,exact,bound,hard,gradient\n"
-    "  --timeout S    seconds a kernel may take for one call; default 30 and more for large "
-    "problems\n"
-    "  --json         one JSON object a case, then one with the counts\n"
-    "  --quiet        failures and the counts alone\n\n"
-    "Ends with 'N passed, N failed, N skipped'; status 1 if any failed or none passed. A failure prints the "
-    "command that repeats it.\n"
-    "Failures of other libraries' kernels are printed, and counted as skipped.\n";
-
-enum { MAX_THREAD_COUNTS = 16, MAX_THREADS = 1024 };
-
-struct options {
+struct request {
     const char *pattern, *set, *problem;
-    long random;
-    uint64_t seed;
+    int64_t random, seed;
     struct formats layout; /* LAYOUT_NONE: all */
     enum isa cap;
     unsigned gates;
     double timeout;
     bool json, quiet;
-    int threads[MAX_THREAD_COUNTS], thread_counts;
+    int threads[MAX_TEAM_SIZES], thread_counts;
 };
 
 /* The reasons for what was skipped, each with how often. */
@@ -62,7 +36,7 @@ struct reasons {
 };
 
 struct progress {
-    const struct options *o;
+    const struct request *o;
     const struct verify_case *cases;
     int count, passed, failed, skipped, noted, last_tenth;
     struct reasons reasons;
@@ -72,120 +46,91 @@ struct progress {
 
 /* Options */
 
-/* Counts of threads, of which those named must be had; max is the most that can be. */
-static bool read_threads(const char *text, struct options *o)
+/* Sizes of teams, of which those named must be had; max is the most that can be. */
+static bool read_threads(const char *text, void *request)
 {
-    char why[TEAM_TEXT];
+    struct request *o = request;
+    char error[ERROR_TEXT], why[TEAM_TEXT];
     cpu_set_t mask;
-    long usable = affinity_at_start(&mask) ? CPU_COUNT(&mask) : sysconf(_SC_NPROCESSORS_ONLN);
-    const char *at = text;
-    o->thread_counts = 0;
-    while (*at) {
-        char *end;
-        bool most = !strncmp(at, "max", 3);
-        long n = most ? usable : strtol(at, &end, 10);
-        at = most ? at + 3 : end;
-        /* A comma promises another count. */
-        bool good_end = !*at || (*at == ',' && at[1] && !isspace((unsigned char)at[1]));
-        if (n < 1 || n > MAX_THREADS || !good_end || isspace((unsigned char)text[0]) ||
-            text[0] == '+' || o->thread_counts == MAX_THREAD_COUNTS) {
-            wrong_use(
-                "verify: --threads '%.100s': give up to %d counts from 1 to %d or max, as in 1,2,max",
-                text, MAX_THREAD_COUNTS, MAX_THREADS);
-            return false;
-        }
-        const int had = team_most((int)n, why);
-        if (had < n && !most) {
-            wrong_use("verify: --threads '%.100s': %s", text, why);
-            return false;
-        }
-        n = had;
-        bool known = false;
-        for (int i = 0; i < o->thread_counts; i++)
-            known |= o->threads[i] == n;
-        if (!known)
-            o->threads[o->thread_counts++] = (int)n;
-        at += *at == ',';
+    const long usable = affinity_at_start(&mask) ? CPU_COUNT(&mask) : sysconf(_SC_NPROCESSORS_ONLN);
+    const int most = team_most((int)min_i64(usable, MAX_CPUS), why);
+    o->thread_counts = team_sizes(text, most, o->threads, error);
+    if (!o->thread_counts) {
+        wrong_use("verify: %s", error);
+        return false;
     }
-    if (!o->thread_counts)
-        wrong_use("verify: --threads is empty; give counts as in 1,2,max");
-    return o->thread_counts > 0;
+    const int largest = o->threads[o->thread_counts - 1];
+    const bool had = team_most(largest, why) >= largest;
+    if (!had)
+        wrong_use("verify: --threads '%.100s': %s", text, why);
+    return had;
 }
 
-/* Returns -1 to go on, else the exit status. */
-static int read_options(int argc, char **argv, struct options *o)
+static bool read_layout(const char *text, void *request)
 {
-    enum { SET = 256, PROBLEM, RANDOM, SEED, THREADS, LAYOUT, ISA, GATE, TIMEOUT, JSON, QUIET };
-    const struct option options[] = {{"set", required_argument, NULL, SET},
-                                     {"problem", required_argument, NULL, PROBLEM},
-                                     {"random", required_argument, NULL, RANDOM},
-                                     {"seed", required_argument, NULL, SEED},
-                                     {"threads", required_argument, NULL, THREADS},
-                                     {"layout", required_argument, NULL, LAYOUT},
-                                     {"isa", required_argument, NULL, ISA},
-                                     {"gate", required_argument, NULL, GATE},
-                                     {"timeout", required_argument, NULL, TIMEOUT},
-                                     {"json", no_argument, NULL, JSON},
-                                     {"quiet", no_argument, NULL, QUIET},
-                                     HELP_OPTION,
-                                     VERSION_OPTION,
-                                     {0}};
-    int64_t number;
-    *o = (struct options){.cap = isa_detect(), .gates = GATES_ALL};
+    struct request *o = request;
+    if (formats_parse(text, &o->layout))
+        return true;
+    wrong_use(
+        "verify: --layout '%.40s': no such layout; layouts are nchw nhwc nchw16c nn nt tn flat",
+        text);
+    return false;
+}
+
+static bool read_gates(const char *text, void *request)
+{
+    struct request *o = request;
+    if (!(o->gates = gates_parse(text)))
+        wrong_use("verify: --gate '%.100s': gates are hygiene exact bound hard gradient", text);
+    return o->gates != 0;
+}
+
+#define REQUEST struct request
+static const struct option_row options[] = {
+    TEXT(
+        "set", "S", set,
+        "problems of a set (smoke, tails, ladder, seeds, resnet50, vgg, shapes) or of a file; default smoke"),
+    TEXT("problem", "P", problem, "one problem, as in mb2ic3ih8oc5kh3ph1"),
+    WHOLE("random", "N", random, 1, 100000, "N random problems of each kind"),
+    WHOLE("seed", "K", seed, 0, INT64_MAX,
+          "of data and random problems; default a fresh one, printed"),
+    OWN("threads", "L", read_threads, "as in 1,2,max; default 1,max"),
+    OWN("layout", "F", read_layout,
+        "only these layouts: nchw, nhwc, nchw16c, nchw:nhwc, nn, nt, tn, flat"),
+    ISA(cap),
+    OWN("gate", "G", read_gates, "only some gates: hygiene,exact,bound,hard,gradient"),
+    REAL("timeout", "S", timeout, ABOVE_0, 1e6,
+         "seconds a kernel may take for one call; default 30 and more for large problems"),
+    FLAG("json", json, "one JSON object a case, then one with the counts"),
+    FLAG("quiet", quiet, "failures and the counts alone"),
+    {0}};
+
+static const struct command_line line = {
+    .options = options,
+    .usage = "usage: batchmark verify [PATTERN] [OPTIONS]\n\n"
+             "Holds every variant to the float64 references. PATTERN: comma-separated globs over\n"
+             "OP/VARIANT, or over either alone ('conv_*', '*_omp', 'gemm/naive'); a glob after !\n"
+             "excludes ('conv_*,!*winograd*').\n",
+    .notes =
+        "\nEnds with 'N passed, N failed, N skipped'; status 1 if any failed or none passed. A\n"
+        "failure prints the command that repeats it. Failures of other libraries' kernels are\n"
+        "printed, and counted as skipped.\n"};
+
+/* Returns -1 to go on, else the exit status. */
+static int read_request(int argc, char **argv, struct request *o)
+{
+    *o = (struct request){.cap = isa_detect(), .gates = GATES_ALL};
     if (getrandom(&o->seed, sizeof o->seed, 0) != sizeof o->seed)
-        o->seed = (uint64_t)time(NULL);
-    o->seed %= 1000000000; /* short enough to copy by hand */
+        o->seed = time(NULL);
+    o->seed = (int64_t)((uint64_t)o->seed % 1000000000); /* short enough to copy by hand */
     read_threads("1,max", o);
-    for (int c; (c = next_option(argc, argv, options)) != -1;) {
-        switch (c) {
-        case SET: o->set = optarg; break;
-        case PROBLEM: o->problem = optarg; break;
-        case RANDOM:
-            if (!read_whole("verify: --random", optarg, 1, 100000, &number))
-                return EXIT_WRONG_USE;
-            o->random = (long)number;
-            break;
-        case SEED:
-            if (!read_whole("verify: --seed", optarg, 0, INT64_MAX, &number))
-                return EXIT_WRONG_USE;
-            o->seed = (uint64_t)number;
-            break;
-        case THREADS:
-            if (!read_threads(optarg, o))
-                return EXIT_WRONG_USE;
-            break;
-        case LAYOUT:
-            if (!formats_parse(optarg, &o->layout))
-                return wrong_use("verify: --layout '%.40s': no such layout; layouts are nchw nhwc "
-                                 "nchw16c nn nt tn flat",
-                                 optarg);
-            break;
-        case ISA:
-            if (!read_isa_cap(optarg, &o->cap))
-                return EXIT_WRONG_USE;
-            break;
-        case GATE:
-            if (!(o->gates = gates_parse(optarg)))
-                return wrong_use(
-                    "verify: --gate '%.100s': gates are hygiene exact bound hard gradient", optarg);
-            break;
-        case TIMEOUT:
-            if (!read_real("verify: --timeout", optarg, ABOVE_0, 1e6, &o->timeout))
-                return EXIT_WRONG_USE;
-            break;
-        case JSON: o->json = true; break;
-        case QUIET: o->quiet = true; break;
-        case OPTION_HELP: fputs(help, stdout); return EXIT_GOOD;
-        case OPTION_VERSION: return print_version();
-        default: return EXIT_WRONG_USE;
-        }
-    }
-    if (optind + 1 < argc)
-        return wrong_use("verify: one pattern, not also '%.100s'; separate globs by commas",
-                         argv[optind + 1]);
+    int status = read_options(argc, argv, &line, o);
+    if (status >= 0)
+        return status;
+    if (!read_pattern(argc, argv, &o->pattern))
+        return EXIT_WRONG_USE;
     if (!!o->set + !!o->problem + !!o->random > 1)
         return wrong_use("verify: give one of --set, --problem and --random");
-    o->pattern = argv[optind];
     return -1;
 }
 
@@ -201,7 +146,7 @@ static bool add_problem(struct problem_set *set, const struct named_problem *p)
     return true;
 }
 
-static bool load_problems(const struct options *o, struct problem_set *set, char error[ERROR_TEXT])
+static bool load_problems(const struct request *o, struct problem_set *set, char error[ERROR_TEXT])
 {
     *set = (struct problem_set){0};
     struct named_problem p = {.multiplicity = 1};
@@ -210,8 +155,8 @@ static bool load_problems(const struct options *o, struct problem_set *set, char
     if (!o->random)
         return problem_set_load(o->set ? o->set : "smoke", set, error);
     for (int kind = PROBLEM_CONV; kind <= PROBLEM_ITERATIONS; kind++) {
-        for (long i = 0; i < o->random; i++) {
-            p.problem = problem_random((enum problem_kind)kind, o->seed, (uint64_t)i);
+        for (int64_t i = 0; i < o->random; i++) {
+            p.problem = problem_random((enum problem_kind)kind, (uint64_t)o->seed, (uint64_t)i);
             if (!add_problem(set, &p))
                 return false;
         }
@@ -254,7 +199,7 @@ struct case_list {
 
 /* The cases of one variant and problem: its layouts, and the thread counts where it is parallel. */
 static bool add_cases(struct case_list *list, const struct entry *e, const struct problem *p,
-                      const struct options *o)
+                      const struct request *o)
 {
     const struct variant *v = e->variant;
     for (int f = 0; f < MAX_FORMATS && v->formats[f].src != LAYOUT_NONE; f++) {
@@ -273,7 +218,7 @@ static bool add_cases(struct case_list *list, const struct entry *e, const struc
                 (struct verify_case){.entry = e,
                                      .problem = *p,
                                      .formats = v->formats[f],
-                                     .seed = o->seed,
+                                     .seed = (uint64_t)o->seed,
                                      .hints = hints_of(v->parallel ? o->threads[t] : 1),
                                      .gates = o->gates,
                                      .max_coordinates = verify_sample_size(op_find(e->op), p)};
@@ -283,7 +228,7 @@ static bool add_cases(struct case_list *list, const struct entry *e, const struc
 }
 
 /* All variants of a problem follow each other, so that they share one reference. `matched`: variants the pattern names. */
-static bool list_cases(const struct options *o, const struct problem_set *set,
+static bool list_cases(const struct request *o, const struct problem_set *set,
                        struct case_list *list, struct progress *g, int *matched)
 {
     *list = (struct case_list){0};
@@ -426,7 +371,7 @@ static const char *common_reason(const struct reasons *r)
     return r->count ? r->text[most] : "no case was left";
 }
 
-static int run_cases(const struct options *o, const struct case_list *list, struct progress *g)
+static int run_cases(const struct request *o, const struct case_list *list, struct progress *g)
 {
     char error[ERROR_TEXT];
     struct verdict *verdicts = calloc((size_t)list->count + 1, sizeof *verdicts);
@@ -471,8 +416,8 @@ static void restart_patient(int argc, char **argv)
 int cmd_verify(int argc, char **argv)
 {
     restart_patient(argc, argv);
-    struct options o;
-    int status = read_options(argc, argv, &o), matched;
+    struct request o;
+    int status = read_request(argc, argv, &o), matched;
     char error[ERROR_TEXT] = "out of memory";
     if (status >= 0)
         return status;

@@ -26,36 +26,7 @@ __attribute__((format(printf, 1, 2))) int wrong_use(const char *format, ...);
 /* The same, and returns EXIT_CHECK_FAILED: what was asked for was right, and failed or could not be done. */
 __attribute__((format(printf, 1, 2))) int check_failed(const char *format, ...);
 
-/* The next option of a subcommand by getopt_long, with unknown options and missing values reported
- * as one line. Returns the option's `val`, -1 at the end, '?' after an error (the caller returns
- * EXIT_WRONG_USE). */
-struct option;
-int next_option(int argc, char **argv, const struct option *options);
-
-/* What every subcommand takes, for its table of options; next_option takes -h for --help. */
-enum { OPTION_HELP = 1000, OPTION_VERSION };
-#define HELP_OPTION                                                                                \
-    {                                                                                              \
-        "help", no_argument, NULL, OPTION_HELP                                                     \
-    }
-#define VERSION_OPTION                                                                             \
-    {                                                                                              \
-        "version", no_argument, NULL, OPTION_VERSION                                               \
-    }
 /* What --version is answered by. Returns EXIT_GOOD. */
 int print_version(void);
-
-/* Reads the value of an option ("--threads") as a whole number from `least` to `most`. False:
- * printed what is wrong. */
-bool read_whole(const char *option, const char *text, int64_t least, int64_t most, int64_t *out);
-
-/* The same for a number from least to most. */
-bool read_real(const char *option, const char *text, double least, double most, double *out);
-/* Just above 0, and just below 1. */
-#define ABOVE_0 0x1p-1022
-#define BELOW_1 (1 - 0x1p-53)
-
-/* Reads --isa's value: the lower of it and what the CPU has. False: printed what is wrong. */
-bool read_isa_cap(const char *text, enum isa *cap);
 
 #endif

@@ -1,10 +1,13 @@
 /* Asks the runtime, and tries to start threads. */
 #include "machine/team.h"
+#include "machine/machine.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,4 +87,37 @@ int team_most(int want, char why[TEAM_TEXT])
 int team_known(void)
 {
     return known ? known : LEAST;
+}
+
+/* Puts a size at its place among those there are. */
+static int insert(int sizes[MAX_TEAM_SIZES], int count, int size)
+{
+    int at = 0;
+    while (at < count && sizes[at] < size)
+        at++;
+    if (at < count && sizes[at] == size)
+        return count;
+    memmove(sizes + at + 1, sizes + at, (size_t)(count - at) * sizeof *sizes);
+    sizes[at] = size;
+    return count + 1;
+}
+
+int team_sizes(const char *text, int most, int sizes[MAX_TEAM_SIZES], char error[ERROR_TEXT])
+{
+    int count = 0;
+    for (const char *at = text;; at++) {
+        char *end = (char *)at + 3;
+        const bool max = !strncmp(at, "max", 3);
+        const long size = max ? most : isdigit((unsigned char)*at) ? strtol(at, &end, 10) : 0;
+        if (size < 1 || size > MAX_CPUS || (*end && *end != ',') || count == MAX_TEAM_SIZES) {
+            explain(error,
+                    "--threads '%.100s': give up to %d counts from 1 to %d or max, as in 1,2,max",
+                    text, MAX_TEAM_SIZES, MAX_CPUS);
+            return 0;
+        }
+        count = insert(sizes, count, (int)size);
+        at = end;
+        if (!*at)
+            return count;
+    }
 }

@@ -2,7 +2,7 @@
 #ifndef BATCHMARK_TEAM_H
 #define BATCHMARK_TEAM_H
 
-#include <stdbool.h>
+#include "core/error.h"
 
 #define TEAM_TEXT 192
 
@@ -17,5 +17,10 @@ int team_most(int want, char why[TEAM_TEXT]);
 /* The largest team that team_most has found possible. Without a call of team_most it is three, which
  * verification needs and team_most always tries. */
 int team_known(void);
+
+/* Reads a list such as "1,2,max" into `sizes`, ascending and each once; max stands for `most`. Returns how many there are;
+ * 0: `error` says what is wrong. Whether such teams can be had is the caller's to ask. */
+#define MAX_TEAM_SIZES 32
+int team_sizes(const char *text, int most, int sizes[MAX_TEAM_SIZES], char error[ERROR_TEXT]);
 
 #endif

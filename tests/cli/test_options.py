@@ -33,6 +33,18 @@ def test_short_help_and_version(command):
     assert re.fullmatch(r"batchmark [0-9a-f]{7,}( \(modified\))?, built by \S.*\n|batchmark unknown.*\n", version.stdout)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_terminal(command):
+    """Lines of at most 100 columns; the texts of options begin in one column."""
+    lines = batchmark(command, "--help").stdout.splitlines()
+    assert max(map(len, lines)) <= 100, max(lines, key=len)
+    rows = [at for at, line in enumerate(lines) if re.match(r"  --[a-z]", line)]
+    assert rows
+    for at in rows:
+        text = lines[at] if len(lines[at]) > 22 and lines[at][21] == " " else lines[at + 1]
+        assert text[21] == " " != text[22], text
+
+
 BOUNDS = [
     (["train", "lenet", "--lr", "2e6"], ["from 0", "at most 1e+06"]),
     (["train", "lenet", "--initial-scale", "0"], ["above 0", "at most 1e+06"]),
@@ -49,6 +61,10 @@ BOUNDS = [
     (["bench", "copy", "--limit", "0"], ["above 0", "at most 1e+06"]),
     (["verify", "copy", "--timeout", "2e6"], ["above 0", "at most 1e+06"]),
     (["verify", "copy", "--random", "200000"], ["from 1 to 100000"]),
+    (["verify", "copy", "--threads", "2000"], ["from 1 to 1024"]),
+    (["run", "copy/naive", "mb2ic3", "--threads", "2000"], ["from 1 to 1024"]),
+    (["bench", "copy", "--plan", "best"], ["quick, full, peers or scaling"]),
+    (["list", "--isa", "avx9"], ["base, avx2, avx512 or avx512bf16"]),
 ]
 
 
