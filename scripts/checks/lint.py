@@ -20,6 +20,8 @@ TOP_LEVEL |= {"kernels", "harness", "results", "scripts", "tests"}
 C_FILES = (".c", ".h", ".cc")
 CPP_FILES = (".cc", ".cpp", ".cxx", ".hpp", ".hh")
 VARIANT = re.compile(r"kernels/(?P<op>[a-z0-9_]+)/(?P<file>[^/]+)\.c$")
+# Tests and scripts that lie in no room: nothing would find such a test.
+FLAT = re.compile(r"tests/test_[^/]+|scripts/(?!README\.md$|command\.py$)[^/]+")
 VARIANT_NAME = re.compile(r"\d\d_[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?P<quote>["<])(?P<name>[^">]+)[">]', re.MULTILINE)
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif)\b", re.MULTILINE)
@@ -48,8 +50,7 @@ FILE_MAXIMA = {"tests/": 600, "": 700}
 README_MAXIMA = {"README.md": 150, "kernels/README.md": 120}
 FUNCTION_MAXIMUM = 100
 # Still larger; to be split.
-LARGE = {"harness/bench/bench.c", "harness/net/net.c"}
-LARGE |= {"harness/net/net_text.c", "kernels/algorithms/conv/direct_data.tmpl.h", "kernels/algorithms/conv/planes_fwd.tmpl.h"}
+LARGE = {"harness/bench/bench.c", "kernels/algorithms/conv/direct_data.tmpl.h", "kernels/algorithms/conv/planes_fwd.tmpl.h"}
 # Where so many lines of code may stand twice and no more. Instances are alike by design, and peers are other libraries'.
 REPEAT_MAXIMUM = 12
 REPEAT_FOLDERS = ("kernels/", "harness/", "scripts/")
@@ -104,7 +105,7 @@ def files_of(root):
 
 
 def check_names(names, findings):
-    """The top level holds what it may; variants are called NN_name.c."""
+    """The top level holds what it may; tests and scripts lie in rooms; variants are called NN_name.c."""
     for top in sorted({n.split("/")[0] for n in names}):
         if top not in TOP_LEVEL and not top.startswith("."):
             findings.add(top, None, "no such name belongs to the top level; move it into a folder")
@@ -112,7 +113,12 @@ def check_names(names, findings):
     for name in shims:
         if not name.startswith("harness/") or len(shims) > 1:
             findings.add(name, None, "C++ only in the one shim over Google Benchmark, in harness/")
+    tests = {}
     for name in names:
+        if FLAT.fullmatch(name):
+            findings.add(name, None, "lies in the folder of its kind, scripts/<room>/ or tests/<room>/")
+        if Path(name).name.startswith("test_") and tests.setdefault(Path(name).name, name) != name:
+            findings.add(name, None, f"is called like {tests[Path(name).name]}; tests are told apart by their names")
         variant = VARIANT.match(name)
         if variant and variant["op"] != "layers" and not VARIANT_NAME.match(variant["file"]):
             findings.add(name, None, "variants are called NN_name.c, in lower case")

@@ -72,6 +72,8 @@ def small_tree(tmp_path):
     (tmp_path / "kernels" / "conv_fwd").mkdir(parents=True)
     (tmp_path / "harness" / "problem").mkdir(parents=True)
     (tmp_path / "kernels" / "vec").mkdir()
+    (tmp_path / "tests" / "problem").mkdir(parents=True)
+    (tmp_path / "tests" / "problem" / "test_op.c").write_text(HEADER)
     (tmp_path / "kernels" / "kernel.h").write_text(HEADER + "#define KERNEL 1\n")
     (tmp_path / "kernels" / "conv_fwd" / "10_naive.c").write_text(HEADER + '#include "kernel.h"\n')
     (tmp_path / "harness" / "problem" / "op.h").write_text(HEADER + "#define OP 1\n")
@@ -116,15 +118,18 @@ FAULTS = {
     "past the contract": ("harness/problem/op.c", HEADER + '#include "vec/vec.h"\n', "harness/problem may include core"),
     "no room": ("harness/op.c", HEADER, "files of harness/ lie in one of core, problem"),
     "flat header": ("kernels/turn.h", HEADER, "headers of kernels lie in vec/"),
+    "flat test": ("tests/test_net.c", HEADER, "lies in the folder of its kind"),
+    "flat script": ("scripts/a.py", '"""A."""\n', "lies in the folder of its kind"),
+    "test of that name": ("tests/verify/test_op.c", HEADER, "is called like tests/problem/test_op.c"),
     "long header": ("kernels/kernel.h", HEADER + "#define A 1\n" * 700, "701 lines; 700 at most"),
     "long test": ("tests/net/test_net.c", HEADER + "#define A 1\n" * 600, "601 lines; 600 at most"),
     "long script": ("scripts/checks/a.py", '"""A."""\n' + "a = 1\n" * 700, "701 lines; 700 at most"),
     "long C function": ("kernels/ref.h", HEADER + "void f(int *a)\n{\n" + "    *a = 1;\n" * 99 + "}\n", "f has 101 lines"),
-    "long Python function": ("scripts/a.py", '"""A."""\ndef f(a):\n    """A."""\n' + "    a += 1\n" * 99, "f has 101 lines"),
+    "long Python function": ("tests/net/a.py", '"""A."""\ndef f(a):\n' + "    a += 1\n" * 100, "f has 101 lines"),
     "long README": ("README.md", "text\n" * 151, "151 lines; 150 at most"),
     "long README of kernels": ("kernels/README.md", "text\n" * 121, "121 lines; 120 at most"),
     "repeat": ("kernels/ref.h", HEADER + STRETCH % "" + "int other;\n" + STRETCH % " /* 1 */", "same code as kernels/ref.h:2"),
-    "repeat in a script": ("scripts/b.sh", "#!/bin/sh\n" + STRETCH % "" + "echo\n\n" + STRETCH % "", "as scripts/b.sh:2"),
+    "repeat in a script": ("scripts/checks/b.py", '"""B."""\n' + 2 * STRETCH % ("", "\n"), "as scripts/checks/b.py:2"),
     "exit": ("harness/problem/op.c", HEADER + "void f(void)\n{\n    exit(1);\n}\n", "only cmd_*.c and main.c"),
 }
 
