@@ -42,7 +42,8 @@ double row_footprint(const struct bench_row *row)
     return bytes;
 }
 
-struct cost row_cost(const struct bench_row *row, double *actual)
+/* Operations and compulsory bytes of one call; actual: the variant's own count where it has one. */
+static struct cost row_cost(const struct bench_row *row, double *actual)
 {
     struct cost cost = row->op->cost(&row->problem);
     const struct variant *v = row->entry->variant;
@@ -98,7 +99,9 @@ bool row_unstable(const struct bench_row *row)
     return row->cv > CV_UNSTABLE || !row->calm;
 }
 
-int samples_that_count(struct gbench_sample *samples, int count, bool *calm)
+/* Moves those samples that count to the front; returns how many. Disturbed ones are left out where at least three and half
+ * of all were not; else all count, and *calm is false. */
+static int samples_that_count(struct gbench_sample *samples, int count, bool *calm)
 {
     int undisturbed = 0, kept = 0;
     for (int i = 0; i < count; i++)

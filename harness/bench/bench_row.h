@@ -79,9 +79,6 @@ void row_free(struct bench_row *row);
 /* Bytes of all operands as they lie in memory, optional ones included, without scratch. */
 double row_footprint(const struct bench_row *row);
 
-/* Operations and compulsory bytes of one call; actual: the variant's own count where it has one. */
-struct cost row_cost(const struct bench_row *row, double *actual);
-
 /* Statistics over n > 0 values; median and cv do not change them. cv: sample standard deviation
  * over mean, 0 for one value. */
 double stat_median(const double *values, int n);
@@ -90,10 +87,6 @@ double stat_cv(const double *values, int n);
 
 /* Not to be trusted: it varies, or the cores were slowed in every round. */
 bool row_unstable(const struct bench_row *row);
-
-/* Moves those samples that count to the front; returns how many. Disturbed ones are left out where at least three and half
- * of all were not; else all count, and *calm is false. */
-int samples_that_count(struct gbench_sample *samples, int count, bool *calm);
 
 /* Takes a round's samples over if it is the first, the first calm one, or a quieter one than the row has. */
 void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count);

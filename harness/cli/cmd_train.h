@@ -90,6 +90,10 @@ void request_clear(struct request *r);
 /* Reads the options. Then, with the checkpoint's settings in place, fills in what was not given. */
 int request_read(int argc, char **argv, struct request *r);
 int request_resolve(struct run *run);
+/* Reads the value of --test-shifts, as it is also kept in checkpoints. False: it is wrong. And back. */
+bool parse_shifts(const char *text, struct request *r);
+#define SHIFTS_TEXT (MAX_SHIFTS * 48)
+char *print_shifts(const struct request *r, char text[SHIFTS_TEXT]);
 /* An object, the caller's; NULL: out of memory. */
 json_t *optimizer_json(const struct optimizer *o);
 /* The words of options, by value. */
@@ -104,6 +108,9 @@ void report_progress(const struct run *run, double elapsed);
 bool report_step(struct run *run);
 bool report_epoch(struct run *run, struct outcome test);
 bool report_summary(struct run *run, struct outcome test);
+/* The test of --test-every where one is due, and those of --test-shifts at the end. False: as log_event. */
+bool report_test(struct run *run);
+bool report_shifts(struct run *run);
 /* A number for print: of a NaN the sign is none. */
 double printable(double x);
 /* A number for JSON, which has no NaN: a diverged loss is null. The caller owns it, as of all that return json_t. */
@@ -112,20 +119,13 @@ json_t *number_json(double x);
 bool log_event(struct run *run, json_t *event);
 void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds);
 
-/* Reads the value of --test-shifts, as it is also kept in checkpoints. False: it is wrong. And back. */
-bool parse_shifts(const char *text, struct request *r);
-#define SHIFTS_TEXT (MAX_SHIFTS * 48)
-char *print_shifts(const struct request *r, char text[SHIFTS_TEXT]);
+/* Looking closer (cmd_train_probe.c), by the events above. */
+
 /* The next step of the run, with what was asked to be seen of it. False: said why. */
 bool take_step(struct run *run, int64_t *images, struct outcome *out);
 /* Is the run still in the numbers, after a step over so many images with that loss? All weights are looked at where it is
  * inf or NaN, and where `thorough`; else biases and statistics. If not it says so, once; -1 with --keep-going. */
 int check_numbers(struct run *run, double loss, int64_t images, bool thorough);
-/* The test of --test-every where one is due, and those of --test-shifts at the end. False: as log_event. */
-bool report_test(struct run *run);
-bool report_shifts(struct run *run);
-/* The test with the statistics of batches goes into an event, if asked for. */
-void add_batch_test(struct run *run, json_t *event);
 
 /* Finds the machine and pins the team. */
 int run_set_threads(struct run *run);

@@ -1,63 +1,9 @@
-/* What batchmark train reports besides its progress when asked to look closer: layers, the loss along a step, tests between
- * epochs and on shifted images. */
+/* What batchmark train sees when it is asked to look closer: layers, the loss along a step, numbers that are none. */
 #include "cli/cmd_train.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-bool parse_shifts(const char *text, struct request *r)
-{
-    r->shift_count = 0;
-    for (const char *at = text;; at++) {
-        const size_t length = strcspn(at, ","), word = strcspn(at, ":,");
-        char *end = NULL;
-        struct shift_request *s = &r->shifts[r->shift_count];
-        for (int i = 0; shift_names[i]; i++)
-            if (strlen(shift_names[i]) == word && !strncmp(at, shift_names[i], word)) {
-                s->kind = (enum shift)i;
-                s->amount = at[word] == ':' ? strtod(at + word + 1, &end) : NAN;
-            }
-        if (end != at + length || end == at + word + 1 || !(fabs(s->amount) <= 100) ||
-            r->shift_count + 1 == MAX_SHIFTS)
-            return false;
-        r->shift_count++;
-        at += length;
-        if (!*at)
-            return true;
-    }
-}
-
-char *print_shifts(const struct request *r, char text[SHIFTS_TEXT])
-{
-    int used = 0;
-    text[0] = '\0';
-    for (int i = 0; i < r->shift_count; i++)
-        used += snprintf(text + used, SHIFTS_TEXT - (size_t)used, "%s%s:%.17g", i ? "," : "",
-                         shift_names[r->shifts[i].kind], r->shifts[i].amount);
-    return text;
-}
-
-/* Adds the mean loss and the accuracy of a test to an event under `name`_loss and `name`_accuracy. */
-static void add_test(json_t *o, const char *name, struct outcome test, int64_t images)
-{
-    char key[48];
-    snprintf(key, sizeof key, "%s_loss", name);
-    json_object_set_new(o, key, number_json(test.loss / (double)images));
-    snprintf(key, sizeof key, "%s_accuracy", name);
-    json_object_set_new(o, key, json_real((double)test.correct / (double)images));
-}
-
-void add_batch_test(struct run *run, json_t *event)
-{
-    int64_t images;
-    if (!run->request.test_bn)
-        return;
-    struct outcome test = trainer_test_batches(&run->trainer, &images);
-    if (images)
-        add_test(event, "test_batch", test, images);
-}
 
 static bool report_layer_statistics(struct run *run, int64_t images)
 {
@@ -177,38 +123,4 @@ int check_numbers(struct run *run, double loss, int64_t images, bool thorough)
             (long long)run->done, what, run->optimizer.lr,
             kept ? "; the last good checkpoint: " : "", kept ? last : "");
     return EXIT_CHECK_FAILED;
-}
-
-bool report_test(struct run *run)
-{
-    const int64_t every = run->request.test_every;
-    if (every <= 0 || run->done % every)
-        return true;
-    json_t *o = json_pack("{s:s, s:I}", "event", "test", "step", (json_int_t)run->done);
-    if (!run->request.untimed)
-        json_object_set_new(o, "seconds", json_real(run->all.seconds));
-    add_test(o, "test", trainer_test(&run->trainer), run->data.test.count);
-    add_batch_test(run, o);
-    return log_event(run, o);
-}
-
-bool report_shifts(struct run *run)
-{
-    const struct request *r = &run->request;
-    for (int i = 0; i < r->shift_count; i++) {
-        uint8_t map[256];
-        shift_map(r->shifts[i].kind, r->shifts[i].amount, map);
-        run->trainer.map = map;
-        struct outcome test = trainer_test(&run->trainer);
-        run->trainer.map = NULL;
-        const double images = (double)run->data.test.count;
-        printf("test set with %s %g: loss %.4f accuracy %.4f\n", shift_names[r->shifts[i].kind],
-               r->shifts[i].amount, printable(test.loss / images), (double)test.correct / images);
-        json_t *o = json_pack("{s:s, s:s, s:f}", "event", "shifted", "shift",
-                              shift_names[r->shifts[i].kind], "amount", r->shifts[i].amount);
-        add_test(o, "test", test, run->data.test.count);
-        if (!log_event(run, o))
-            return false;
-    }
-    return true;
 }

@@ -1,4 +1,4 @@
-/* What batchmark train says about a run: tables, progress, JSON lines. */
+/* What batchmark train says about a run: tables, progress, tests, JSON lines. */
 #include "bench/build_info.h"
 #include "cli/cmd_train.h"
 #include "net/net_verify.h"
@@ -147,6 +147,27 @@ bool report_step(struct run *run)
     return log_event(run, o);
 }
 
+/* Adds the mean loss and the accuracy of a test to an event under `name`_loss and `name`_accuracy. */
+static void add_test(json_t *o, const char *name, struct outcome test, int64_t images)
+{
+    char key[48];
+    snprintf(key, sizeof key, "%s_loss", name);
+    json_object_set_new(o, key, number_json(test.loss / (double)images));
+    snprintf(key, sizeof key, "%s_accuracy", name);
+    json_object_set_new(o, key, json_real((double)test.correct / (double)images));
+}
+
+/* The test with the statistics of batches, if asked for. */
+static void add_batch_test(struct run *run, json_t *event)
+{
+    int64_t images;
+    if (!run->request.test_bn)
+        return;
+    struct outcome test = trainer_test_batches(&run->trainer, &images);
+    if (images)
+        add_test(event, "test_batch", test, images);
+}
+
 bool report_epoch(struct run *run, struct outcome test)
 {
     const struct meter *epoch = &run->epoch;
@@ -160,12 +181,11 @@ bool report_epoch(struct run *run, struct outcome test)
         printf(", %.0f images/s, %.1f s", speed(epoch), epoch->seconds);
     printf("\n");
     fflush(stdout);
-    json_t *o =
-        json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:o, s:f}", "event", "epoch", "epoch",
-                  (json_int_t)run->trainer.epoch, "step", (json_int_t)run->done, "steps",
-                  (json_int_t)epoch->steps, "train_loss", number_json(mean_loss(epoch)),
-                  "train_accuracy", accuracy(epoch), "test_loss", number_json(test.loss / images),
-                  "test_accuracy", (double)test.correct / images);
+    json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:o, s:f}", "event", "epoch", "epoch",
+                          (json_int_t)run->trainer.epoch, "step", (json_int_t)run->done, "steps",
+                          (json_int_t)epoch->steps, "train_loss", number_json(mean_loss(epoch)),
+                          "train_accuracy", accuracy(epoch));
+    add_test(o, "test", test, run->data.test.count);
     if (!run->request.untimed) {
         json_object_set_new(o, "images_per_second", json_real(speed(epoch)));
         json_object_set_new(o, "seconds", json_real(epoch->seconds));
@@ -274,8 +294,7 @@ bool report_summary(struct run *run, struct outcome test)
     json_object_set_new(o, "loss", json_string(loss_print(&r->loss, loss)));
     json_object_set_new(o, "train_loss", number_json(mean_loss(epoch)));
     json_object_set_new(o, "train_accuracy", json_real(accuracy(epoch)));
-    json_object_set_new(o, "test_loss", number_json(test.loss / images));
-    json_object_set_new(o, "test_accuracy", json_real((double)test.correct / images));
+    add_test(o, "test", test, run->data.test.count);
     if (r->untimed)
         json_object_set_new(o, "times", json_false());
     else
@@ -293,4 +312,38 @@ bool report_summary(struct run *run, struct outcome test)
         json_object_set_new(o, "diverged_step", json_integer(run->diverged));
     report_target(run, o);
     return log_event(run, o);
+}
+
+bool report_test(struct run *run)
+{
+    const int64_t every = run->request.test_every;
+    if (every <= 0 || run->done % every)
+        return true;
+    json_t *o = json_pack("{s:s, s:I}", "event", "test", "step", (json_int_t)run->done);
+    if (!run->request.untimed)
+        json_object_set_new(o, "seconds", json_real(run->all.seconds));
+    add_test(o, "test", trainer_test(&run->trainer), run->data.test.count);
+    add_batch_test(run, o);
+    return log_event(run, o);
+}
+
+bool report_shifts(struct run *run)
+{
+    const struct request *r = &run->request;
+    for (int i = 0; i < r->shift_count; i++) {
+        uint8_t map[256];
+        shift_map(r->shifts[i].kind, r->shifts[i].amount, map);
+        run->trainer.map = map;
+        struct outcome test = trainer_test(&run->trainer);
+        run->trainer.map = NULL;
+        const double images = (double)run->data.test.count;
+        printf("test set with %s %g: loss %.4f accuracy %.4f\n", shift_names[r->shifts[i].kind],
+               r->shifts[i].amount, printable(test.loss / images), (double)test.correct / images);
+        json_t *o = json_pack("{s:s, s:s, s:f}", "event", "shifted", "shift",
+                              shift_names[r->shifts[i].kind], "amount", r->shifts[i].amount);
+        add_test(o, "test", test, run->data.test.count);
+        if (!log_event(run, o))
+            return false;
+    }
+    return true;
 }

@@ -5,6 +5,7 @@
 #include "net/kernel_choice.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,38 @@ static bool read_target(const char *text, void *request)
     r->target = TARGET_NONE;
     return !strcmp(text, "none") ||
            read_real("train: --target-accuracy", text, 0, BELOW_1, &r->target);
+}
+
+bool parse_shifts(const char *text, struct request *r)
+{
+    r->shift_count = 0;
+    for (const char *at = text;; at++) {
+        const size_t length = strcspn(at, ","), word = strcspn(at, ":,");
+        char *end = NULL;
+        struct shift_request *s = &r->shifts[r->shift_count];
+        for (int i = 0; shift_names[i]; i++)
+            if (strlen(shift_names[i]) == word && !strncmp(at, shift_names[i], word)) {
+                s->kind = (enum shift)i;
+                s->amount = at[word] == ':' ? strtod(at + word + 1, &end) : NAN;
+            }
+        if (end != at + length || end == at + word + 1 || !(fabs(s->amount) <= 100) ||
+            r->shift_count + 1 == MAX_SHIFTS)
+            return false;
+        r->shift_count++;
+        at += length;
+        if (!*at)
+            return true;
+    }
+}
+
+char *print_shifts(const struct request *r, char text[SHIFTS_TEXT])
+{
+    int used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < r->shift_count; i++)
+        used += snprintf(text + used, SHIFTS_TEXT - (size_t)used, "%s%s:%.17g", i ? "," : "",
+                         shift_names[r->shifts[i].kind], r->shifts[i].amount);
+    return text;
 }
 
 static bool read_shifts(const char *text, void *request)

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const gate_names[GATE_COUNT] = {"hygiene", "exact", "bound", "hard", "gradient"};
+/* By bit number of enum gates. */
+enum { GATE_COUNT = 5 };
+static const char *const gate_names[GATE_COUNT] = {"hygiene", "exact", "bound", "hard", "gradient"};
 const char *const verdict_names[] = {"pass", "fail", "unsupported", "inapplicable", "mistrusted"};
 
 static struct verify_status nobody_listens;

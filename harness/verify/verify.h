@@ -20,8 +20,6 @@ enum gates {
     GATE_GRADIENT = 16,
     GATES_ALL = 31
 };
-#define GATE_COUNT 5
-extern const char *const gate_names[GATE_COUNT]; /* by bit number */
 
 /* A bit set of gates from names separated by commas; 0: `text` has an unknown one. */
 unsigned gates_parse(const char *text);
