@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Levels a CPU either has or has not. NEON is the base of AArch64, SSE2 the base of x86-64.
+/* Instruction set levels. NEON is the base of AArch64, SSE2 the base of x86-64.
  * avx2 = AVX2 + FMA; avx512 = F + DQ + BW + VL; avx512bf16 adds BF16 dot products. */
 enum isa { ISA_BASE, ISA_AVX2, ISA_AVX512, ISA_AVX512BF16, ISA_COUNT };
 
@@ -33,7 +33,7 @@ struct formats {
 enum problem_kind { PROBLEM_CONV, PROBLEM_BN, PROBLEM_GEMM, PROBLEM_ITERATIONS };
 
 /* A convolution, forward or backward. ic and oc count the channels of all g groups together.
- * dh, dw: dilation, 0 = none (taps dh + 1 apart). ph, pw: padding above and to the left; what is
+ * dh, dw: dilation, 0 = none (taps dh + 1 apart). ph, pw: padding above and to the left; the padding
  * below and to the right follows from oh, ow. 1-D is ih = kh = 1. */
 struct conv {
     int64_t mb, g, ic, oc, ih, iw, oh, ow, kh, kw, sh, sw, dh, dw, ph, pw;
@@ -81,8 +81,8 @@ enum role {
     ROLE_COUNT
 };
 
-/* What the caller knows and the kernel may use. None of it may change the bits of the result,
- * except `threads` where the variant is not thread_invariant. */
+/* What the caller knows and the kernel may use. It must not change the bits of the result; only
+ * `threads` may, if the variant is not thread_invariant. */
 struct hints {
     int threads;        /* size of the team to run with, >= 1 */
     size_t l1, l2, llc; /* bytes: per core, per core, shared */
@@ -99,7 +99,7 @@ struct args {
     struct hints hints;
 };
 
-/* How the result is computed: decides which gates of the harness apply and what error they allow. */
+/* How the result is computed. This decides which checks of the harness apply and what error they allow. */
 enum algebra {
     SUM_OF_PRODUCTS, /* any order of summation; exact on small integers */
     WINOGRAD_F2,     /* F(2x2,3x3): dyadic transforms, exact on small integers */
@@ -116,7 +116,7 @@ enum algebra {
 struct variant {
     enum isa isa;  /* of the compiler flags of its file: VARIANT_BUILD sets it, so it cannot lie */
     bool parallel; /* honours hints.threads; others run on one thread */
-    /* Rung 9x: the library behind it and its version, "oneDNN 2.6.3". NULL: ours. A peer chooses its own
+    /* Rung 9x: the library and its version, "oneDNN 2.6.3". NULL: ours. A peer chooses its own
      * instructions, may allocate, and is timed whatever its verdict. */
     const char *(*peer)(void);
     struct formats formats[MAX_FORMATS]; /* ends at LAYOUT_NONE */
@@ -124,18 +124,20 @@ struct variant {
     double
         max_mean_over_std; /* BN: passes up to this ratio and must fail far above; 0 = no limit */
     bool thread_invariant; /* same bits for any number of threads */
-    /* NULL when the variant can do this problem, else why not ("kernel is not 3x3"). May be NULL: fits all. */
+    /* Returns NULL if the variant can do this problem, else why not ("kernel is not 3x3"). May be NULL: it
+     * can do all problems. */
     const char *(*fits)(const struct problem *p, struct formats f);
     /* Bytes of scratch; may be NULL: none. */
     size_t (*scratch_size)(const struct problem *p, struct formats f, const struct hints *h);
-    /* Untimed set-up for peers and prepacked weights; NULL where there is none. a->t holds the operands, whose
-     * values may be read: inputs that change later call for another handle. */
+    /* Untimed set-up for peers; may be NULL. a->t holds the operands, and their values may be read: if
+     * inputs change later, the caller prepares another handle. */
     void *(*prepare)(const struct args *a);
-    /* Untimed, between run and the first look at its outputs: brings into a->t what run left in memory behind the
-     * handle. NULL: run writes its outputs itself. */
+    /* Untimed, called after run and before its outputs are read: copies the results that run left in the
+     * handle's memory to a->t. NULL: run writes its outputs itself. */
     void (*finish)(const struct args *a);
     void (*release)(void *handle);
-    /* Multiplications and additions really done; may be NULL: the nominal count (padding included). */
+    /* The number of multiplications and additions really done. May be NULL: the nominal count, with
+     * padding. */
     double (*flops)(const struct problem *p, struct formats f);
     void (*run)(const struct args *a);
 };
@@ -157,7 +159,7 @@ struct variant {
 #define VARIANT_PARALLEL false
 #endif
 
-/* First line of every variant: what the compiler flags of this file say. */
+/* The first line of every variant: what follows from the compiler flags of its file. */
 #define VARIANT_BUILD .isa = VARIANT_ISA, .parallel = VARIANT_PARALLEL
 
 static inline int64_t div_up(int64_t a, int64_t b)
@@ -175,13 +177,13 @@ static inline int64_t max_i64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* inf and NaN in a convolution: a result is finite where no inf or NaN is among the values its sum is made of. Where one
- * is, the result is of the sum's class: finite, inf, -inf or NaN. Kernels fill up operands with zeros, and a zero times
- * inf is NaN. So NaN is allowed, and nothing else beside the right result,
- *   - where such a zero meets an inf or NaN: outside src (forward, gradient of the weights), outside diff_dst and between
- *     its values where a stride puts them apart (gradient of the data);
- *   - in the gradient of the weights, in all weights of an input channel that has an inf or NaN;
- *   - by Winograd, in all results of a tile that an inf or NaN takes part in;
- *   - in lanes beyond C, in a pixel that has a lane not finite. */
+/* inf and NaN in a convolution. A result is finite if all values in its sum are finite. Otherwise it is of
+ * the class of that sum: finite, inf, -inf or NaN. Kernels fill up operands with zeros, and a zero times
+ * inf is NaN. So the result may also be NaN, but nothing else,
+ *   - where such a zero meets an inf or NaN: outside src (forward, gradient of the weights); outside
+ *     diff_dst, and between its values with a stride above 1 (gradient of the data);
+ *   - in the gradient of the weights: in all weights of an input channel that has an inf or NaN;
+ *   - with Winograd: in all results of a tile that has an inf or NaN in its input;
+ *   - in lanes beyond C, in a pixel with a lane that is not finite. */
 
 #endif

@@ -1,8 +1,9 @@
-/* The float64 references: the truth every variant is held to. Written to be obviously right, never
- * optimised, compiled with -ffp-contract=off. All tensors plain nchw / oihw, float32 in, float64 out.
+/* The float64 references, with which every variant is compared. They are written to be obviously right,
+ * never optimised, and compiled with -ffp-contract=off. Tensors are plain nchw and oihw, float32 in,
+ * float64 out.
  *
  * Convolutions and products are evaluated point by point, so that a large problem can be checked on
- * sampled coordinates; with the value come the two sums from which the error limits are computed. */
+ * sampled coordinates. Each value comes with the two sums from which its error limit is computed. */
 #ifndef BATCHMARK_REF_H
 #define BATCHMARK_REF_H
 
@@ -18,7 +19,7 @@ struct ref_sum {
 /* dst[n][oc][oh][ow]; bias[oc] may be NULL. */
 struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const float *weights,
                                const float *bias, int64_t n, int64_t oc, int64_t oh, int64_t ow);
-/* The values of dst[n][oc][.][.], all of them at once: the same additions in the same order, in less time. */
+/* All values of dst[n][oc][.][.] at once: the same additions in the same order, in less time. */
 void conv_fwd_ref_plane(const struct conv *p, const float *src, const float *weights,
                         const float *bias, int64_t n, int64_t oc, double *plane);
 /* diff_src[n][ic][ih][iw] */

@@ -1,12 +1,15 @@
 /* Which rows a run times.
  *
- * Where the user names problems, every variant that matches is timed on every one of them.
- * Otherwise plan `quick` takes the whole ladder on the set `ladder`, each variant in its first layout on the
- * largest team, the fastest batch normalization at sizes from an L1's to beyond the last-level cache, and the fastest
- * variants, found by a short unreported trial, on the rest of `seeds`; plan `full` takes the whole ladder on all of
- * `seeds`; plan `peers` the peers of rung 9x and our fastest variants, found likewise, on a set (`seeds`) or problem;
- * plan `scaling` our fastest variants on teams of every size asked for, on the same. The ceilings the counters need are
- * added to any plan: the FMA peak of each ISA and thread count, and copies at each footprint and cache state. */
+ * If the user names problems, every variant that matches is timed on each of them. Otherwise by plan:
+ *   quick    the whole ladder on the set `ladder`, each variant in its first layout on the largest team;
+ *            the fastest batch normalization at sizes from L1 to beyond the last-level cache; the fastest
+ *            variants on the rest of `seeds`
+ *   full     the whole ladder on all of `seeds`
+ *   peers    the peers of rung 9x and our fastest variants, on a set (`seeds`) or a problem
+ *   scaling  our fastest variants on teams of every size asked for, on a set (`seeds`) or a problem
+ * A short trial, which is not reported, finds the fastest variants. Every plan includes the ceilings that
+ * the counters need: the FMA peak of each ISA and thread count, and copies at each footprint and cache
+ * state. */
 #ifndef BATCHMARK_BENCH_PLAN_H
 #define BATCHMARK_BENCH_PLAN_H
 
@@ -23,12 +26,10 @@ struct bench_options {
     bool warm, cold;
     enum isa cap;
     enum plan { PLAN_QUICK, PLAN_FULL, PLAN_PEERS, PLAN_SCALING } plan;
-    double
-        budget;   /* seconds of timing a row may use; at least one round is done whatever it says */
-    double limit; /* seconds the whole run should take, 0 = none: budgets shrink to fit */
-    uint64_t seed; /* of the data */
-    double
-        slowdown; /* percent by which every call is drawn out, to test what compares runs; 0 = none */
+    double budget;   /* seconds of timing for a row; at least one round is always done */
+    double limit;    /* seconds the whole run should take, 0 = none: budgets shrink to fit */
+    uint64_t seed;   /* of the data */
+    double slowdown; /* percent by which every call is prolonged, to test comparisons; 0 = none */
 };
 
 struct bench_rows {
@@ -46,25 +47,24 @@ extern const char *const plan_names[]; /* by enum plan, then NULL */
 bool threads_parse(const char *text, const struct machine *m, struct bench_options *options,
                    char error[ERROR_TEXT]);
 
-/* Chooses the rows, sorted so that rows sharing operands follow one another, ceilings first. Forks
- * for the trial: call before this process enters OpenMP. False: `error` says what is wrong with the
- * options. */
+/* Chooses the rows. Ceilings come first; rows that share operands are neighbours. Forks for the trial:
+ * call before this process enters OpenMP. False: `error` says what is wrong with the options. */
 bool plan_rows(const struct bench_options *options, const struct machine *m,
                struct bench_rows *rows, char error[ERROR_TEXT]);
 
-/* The ceilings alone: the FMA peaks, and copy and triad at half of each cache and twice the last one. */
+/* Only the ceilings: the FMA peaks, and copy and triad at half the size of each cache and twice the last
+ * one. */
 void plan_ceilings(const struct bench_options *options, const struct machine *m,
                    struct bench_rows *rows);
 
 /* Are two rows timed together: same op, problem, cache state? */
 bool rows_share(const struct bench_row *a, const struct bench_row *b);
 
-/* Is this row there to measure the machine and not a kernel? */
+/* Does this row measure the machine, not a kernel? */
 bool row_is_ceiling(const struct bench_row *row);
 
-/* Seconds of one call of each row on its threads, by running it a few times in a child process;
- * INFINITY where it crashed or the time `limit` was up. Unverified: to choose by, not to publish.
- */
+/* Measures the seconds of one call of each row by a few runs in a child process; INFINITY if it crashed
+ * or `limit` seconds were over. The variant is not verified: use the figures to choose, not to publish. */
 void trial(const struct machine *m, const struct bench_row *rows, int count, uint64_t seed,
            double limit, double *seconds);
 

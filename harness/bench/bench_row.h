@@ -1,4 +1,4 @@
-/* One row of a benchmark: what is timed, how often it was, and what the numbers mean.
+/* One row of a benchmark: what is timed, its repetitions, and its counters.
  *
  * Counters (NAN = absent):
  *   gflops          useful floating-point operations (those that touch real pixels) over time
@@ -7,7 +7,7 @@
  *   gbps            compulsory bytes, each operand once, in 1e9 bytes a second
  *   pct_peak        gflops_actual over the measured FMA peak of the variant's ISA and the row's threads
  *   pct_copy        gbps over the copy bandwidth measured at the same footprint and cache state
- *                   (a row that beats its ceiling has no such share: `over` says so)
+ *                   (a row that beats its ceiling has neither percentage; `over` tells by how much)
  *   speedup_naive   against 10_naive on one thread, same problem and cache state
  *   err_over_limit  the largest error the verification saw, over its limit */
 #ifndef BATCHMARK_BENCH_ROW_H
@@ -21,8 +21,8 @@
 
 #define ROW_NAME 320
 
-/* A round's repetitions vary by less than this when nothing disturbs them; above the second the
- * median is worth little. Fractions of the mean. */
+/* Coefficients of variation of a round: below the first, nothing disturbed it; above the second, its
+ * median means little. */
 #define CV_GOOD 0.02
 #define CV_UNSTABLE 0.05
 
@@ -35,7 +35,7 @@ enum row_state {
     ROW_GIVEN_UP /* verified, but could not be timed: `why` */
 };
 
-/* What a row is held to: the FMA peak, and the bandwidth of a copy of its size. */
+/* What a row is compared with: the FMA peak, and the bandwidth of a copy of its size. */
 enum ceiling { CEILING_PEAK, CEILING_COPY, CEILINGS };
 
 struct counters {
@@ -52,23 +52,22 @@ struct bench_row {
     int threads;
     char name[ROW_NAME]; /* OP/VARIANT/PROBLEM/LAYOUT/CACHE/tN */
 
-    bool asked; /* by the user; ceilings beside such rows are not */
+    bool asked; /* the user asked for it; false for the ceilings added beside such rows */
     enum row_state state;
     struct verdict verdict;
     char why[ERROR_TEXT];
 
-    /* The quietest round, in seconds a call. samples is owned. */
+    /* The round that varies least, in seconds a call. samples is owned. */
     struct gbench_sample *samples;
     int sample_count, rounds;
     int disturbed; /* repetitions left out: a probe beside them found the cores slowed (calm.h) */
-    bool calm;     /* the samples are none of those */
+    bool calm;     /* no sample is a disturbed one */
     double median, min, cv;
-    double best; /* seconds of the fastest repetition of all rounds: what ceilings are judged by */
+    double best; /* seconds of the fastest repetition of all rounds; used for ceilings */
     struct counters counters;
     double beside
-        [CEILINGS]; /* its ceilings as measured again beside it, for it beat them; NAN where they were not */
-    double
-        over; /* percent of the one it beat all the same, which it has no share of; 0 where it beat none */
+        [CEILINGS]; /* its ceilings, measured again beside it because it beat them; else NAN */
+    double over;    /* percent of the ceiling that it beat even then; 0: none */
 };
 
 /* Fills a row's fields from what identifies it. */
@@ -85,32 +84,34 @@ double stat_median(const double *values, int n);
 double stat_min(const double *values, int n);
 double stat_cv(const double *values, int n);
 
-/* Not to be trusted: it varies, or the cores were slowed in every round. */
+/* Is the row unreliable? It varies too much, or the cores were slowed in every round. */
 bool row_unstable(const struct bench_row *row);
 
-/* Takes a round's samples over if it is the first, the first calm one, or a quieter one than the row has. */
+/* Replaces the row's samples by those of this round, if it is the first round, the first calm one, or one
+ * that varies less than the present one. */
 void row_take_round(struct bench_row *row, const struct gbench_sample *samples, int count);
 
-/* Adds a round's samples to those the row has: all that count in their round do. */
+/* Adds those samples of a round that count to the row's. */
 void row_add_round(struct bench_row *row, const struct gbench_sample *samples, int count);
 
-/* Copy bandwidth is measured at footprints half an octave apart: the step nearest to `bytes`, and
+/* Copy bandwidth is measured at footprints half an octave apart. Gives the step nearest to `bytes`, and
  * the bytes of a step. */
 int footprint_step(double bytes);
 double footprint_bytes(int step);
 
-/* The tensor whose copy moves the bytes of a step. */
+/* The problem of a copy that moves the bytes of a step. */
 struct problem footprint_problem(int step);
 
-/* Is `ceiling` a row that `row` is held to? Peaks of its instructions (a library's are its secret: any) on as many threads;
- * copies of its size and cache state on at most as many, since small arrays are copied fastest by one. */
+/* Is `ceiling` a ceiling of `row`? Peaks: of the same ISA and as many threads; of any ISA for a peer,
+ * because its instructions are unknown. Copies: of the same size and cache state, on at most as many
+ * threads, because one thread copies small arrays fastest. */
 bool row_held_to(const struct bench_row *row, const struct bench_row *ceiling, enum ceiling kind);
 
-/* What a row reaches of one kind, in 1e9 operations done or bytes a second, where a call takes `seconds`; NAN or 0 where it
- * has none. Ceilings are judged by their best repetition: disturbance only ever lowers them. */
+/* What a row reaches if a call takes `seconds`, in 1e9 operations or bytes a second; NAN or 0 if it has no
+ * such count. For ceilings use the best repetition: disturbance can only lower it. */
 double row_reaches(const struct bench_row *row, enum ceiling kind, double seconds);
 
-/* Does it beat its ceilings of one kind among the rows, or those measured again beside it? */
+/* Does the row beat its ceilings of one kind among `rows`, or those measured again beside it? */
 bool row_beats(const struct bench_row *row, enum ceiling kind, const struct bench_row *rows,
                int count);
 

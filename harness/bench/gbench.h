@@ -30,7 +30,7 @@ struct gbench_case {
     int sample_count;              /* set: repetitions done, 0 where the row was given up */
 };
 
-/* Times all repetitions of all cases in random order, wall time. */
+/* Times all repetitions of all cases in random order, in wall time. */
 void gbench_run(struct gbench_case *cases, int count);
 
 #ifdef __cplusplus

@@ -1,11 +1,12 @@
-/* The folder of a run: bench.json in Google Benchmark's format, system.json and topology.xml beside it, and the link
- * `latest`. results/schema.json says what the files hold.
+/* The folder of a run: bench.json in Google Benchmark's format, system.json, topology.xml, and the link
+ * `latest`. results/schema.json describes the files.
  *
- *   results/<machine>/<date>_<commit>/bench.json      (with -2, -3 behind it where a run began in the same second)
+ *   results/<machine>/<date>_<commit>/bench.json      (the folder ends in -2, -3 if several runs began in
+ *                                                     the same second)
  *   results/<machine>/latest -> <date>_<commit>
  *
- * One JSON row per repetition of the round that counts; the counters and cv of a row are those of its median and
- * the same in each repetition; real_time is the repetition's own. */
+ * There is one JSON row per repetition of the round that counts. Its real_time is that of the repetition;
+ * cv and counters belong to the median and are the same in each repetition. */
 #ifndef BATCHMARK_RESULTS_H
 #define BATCHMARK_RESULTS_H
 
@@ -15,7 +16,7 @@
 
 #define RESULTS_PATH 512
 
-/* Of results/schema.json; another number where readers of the old files would misunderstand the new. */
+/* The version in results/schema.json. It changes if readers of old files would misunderstand new ones. */
 #define RESULTS_SCHEMA 1
 
 struct results {
@@ -23,24 +24,24 @@ struct results {
     char latest[RESULTS_PATH];      /* the link to set, "" where the folder was the user's choice */
     char machine[RESULTS_PATH / 2]; /* the folder of the machine, "" likewise */
     bool created;                   /* the folder did not exist before */
-    size_t there;                   /* so much of its path did */
+    size_t there;                   /* length of the part of its path that existed before */
 };
 
-/* Chooses and makes the folder (`out`, or the default below ./results where NULL) and proves that files can be
- * written and that there is room for them. Nobody else gets it while this process lives; empty folders that dead ones left
- * beside it are swept away. False: `error` holds one line and nothing new is left behind. */
+/* Makes the folder: `out`, or the default below ./results if NULL. Checks that files can be written there
+ * and that there is room for them. Locks the folder until this process ends. Removes empty folders that
+ * ended processes left beside it. False: `error` holds one line and nothing new is left. */
 bool results_open(struct results *r, const struct machine *m, const char *out,
                   char error[ERROR_TEXT]);
 
-/* Removes the folder again if this run made it, and those it made above, where nothing is in them. May be called in a signal
+/* Removes the folder and its parents if this run made them and they are empty. May be called in a signal
  * handler. */
 void results_abandon(struct results *r);
 
-/* Writes the files, each whole or not at all, and sets the link. False: `error` holds one line. */
+/* Writes each file whole or not at all, and sets the link. False: `error` holds one line. */
 bool results_write(const struct results *r, const struct machine *m, const json_t *document,
                    const json_t *system, char error[ERROR_TEXT]);
 
-/* What the run says about itself: becomes the JSON's context. */
+/* What the run says about itself, for the context of the JSON. */
 struct run_facts {
     int argc;
     char **argv; /* of the subcommand */
@@ -53,7 +54,7 @@ struct run_facts {
 json_t *results_document(const struct machine *m, const struct run_facts *facts,
                          const struct bench_row *rows, int count);
 
-/* The machine alone, as `info --json` and the context have it; a new reference. */
+/* Only the machine, for `info --json` and the context; a new reference. */
 json_t *machine_json(const struct machine *m);
 
 #endif

@@ -12,9 +12,9 @@ struct plane {
 };
 struct plane layout_plane(const struct tensor_spec *t, int64_t n, int64_t c);
 
-/* plain holds tensor_logical(t) floats, the other side tensor_physical(t). Values are copied bit by
- * bit; padded lanes of nchw16c become zero. Only activations (NCHW, NHWC, NCHW16C) are moved, all
- * others lie plain already. */
+/* plain holds tensor_logical(t) floats, the other side tensor_physical(t). Values are copied with all
+ * their bits; padded lanes of nchw16c become zero. Only activations (NCHW, NHWC, NCHW16C) are reordered;
+ * all other tensors are plain already. */
 void layout_from_plain(const struct tensor_spec *t, const float *plain, float *out);
 void layout_to_plain(const struct tensor_spec *t, const float *in, float *plain);
 

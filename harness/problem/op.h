@@ -1,4 +1,4 @@
-/* What an operation is, apart from how it is computed: its operands, its cost. */
+/* An operation, independent of how it is computed: its operands and its cost. */
 #ifndef BATCHMARK_OP_H
 #define BATCHMARK_OP_H
 
@@ -21,8 +21,8 @@ struct cost {
     double bytes;         /* compulsory: each operand once */
 };
 
-/* Which pass of training an operation belongs to. The gradient of the data is that of src; a batch normalization's backward
- * pass gives the gradients of its parameters as well. */
+/* Which pass of training an operation belongs to. The gradient of the data is the gradient of src. The
+ * backward pass of a batch normalization also gives the gradients of its parameters. */
 enum op_pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
 struct op {
@@ -38,14 +38,15 @@ struct op {
     bool statistics; /* computes the mean and the variance of its channels */
     bool relu;       /* a ReLU follows; backward, its mask is applied first */
     bool moves;      /* copies values and rounds nothing */
-    bool ceiling;    /* measures what the machine can do at most: other rows are held to it */
+    bool ceiling;    /* measures what the machine can do at most; other rows are compared with it */
 };
 
-/* All operations in the order they are listed and timed in, up to one without a name; and one by name, or NULL. */
+/* All operations, in the order of lists and benchmarks; the last one has no name. And one by name, or
+ * NULL. */
 extern const struct op ops[];
 const struct op *op_find(const char *name);
 
-/* Floats the operand occupies in its layout (nchw16c pads the channels), and logically. */
+/* Floats that the operand occupies in its layout (nchw16c pads the channels), and without padding. */
 int64_t tensor_physical(const struct tensor_spec *t);
 int64_t tensor_logical(const struct tensor_spec *t);
 

@@ -1,8 +1,8 @@
-/* The operands of one call: buffers placed so that stray accesses trap, and the data in them.
+/* The operands of one call: their data, in buffers placed so that accesses out of bounds trap.
  *
- * A guarded buffer has an inaccessible page before and behind it. What lies between the tensor and
- * those pages holds canary words, checked after the run. Values are a function of (seed, role,
- * plain index) alone, so every variant and layout sees the same numbers. */
+ * A guarded buffer has an inaccessible page before and behind it. The bytes between the tensor and these
+ * pages hold canary words, which are checked after the run. Values depend only on (seed, role, plain
+ * index), so that every variant and layout sees the same numbers. */
 #ifndef BATCHMARK_OPERANDS_H
 #define BATCHMARK_OPERANDS_H
 
@@ -26,7 +26,7 @@ enum fill {
     FILL_FAR      /* as RANDOM, but the bias is 1e4 times the spread of the sums it is added to */
 };
 
-/* NaNs to know each other by: what memory holds that nobody has written. All are quiet. */
+/* Different quiet NaNs mark memory that nobody has written. */
 #define NAN_OUTPUT 0x7fc0dead
 #define NAN_SCRATCH 0x7fc05c5c
 #define NAN_CANARY 0x7fc0ca4a
@@ -53,8 +53,8 @@ struct operands {
 double operands_bytes(const struct op *op, const struct variant *v, const struct problem *p,
                       struct formats f, struct hints h, unsigned flags);
 
-/* Allocates the operands and the scratch of a call. False: `error` holds one line, and nothing is
- * allocated. Refuses what memory does not hold (limits.h). Pages are first touched by operands_fill. */
+/* Allocates the operands and the scratch of a call. Refuses what does not fit into memory (limits.h).
+ * operands_fill touches the pages first. False: `error` holds one line, and nothing is allocated. */
 bool operands_make(struct operands *o, const struct op *op, const struct variant *v,
                    const struct problem *p, struct formats f, struct hints h, unsigned flags,
                    char error[ERROR_TEXT]);
@@ -80,8 +80,8 @@ void operands_get(const struct operands *o, enum role role, float *plain);
  * overwritten. */
 const char *operands_damage(const struct operands *o);
 
-/* Says what lies at an address that trapped: "4 bytes past the end of src". False: none of the
- * guard pages. Async-signal-safe. */
+/* Describes an address that trapped: "4 bytes past the end of src". False: it is not in a guard page.
+ * Async-signal-safe. */
 bool operands_explain(const struct operands *o, const void *address, char text[128]);
 
 #endif

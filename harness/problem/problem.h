@@ -19,7 +19,7 @@
 #define PROBLEM_TEXT 192 /* bytes that hold any canonical string */
 #define DEFAULT_EPS 1e-5 /* PyTorch's */
 
-/* A problem and what its line says beside it. */
+/* A problem, and the name and multiplicity that its line gives. */
 struct named_problem {
     struct problem problem;
     char name[64];    /* "" where the line gives none */
@@ -30,7 +30,8 @@ struct named_problem {
 bool problem_parse(enum problem_kind kind, const char *text, struct named_problem *out,
                    char error[ERROR_TEXT]);
 
-/* The same with the kind guessed: `x` and `:` is a gemm, oc a convolution, iter iterations, else a tensor. */
+/* The same, and guesses the kind: `x` and `:` mean a gemm, oc a convolution, iter iterations; else it is a
+ * tensor. */
 bool problem_parse_any(const char *text, struct named_problem *out, char error[ERROR_TEXT]);
 
 /* The canonical string: shortest form that parses back to the same problem. Returns `text`. */
@@ -44,7 +45,7 @@ struct problem_set {
     int count;
 };
 
-/* Loads a set: `name` is a built-in set (the files of harness/sets, compiled in) or a path. A line is a
+/* Loads a set: `name` is a built-in set (the files of harness/problem/sets, compiled in) or a path. A line is a
  * problem; # starts a comment; empty lines are skipped. False: `error` names file and line. */
 bool problem_set_load(const char *name, struct problem_set *out, char error[ERROR_TEXT]);
 void problem_set_free(struct problem_set *set);

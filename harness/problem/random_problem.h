@@ -1,4 +1,4 @@
-/* Random small problems: shapes nobody chose. */
+/* Random small problems, with shapes that no set has. */
 #ifndef BATCHMARK_RANDOM_PROBLEM_H
 #define BATCHMARK_RANDOM_PROBLEM_H
 

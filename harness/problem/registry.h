@@ -1,4 +1,4 @@
-/* The variants that were built, as the directory listing of kernels/ gives them. */
+/* The table of variants, made from the list of files in kernels/. */
 #ifndef BATCHMARK_REGISTRY_H
 #define BATCHMARK_REGISTRY_H
 
@@ -21,15 +21,17 @@ extern const int registry_count;
 /* The entry of op/name, or NULL. */
 const struct entry *registry_find(const char *op, const char *name);
 
-/* Does the entry match a pattern of comma-separated globs over "op/name"? A glob without a slash matches the
- * op or the name; one that begins with ! takes out what it matches of those before it. NULL or "" matches all. */
+/* Does the entry match a pattern of comma-separated globs over "op/name"? A glob without a slash matches
+ * the op or the name. A glob that begins with ! removes its matches from those of the globs before it.
+ * NULL or "" matches all. */
 bool registry_match(const struct entry *e, const char *pattern);
 
-/* Why the entry cannot run here: foreign architecture, a peer that was not there to build with, or an ISA level above
- * `cap`. NULL: it can. */
+/* Why the entry cannot run here: a foreign architecture, a peer whose library the build did not find, or
+ * an ISA level above `cap`. NULL: it can run. */
 const char *registry_why_not(const struct entry *e, enum isa cap);
 
-/* Why the variant cannot do this problem with these layouts: kind, fits(). NULL: it can. */
+/* Why the variant cannot do this problem in these layouts: by the problem's kind or by fits(). NULL: it
+ * can. */
 const char *registry_why_not_problem(const struct entry *e, const struct problem *p,
                                      struct formats f);
 

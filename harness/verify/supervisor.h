@@ -1,8 +1,8 @@
-/* Runs cases in a worker process, so that a kernel that crashes, hangs or exits is one failed case.
+/* Runs cases in a worker process, so that a kernel that crashes, hangs or exits fails one case only.
  *
- * The supervisor is the calling process. It never enters OpenMP itself, because a forked child of a
- * process that has cannot; so it must be called before the caller has. After a case that killed the
- * worker a new one goes on with the next. */
+ * The supervisor is the calling process. A child of a process that has entered OpenMP cannot use OpenMP.
+ * So the supervisor never enters it, and the caller must not have done so before. If a case kills the
+ * worker, a new worker continues with the next case. */
 #ifndef BATCHMARK_SUPERVISOR_H
 #define BATCHMARK_SUPERVISOR_H
 
@@ -13,14 +13,14 @@
 /* Called in the supervisor after each case, in order. */
 typedef void case_done(int index, const struct verdict *v, void *user);
 
-/* Fills verdicts[count]. A worker that shows no progress (a finished kernel call or comparison) for
- * `timeout` seconds is killed; 0: half a minute, plus what a slow kernel may take for the problem.
- * A crash is VERDICT_FAIL with gate "crash", or "hygiene" where a guard page was touched; a hang
- * has gate "hang". False: nothing was run, `error` says why. */
+/* Fills verdicts[count]. A worker that finishes no kernel call or comparison for `timeout` seconds is
+ * killed; 0: half a minute plus the time that a slow kernel may take for the problem. A crash is
+ * VERDICT_FAIL with gate "crash", or "hygiene" if a guard page was touched; a hang has gate "hang".
+ * False: nothing was run, and `error` says why. */
 bool supervise(const struct verify_case *cases, int count, struct verdict *verdicts, double timeout,
                case_done *done, void *user, char error[ERROR_TEXT]);
 
-/* For a child that was just forked: it ends when its parent does, which may have ended already. */
+/* Called in a new child: the child then ends with its parent, which may already have ended. */
 void die_with(pid_t parent);
 
 #endif

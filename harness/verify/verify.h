@@ -1,11 +1,12 @@
-/* Proves a variant right: every gate of the verification against the float64 references.
+/* Verification: compares a variant with the float64 references in five checks, called gates.
  *
- * hygiene   guard pages, NaN-filled outputs, inputs unchanged, odd addresses, repeated and other-threaded runs
- * exact     small-integer data: equality in any order of summation
- * bound     random data: limits computed by the reference
- * hard      BN: mean far from zero, constant channels, denormals, inf, NaN, eps from 1e-12 to 1; convolutions: inf and NaN
- *           beside padding; those with statistics: mean far from zero
- * gradient  the references' own gradients against finite differences (00_ref only) */
+ * hygiene   guard pages, outputs filled with NaN, unchanged inputs, odd addresses, repeated runs, other
+ *           thread counts
+ * exact     small integers: the results must be equal, in any order of summation
+ * bound     random data: the error must be below a limit computed by the reference
+ * hard      BN: mean far from zero, constant channels, denormals, inf, NaN, eps from 1e-12 to 1;
+ *           convolutions: inf and NaN beside padding; with statistics, also a mean far from zero
+ * gradient  the gradients of the references against finite differences (only 00_ref) */
 #ifndef BATCHMARK_VERIFY_H
 #define BATCHMARK_VERIFY_H
 
@@ -21,7 +22,7 @@ enum gates {
     GATES_ALL = 31
 };
 
-/* A bit set of gates from names separated by commas; 0: `text` has an unknown one. */
+/* The bit set of gates that `text` names, separated by commas; 0: a name is unknown. */
 unsigned gates_parse(const char *text);
 
 enum verdict_kind {
@@ -41,9 +42,8 @@ struct verdict {
     char message[VERDICT_TEXT]; /* one line: why it failed or was not run; "" on a plain pass */
 };
 
-/* One case. hints are those of the run to be proved: threads is 1 for a variant that is not
- * parallel. max_coordinates bounds the time a large problem takes:
- * verify_sample_size. */
+/* One case. `hints` are the hints of the run; threads is 1 for a variant that is not parallel.
+ * max_coordinates limits the time for a large problem; verify_sample_size computes it. */
 struct verify_case {
     const struct entry *entry;
     struct problem problem;
@@ -54,15 +54,13 @@ struct verify_case {
     int64_t max_coordinates; /* outputs compared per run, all borders among them; 0 = all */
 };
 
-/* Runs one case in this process. Enters OpenMP, and a variant that crashes takes the process with
- * it. */
+/* Runs one case in this process. Enters OpenMP; a variant that crashes ends the process. */
 struct verdict verify_case(const struct entry *e, const struct problem *p, struct formats f,
                            uint64_t seed, struct hints h, unsigned gates, int64_t max_coordinates);
 
-/* Runs cases in supervised children: see supervisor.h. verdicts[count] is the caller's. `done` (may
- * be NULL) is called after each case. To be called before this process has started any thread: a
- * child of a process that has used OpenMP cannot use it. False: `error` says why nothing was run.
- */
+/* Runs cases in supervised children: see supervisor.h. The caller owns verdicts[count]. `done` (may be
+ * NULL) is called after each case. Call this before the process starts any thread: a child of a process
+ * that has used OpenMP cannot use it. False: `error` says why nothing was run. */
 bool verify_in_worker(const struct verify_case *cases, int count, struct verdict *verdicts,
                       void (*done)(int index, const struct verdict *v, void *user), void *user,
                       char error[ERROR_TEXT]);
@@ -71,8 +69,8 @@ bool verify_in_worker(const struct verify_case *cases, int count, struct verdict
 #define COMMAND_TEXT 512
 char *verify_command(const struct verify_case *c, char text[COMMAND_TEXT]);
 
-/* What one case costs at least: products of a full run times runs. Above `many` coordinates are
- * sampled: the max_coordinates to use for a problem so that verification stays in seconds. */
+/* The max_coordinates with which the verification of a problem takes seconds, not minutes; 0: compare all
+ * outputs. */
 int64_t verify_sample_size(const struct op *op, const struct problem *p);
 
 #endif

@@ -11,12 +11,13 @@
 /* Unit roundoff of float32. */
 #define U 0x1p-24
 
-/* How many standard deviations of a random walk of roundings the statistical limit allows. */
+/* The statistical limit, in standard deviations of a random walk of rounding errors. */
 #define SIGMAS 6.0
 
-/* Whether partial sums of these terms are a random walk about zero, as the statistical limits want them, given the sum
- * and the sum of the squares. A sum that is more standard deviations from zero has terms of one sign, or equal ones:
- * its partial sums grow with n and not with sqrt(n), and its roundings may be alike, so only the worst case holds. */
+/* Are the partial sums of these terms a random walk about zero? The statistical limits assume it. Decided
+ * from the sum and the sum of the squares: a sum that is more standard deviations from zero has terms of
+ * one sign, or equal terms. Its partial sums grow with n instead of sqrt(n), and its rounding errors may
+ * be alike. Then only the worst-case limit holds. */
 static inline bool sum_walks(double sum, double squares)
 {
     return !(sum * sum > SIGMAS * SIGMAS * squares);
@@ -52,8 +53,8 @@ struct expected {
     int64_t count;
     int64_t *at;           /* plain indices; NULL: all, 0 .. count - 1 */
     double *value, *limit; /* limit 0: equal as float32; negative: left out */
-    int64_t vacuous;       /* coordinates whose value or limit makes the check say nothing */
-    int64_t zeros;         /* exact data: sums of products that came out zero */
+    int64_t vacuous; /* coordinates where the limit is so large that the check proves nothing */
+    int64_t zeros;   /* exact data: sums of products that came out zero */
 };
 
 #define MAX_EXPECTED 4
@@ -64,7 +65,7 @@ struct expectation {
 };
 void expectation_free(struct expectation *x);
 
-/* Adds an output with room for its coordinates: all of them, or a sample with all borders. */
+/* Adds an output with room for its coordinates: all of them, or a sample that includes all borders. */
 struct expected *expect_output(struct expectation *x, const struct outcome *r, enum role role);
 
 /* The plain index of coordinate i. */
@@ -107,7 +108,8 @@ bool gradient_applies(const struct entry *e, const struct problem *p);
 void gradient_quantise(struct operands *o, const void *unused);
 struct expectation expect_gradient(const struct outcome *r, int64_t *left_out);
 
-/* Bytes that verify_case takes at most: operands and scratch, their copies, what comes out of its runs, the references. */
+/* An upper bound of the bytes that verify_case allocates: operands, scratch, their copies, results of the
+ * runs, references. */
 double verify_bytes(const struct verify_case *c);
 
 /* The state of one case. */
@@ -143,7 +145,7 @@ struct comparison {
     double value, got, ratio;
 };
 
-/* How cases are run and compared, in verify.c. Those that return bool: false means that the verdict is set. */
+/* In verify.c: runs cases and compares results. If a function returns false, it has set the verdict. */
 
 __attribute__((format(printf, 2, 3))) bool check_fail(struct check *k, const char *format, ...);
 void check_enter(struct check *k, const char *gate);
@@ -161,7 +163,7 @@ struct comparison check_compare(struct check *k, const struct outcome *r,
 /* Compares, and frees the expectation. */
 bool check_accept(struct check *k, const struct outcome *r, struct expectation x, const char *what);
 
-/* Has no more coordinates compared than the limits of the variant are worth the time for. */
+/* Lowers the number of compared coordinates if the limits of the variant are slow to compute. */
 void check_sample(const struct check *k, const struct setup *s, struct outcome *r);
 
 /* Runs one setup and compares with the reference. */
@@ -176,14 +178,13 @@ bool hard_gate(struct check *k);
 /* Convolutions of inputs with inf and NaN: the rule in kernels/kernel.h. */
 bool special_gate(struct check *k);
 
-/* For the supervisor: what this process is doing, written as it goes. `beats` counts finished
- * kernel calls. */
+/* For the supervisor: the present state of this process. `beats` counts finished kernel calls. */
 struct verify_status {
     volatile int64_t beats;
     char gate[16];
 };
 extern struct verify_status *verify_status;
-/* The operands of the call under way, NULL between calls. */
+/* The operands of the present call, NULL between calls. */
 extern const struct operands *volatile verify_operands;
 
 #endif

@@ -13,15 +13,15 @@
  *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
  *   vtranspose4           out[j * out_row + i] = p[i][j] for i, j < 4
  *
- * Which instance: the widest the file's compiler flags allow, or the scalar one (V = 1, no tails to get
- * wrong, runs anywhere) where VEC_SCALAR is defined before the include. */
+ * Which instance: the widest that the file's compiler flags allow. With VEC_SCALAR defined before the
+ * include, the scalar one (V = 1): it has no tails and runs anywhere. */
 #ifndef BATCHMARK_VEC_H
 #define BATCHMARK_VEC_H
 
 #include <stdint.h>
 
-/* Before a loop over registers: unroll it whole. Compilers spell it differently, and a loop left rolled keeps its
- * array of vectors in memory. */
+/* Before a loop over registers: unroll it completely. Otherwise the compiler keeps the loop's array of
+ * vectors in memory. */
 #if defined(__clang__)
 #define VEC_UNROLL _Pragma("clang loop unroll(full)")
 #else
