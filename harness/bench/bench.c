@@ -12,13 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Repetitions of a round. Nine against nine of another run pass a test of significance among hundreds of rows
- * (scripts/results/comparison.py), and one interruption cannot move their median; slow rows get fewer. */
+/* Repetitions of a round. Nine against nine of another run are enough for significance among hundreds of
+ * rows (scripts/results/comparison.py), and one interruption cannot change their median. Slow rows get
+ * fewer. */
 #define REPETITIONS_QUICK 9
 #define REPETITIONS_FULL 9
 #define REPETITIONS_SLOW 3
 
-/* Seconds a repetition lasts at least, by repeating the call: far above the clock's resolution and
+/* A repetition repeats the call for at least this many seconds: far longer than the clock's resolution and
  * a timer interrupt. */
 #define REPETITION_QUICK 0.0045
 #define REPETITION_FULL 0.05
@@ -36,12 +37,11 @@
 /* A row whose one call takes longer is slow. */
 #define SLOW_CALL 0.04
 
-/* Above this, a call's own traffic has long replaced what the row before left in the caches, and calling
- * once more for warmth would cost seconds. */
+/* Above this size, one call replaces everything that the row before left in the caches, and another call to
+ * warm them up would cost seconds. */
 #define WARM_UP_CALL 0.25
 
-/* Operand sets for cold caches: twice the last level, but never more than this share of the memory.
- */
+/* Operand sets for cold caches: twice the last-level cache, but at most this share of the memory. */
 #define COLD_CACHES 2
 #define COLD_MEMORY 0.3
 #define MAX_SETS 4096
@@ -99,8 +99,7 @@ static bool end(void *context)
     return !r->slowed && calm_now(r->calm, r->row->threads);
 }
 
-/* Touches the pages of a buffer by the pinned team, each thread its contiguous share, as kernels
- * split work. */
+/* The pinned team touches the pages of a buffer, each thread a contiguous share, as kernels split work. */
 static void first_touch(struct buffer *b, int threads)
 {
     if (!b->data || !b->bytes)
@@ -220,8 +219,8 @@ static void runner_close(struct runner *r)
     r->args = NULL;
 }
 
-/* Seconds of one call, from the second of two (the first pays for page faults and code), or the
- * first where that was slow. */
+/* Seconds of one call: the second of two, because the first includes page faults and loading code; or the
+ * first, if it is slow. */
 static bool calibrate(struct runner *r)
 {
     if (!machine_pin_team(r->machine, r->row->threads, r->row->why, sizeof r->row->why))
@@ -386,7 +385,7 @@ struct timing {
     bool began; /* with what is no ceiling */
 };
 
-/* Can the operands of all layouts of the group that begins here be in memory together? Else they are timed one layout
+/* Does memory hold the operands of all layouts of the group that begins here? If not, one layout is timed
  * after the other. */
 static bool fits_memory(const struct machine *m, const struct bench_rows *rows, int first)
 {
@@ -419,9 +418,9 @@ static int by_turn(const void *x, const void *y)
                               : (a->first > b->first) - (a->first < b->first);
 }
 
-/* The groups in the order they are timed, how many into *count: the ceilings, then the fastest variants, then the ladders,
- * of these the first of every operation, the second of every one, and so on, so that a machine too slow for the limit
- * leaves no operation out. NULL: no memory. */
+/* The groups in the order of timing; their number goes into *count. First the ceilings, then the fastest
+ * variants, then the ladders: the first of every operation, the second of every operation, and so on. So a
+ * machine that is too slow for the limit still times every operation. NULL: out of memory. */
 static struct group *take_turns(const struct machine *m, const struct bench_rows *rows, int *count)
 {
     struct group *groups = calloc((size_t)rows->count + 1, sizeof *groups);
@@ -468,8 +467,8 @@ static double ceiling_now(const struct timing *t, const struct bench_rows *rows,
     return best;
 }
 
-/* Measures the ceilings again that some of the rows just timed have beaten, while the machine is as it was for them. Rows of
- * one group that are held to the same ceiling share what is measured. */
+/* Measures a ceiling again if rows just timed have beaten it, while the state of the machine is the same.
+ * Rows of one group with the same ceiling share the measurement. */
 static void ceilings_beside(const struct timing *t, struct bench_rows *rows, const int *at, int n)
 {
     for (int k = 0; k < n; k++) {

@@ -14,8 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Steps of one peak_fma call: about two milliseconds on one core, far above the cost of starting a
- * team. */
+/* Steps of one peak_fma call: about two milliseconds on one core, far longer than the start of a team. */
 #define PEAK_ITERATIONS 100
 
 /* The trial of the quick plan gets this share of the run. */
@@ -27,8 +26,7 @@
 /* Seconds after which a third call in the trial is not worth its time. */
 #define TRIAL_SLOW 0.02
 
-/* Below both, a call takes one core some tens of microseconds, and a team may not be worth its
- * start. */
+/* Below both, a call takes one core tens of microseconds, and starting a team may cost more than it saves. */
 #define SMALL_FLOPS 2e6
 #define SMALL_BYTES (1 << 20)
 
@@ -218,8 +216,7 @@ void trial(const struct machine *m, const struct bench_row *rows, int count, uin
         }
         int status;
         waitpid(child, &status, 0);
-        /* A variant that crashes is out of the trial; verification will name it if it is ever asked
-         * for. */
+        /* A variant that crashes drops out of the trial. Verification reports it if a row asks for it. */
         if (!WIFEXITED(status) || WEXITSTATUS(status))
             state->at++;
     }
@@ -227,8 +224,8 @@ void trial(const struct machine *m, const struct bench_row *rows, int count, uin
     munmap(shared, bytes);
 }
 
-/* Is the variant worth a trial? SIMD, and threads where there are cores for them: below that
- * nothing is fastest, except that starting a team may cost more than it saves on a small problem. */
+/* Is the variant worth a trial? It uses SIMD, and threads if there are several cores: other variants are
+ * never fastest, except that starting a team may cost more than it saves on a small problem. */
 static bool contender(const struct entry *e, const struct problem *p, const struct bench_options *o)
 {
     bool many = o->threads[o->thread_counts - 1] > 1;
@@ -238,8 +235,9 @@ static bool contender(const struct entry *e, const struct problem *p, const stru
            (e->variant->parallel == many || (!e->variant->parallel && small));
 }
 
-/* Adds, for every problem not yet planned, the fastest variant of each op that matches `among` on plain tensors and
- * the fastest of all, on the largest team. Of ONE_ROW only each variant's first layout is tried. */
+/* For every problem not yet planned and each op: adds the fastest variant on plain tensors and the fastest
+ * in any layout, of those that match `among`, on the largest team. With ONE_ROW only each variant's first
+ * layout is tried. */
 static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
                         const struct machine *m, const struct problem_set *set, const char *among,
                         enum breadth breadth)
@@ -374,9 +372,9 @@ static bool stands_out(const struct bench_rows *tried, const double *seconds, in
                                    : rank_of(tried, seconds, i, ALL_LAYOUTS) < OURS;
 }
 
-/* For every op with a peer: our two fastest rows and our fastest on plain tensors; every peer in its best layout, and
- * the fastest of them on plain tensors. Of reorders our fastest and the peer's, in both
- * directions; of matrix products with either operand transposed. */
+/* For every op with a peer: our two fastest rows and our fastest on plain tensors; every peer in its best
+ * layout, and the fastest peer on plain tensors. Reorders: our fastest and the peer's, in both directions.
+ * Matrix products: also with either operand transposed. */
 static void add_peers(struct bench_rows *rows, const struct bench_options *o,
                       const struct machine *m, const struct problem_set *set)
 {
@@ -412,9 +410,9 @@ static void add_peers(struct bench_rows *rows, const struct bench_options *o,
     rows_free(&tried);
 }
 
-/* Batch normalization whose every tensor is a quarter larger than the last-level cache: nothing of
- * src is left when it is read a second time, and nothing of dst when the call ends. False where
- * memory is too small. */
+/* A batch normalization in which every tensor is a quarter larger than the last-level cache: nothing of src
+ * is left there when it is read a second time, and nothing of dst when the call ends. False: memory is
+ * too small. */
 static bool beyond_cache(const struct machine *m, struct problem *p)
 {
     int64_t image = 60 * 32 * 32; /* vgg bn 1 with a larger batch */
@@ -425,8 +423,9 @@ static bool beyond_cache(const struct machine *m, struct problem *p)
     return bytes < (double)m->memory / 4;
 }
 
-/* Batch normalization over the size of the working set: from what an L1 nearly holds, four times larger each time,
- * to beyond the last-level cache. Only the fastest plain variant of each pass, which is what the curve shows. */
+/* Batch normalization over the size of the working set: from slightly below an L1, four times larger each
+ * time, to beyond the last-level cache. Only the fastest variant of each pass on plain tensors: the curve
+ * shows no other. */
 static void add_curve(struct bench_rows *rows, const struct bench_options *o,
                       const struct machine *m)
 {

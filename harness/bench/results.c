@@ -66,8 +66,8 @@ static void sweep(const char *machine)
         closedir(entries);
 }
 
-/* A folder that was not there before, locked: runs may begin in the same second, and one that begins takes a folder that is
- * not locked yet for a dead one's. */
+/* Makes a folder that did not exist, and locks it. Runs may begin in the same second, and a run that begins
+ * removes empty folders that no process has locked. */
 static bool make_new_folder(struct results *r)
 {
     enum { MOST = 100 };

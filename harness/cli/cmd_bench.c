@@ -295,8 +295,8 @@ static struct results results;
 static pid_t owner;
 static volatile sig_atomic_t writing, pending;
 
-/* Cleans up and ends, control-C, the end of a terminal and a cluster's SIGTERM alike. Results that are being written are
- * written first. */
+/* Cleans up and ends the process, on control-C, on the end of the terminal and on a cluster's SIGTERM. If
+ * results are just being written, they are completed first. */
 static void stop(int number)
 {
     static const char said[] = "\nbatchmark: bench: stopped; nothing is kept\n";

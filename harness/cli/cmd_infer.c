@@ -86,8 +86,8 @@ static int read_request(int argc, char **argv, struct inference *in)
     return -1;
 }
 
-/* A network for inference at one batch size with the checkpoint's weights, folded or as it is. NULL: printed what is
- * wrong. */
+/* A network for inference at one batch size with the checkpoint's weights; BN folded away or kept. NULL:
+ * printed what is wrong. */
 static struct net *make(struct inference *in, int64_t batch, int64_t tail, bool fold)
 {
     const struct run *run = &in->run;

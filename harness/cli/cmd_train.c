@@ -268,8 +268,8 @@ static int open_log(struct run *run)
     return -1;
 }
 
-/* How much of the log tells of the steps up to `done`: what a run told after its last checkpoint, and at its end, is told
- * again when it goes on. A line cut short by a kill is none. -1: cannot be read. */
+/* The length in bytes of the log up to step `done`. A resumed run writes the lines after its last checkpoint
+ * and its end again. A line that a kill cut off does not count. -1: the log cannot be read. */
 static off_t log_until(const char *path, int64_t done)
 {
     FILE *file = fopen(path, "r");

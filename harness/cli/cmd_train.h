@@ -1,6 +1,7 @@
-/* The parts of batchmark train: its command line (cmd_train_request.c), what it prints and logs (cmd_train_report.c), runs
- * that stop and go on (cmd_train_resume.c), their folder (cmd_train_folder.c), and the run itself (cmd_train.c). Functions
- * that return int give -1 to go on, or the exit status when they have printed what is wrong. */
+/* The parts of batchmark train: its command line (cmd_train_request.c), what it prints and logs
+ * (cmd_train_report.c), resuming (cmd_train_resume.c), the folder of checkpoints (cmd_train_folder.c), and
+ * the run itself (cmd_train.c). Functions that return int return -1 to continue, or the exit status after
+ * they printed what is wrong. */
 #ifndef BATCHMARK_CMD_TRAIN_H
 #define BATCHMARK_CMD_TRAIN_H
 
@@ -24,8 +25,8 @@ enum { MAX_SHIFTS = 17 };
 /* Below 0, but given: unlike an accuracy that is left open, it does not become the checkpoint's. */
 #define TARGET_NONE (-2.0)
 
-/* What the command line asks for; numbers below 0, and NULL, are the preset's, or the checkpoint's, until
- * request_resolve. */
+/* What the command line asks for. Until request_resolve, a number below 0 or NULL means the preset's value,
+ * or the checkpoint's. */
 struct request {
     const char *network, *data, *init, *save, *gradients, *decisions, *checkpoint, *resume, *json;
     int64_t epochs, steps, batch, seed, threads, log;
@@ -57,7 +58,7 @@ struct meter {
 
 enum { RUN_PATH = 1024, RUN_ID = 17 };
 
-/* A run: what was asked for, made real. */
+/* A run: the request and everything made for it. */
 struct run {
     struct request request;
     struct preset settings; /* what it starts from: a preset, that of texts, or a checkpoint's */
@@ -123,8 +124,9 @@ void meter_add(struct meter *m, struct outcome o, int64_t images, double seconds
 
 /* The next step of the run, with what was asked to be seen of it. False: said why. */
 bool take_step(struct run *run, int64_t *images, struct outcome *out);
-/* Is the run still in the numbers, after a step over so many images with that loss? All weights are looked at where it is
- * inf or NaN, and where `thorough`; else biases and statistics. If not it says so, once; -1 with --keep-going. */
+/* Has the run diverged, after a step over so many images with that loss? Checks all weights if the loss is inf
+ * or NaN or with `thorough`, else biases and statistics. Reports divergence once; returns -1 with
+ * --keep-going. */
 int check_numbers(struct run *run, double loss, int64_t images, bool thorough);
 
 /* Finds the machine and pins the team. */
@@ -132,15 +134,15 @@ int run_set_threads(struct run *run);
 /* Frees what a run holds, closes its log, and turns -1 into the exit status of success. */
 int run_close(struct run *run, int status);
 
-/* Reads the checkpoint that request.resume names, of a folder the last one or the best, and takes what the command line
- * leaves open from it. */
+/* Reads the checkpoint that request.resume names; in a folder, the last one or the best one. Takes the settings
+ * from it that the command line leaves open. */
 int resume_read(struct run *run, bool best);
-/* Puts network, optimizer and place in the data where the checkpoint left them. */
+/* Restores network, optimizer and place in the data from the checkpoint. */
 int resume_restore(struct run *run);
-/* Makes, locks and looks through the folder of checkpoints, if there is to be one. Another run's are refused, or
- * left until this run writes its first where they are to be overwritten. */
+/* Makes, locks and inspects the folder of checkpoints, if one is asked for. Refuses a folder with another
+ * run's checkpoints. With --overwrite it keeps them until this run writes its first. */
 int folder_open(struct run *run);
-/* Makes a folder that was not there before, for a run that is stopped without one. */
+/* Makes a new folder for a run that is stopped and has none. */
 int folder_new(struct run *run);
 /* The id in what a checkpoint says of its run; and that in a file, "?" where it is no checkpoint. False: no such file. */
 void run_id_read(const json_t *run, char id[RUN_ID]);

@@ -1,4 +1,4 @@
-/* Runs that stop and go on: what a checkpoint says of a run, written and read. */
+/* Resuming a run: writes and reads what a checkpoint says of its run. */
 #include "bench/build_info.h"
 #include "cli/cmd_train.h"
 
@@ -189,7 +189,7 @@ static void read_optimizer(struct reading *r, const json_t *o, struct optimizer 
         .step = whole(r, o, "step", 0, countless)};
 }
 
-/* What is looked at while it trains. An earlier version did not say. */
+/* Reports asked for during training. Checkpoints of an earlier version do not name them. */
 static void take_looks(struct reading *r, const json_t *s, struct request *q)
 {
     if (!q->test_every && json_object_get(s, "test_every"))
@@ -205,7 +205,7 @@ static void take_looks(struct reading *r, const json_t *s, struct request *q)
         r->wrong = r->wrong ? r->wrong : "test_shifts";
 }
 
-/* Settings that the command line left open. */
+/* Takes the settings that the command line leaves open. */
 static void take_settings(struct reading *r, const json_t *s, struct request *q)
 {
     char error[ERROR_TEXT];
@@ -228,7 +228,7 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
     if (!q->augmented && !augment_parse(string(r, s, "augment"), &q->augment, error))
         r->wrong = r->wrong ? r->wrong : "augment";
     q->augmented = true;
-    /* What no run could choose once is not in its checkpoint. */
+    /* A checkpoint of a version without these options does not have them. */
     if (!q->scheduled && json_object_get(s, "schedule") &&
         !schedule_parse(string(r, s, "schedule"), &q->schedule, error))
         r->wrong = r->wrong ? r->wrong : "schedule";
@@ -246,13 +246,13 @@ static void take_settings(struct reading *r, const json_t *s, struct request *q)
     if (!q->test_images && json_object_get(s, "test_images"))
         q->test_images = whole(r, s, "test_images", 1, 1000000000);
     take_looks(r, s, q);
-    /* Seconds that were not counted cannot be gone on with. */
+    /* A run without times cannot be resumed with times: its earlier seconds are unknown. */
     q->untimed |= json_is_false(json_object_get(s, "times"));
     if (!q->kernels)
         q->kernels = json_string_value(json_object_get(s, "kernels"));
 }
 
-/* Of a folder the last one, or the best if that is of the same run. */
+/* The checkpoint in a folder: the last one, or the best one if asked for and if it belongs to the same run. */
 static void choose_file(const char *folder, bool best, char path[RUN_PATH + 32])
 {
     char last_id[RUN_ID], best_id[RUN_ID], last[RUN_PATH + 32];
@@ -291,7 +291,7 @@ int resume_read(struct run *run, bool best)
     if (!*run->settings.name)
         run->settings.name = NULL;
     run_id_read(o, run->id);
-    /* It goes on being kept where it was, unless --checkpoint says otherwise. */
+    /* New checkpoints go to the same folder, unless --checkpoint says otherwise. */
     const char *slash = folder ? NULL : strrchr(q->resume, '/');
     snprintf(run->folder, sizeof run->folder, "%.*s",
              folder  ? (int)strlen(q->resume)

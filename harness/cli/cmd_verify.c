@@ -396,9 +396,9 @@ static int run_cases(const struct request *o, const struct case_list *list, stru
     return g->failed ? EXIT_CHECK_FAILED : EXIT_GOOD;
 }
 
-/* Threads that wait for each other by spinning take the cores from those they wait for, where there are more threads than
- * cores: tenfold the time. The OpenMP runtimes read how to wait before main, hence the second start. Where that
- * is not possible (an emulator) verification is only slower. */
+/* With more threads than cores, threads that wait by spinning take the cores from the threads they wait for:
+ * that takes ten times as long. OpenMP runtimes read how to wait before main, so the program starts itself
+ * again. If that is not possible (in an emulator), verification is only slower. */
 static void restart_patient(int argc, char **argv)
 {
     if (getenv("OMP_WAIT_POLICY"))

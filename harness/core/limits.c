@@ -75,8 +75,8 @@ static bool lists(const char *controllers, const char *controller)
     return false;
 }
 
-/* In a container the group's path often names a folder of the host that is not mounted; then the mount itself is the
- * group, and narrow() ends there in any case. */
+/* In a container, the group's path often names a folder of the host that is not mounted. Then the mount
+ * itself is the group; narrow() always ends there. */
 struct limits limits_of_groups(const char *root, const char *membership)
 {
     static const struct {

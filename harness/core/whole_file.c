@@ -52,8 +52,8 @@ static bool is_temporary(const char *name, const char *base)
     return process && attempt && !strcmp(at + process + 1 + attempt, ".tmp");
 }
 
-/* Removes what killed processes left of writing `path`. Whoever is still at it holds a lock on its file; locks of the dead
- * are gone. */
+/* Removes temporary files of `path` that killed processes left. A living writer holds a lock on its file;
+ * the lock of a killed process is gone. */
 static void sweep(const char *path)
 {
     char folder[PATH_MAX], left[PATH_MAX];
@@ -119,8 +119,8 @@ static int open_beside(const char *path, char temporary[PATH_MAX], char error[ER
     return -1;
 }
 
-/* The file that is to be written: what `path` leads to through symbolic links, which stay; it need not be there. NULL: `error`
- * holds one line. */
+/* The file to write: the target of `path` through symbolic links, which stay. It need not exist. NULL:
+ * `error` holds one line. */
 static const char *behind_links(const char *path, char target[PATH_MAX], char error[ERROR_TEXT])
 {
     enum { MOST_LINKS = 40 };
@@ -157,8 +157,7 @@ static bool write_all(int fd, const char *data, size_t size)
     return true;
 }
 
-/* Makes the rename survive a power cut; file systems that cannot sync a folder are none the worse.
- */
+/* Makes the rename survive a power cut, on file systems that can sync a folder. */
 static void sync_folder(const char *path)
 {
     char folder[PATH_MAX];

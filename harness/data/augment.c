@@ -1,5 +1,5 @@
-/* One pass over the pixels of the result: each is led back through shift and flip to a place in the transformed image,
- * and by an affine map around the centre to a place between pixels of the source. */
+/* One pass over the pixels of the result. Shift and flip are undone first, which gives a place in the
+ * transformed image; an affine map around the centre then gives a place between pixels of the source. */
 #include "data/augment.h"
 #include "core/rng.h"
 

@@ -54,8 +54,8 @@ static const char *absence(const char *path)
     return stat(path, &status) ? strerror(errno) : "not a regular file";
 }
 
-/* MNIST's file of images or of labels of a split, compressed or not. False: `path` is the one that is there and no file, else
- * the plain one. */
+/* Finds MNIST's file of images or labels of a split, compressed or not. False: there is none, and `path` is
+ * the one that exists and is no regular file, else the name of the uncompressed one. */
 static bool idx_file(const char *folder, const char *split, const char *what, char path[PATH])
 {
     char name[64], packed[68];
@@ -87,8 +87,8 @@ bool data_files_find(const char *dir, enum data_kind kind, char folder[DATA_FOLD
     return false;
 }
 
-/* A file that is read from beginning to end, compressed or not. zlib's own gzread is not used: it takes a file that lacks
- * the checksum at its end for a whole one. */
+/* Reads a file from beginning to end, compressed or not. It does not use zlib's gzread, which accepts a
+ * file without the checksum at its end as complete. */
 struct input {
     FILE *file;
     z_stream stream;

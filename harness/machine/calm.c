@@ -15,8 +15,8 @@
 #define DEPTH 128
 /* Floats that each thread hands to the next one: half of an L2 of 256 KiB with what is handed to it. */
 #define HANDED (8 * 1024)
-/* Times the fastest that are calm still. The way between two cores takes three times as long when they have no cache in common,
- * and varies more than a product. */
+/* A probe is calm if it takes less than this many times the fastest one. The exchange between two cores
+ * takes three times as long if they have no common cache, and varies more than a product. */
 #define SLOWED 1.08
 #define FARTHER 1.6
 /* Probes in a row that a moment has to be found calm: one may be interrupted. */
@@ -40,8 +40,8 @@ struct calm {
     } * fastest;                 /* of each number of threads; 0: none yet */
 };
 
-/* A product that one thread makes in a fast way, by AVX2 where there is AVX-512 as well: it issues more instructions, and
- * so feels a neighbour on the core's other thread sooner. */
+/* A fast product on one thread. It uses AVX2 even if there is AVX-512: it then issues more instructions and
+ * is slowed sooner by a neighbour on the core's second thread. */
 static const struct variant *find_probe(void)
 {
     const struct variant *best = NULL;

@@ -233,8 +233,8 @@ static bool cpuinfo_number(const char *line, const char *key, int *out)
     return true;
 }
 
-/* The kinds of core in the order they appear; returns how many. A kernel of old lists its cores without saying what they
- * are, and one for all at the end. */
+/* The kinds of core in the order they appear; returns their number. An old kernel lists its cores without
+ * their kind, and one kind for all at the end. */
 static int core_kinds(const char *cpuinfo, struct core_kind kinds[MAX_KINDS])
 {
     struct core_kind core = {.implementer = -1};

@@ -166,8 +166,7 @@ bool machine_from_topology(struct machine *m, struct hwloc_topology *topology, c
     m->l2 = cache_bytes(first, 2);
     m->llc = cache_bytes(first, 4);
     m->llc = m->llc ? m->llc : cache_bytes(first, 3);
-    /* Where nothing is described, small sizes err on the safe side: tiles fit any cache of the last
-     * decade. */
+    /* If the system tells no sizes, small ones are safe: tiles then fit any cache of the last decade. */
     m->l1 = m->l1 ? m->l1 : 32 << 10;
     m->l2 = m->l2 ? m->l2 : 256 << 10;
     m->llc = m->llc ? m->llc : m->l2;
@@ -201,8 +200,8 @@ static void affinity_list(char *text, size_t size)
     hwloc_bitmap_free(mask);
 }
 
-/* The cores of a made-up topology (HWLOC_SYNTHETIC, HWLOC_XMLFILE) dealt out to the CPUs there are, so that all that a
- * larger machine does can be tried on a small one. */
+/* Maps the cores of a made-up topology (HWLOC_SYNTHETIC, HWLOC_XMLFILE) to the real CPUs, so that the
+ * behaviour on a larger machine can be tested on a small one. */
 static void deal_out(struct machine *m)
 {
     cpu_set_t set;

@@ -142,9 +142,10 @@ static json_t *conditions_json(const struct conditions *before, const struct con
 
 /* Clock */
 
-/* The clock is read off a chain of dependent additions, one a cycle on every CPU in the registry's reach. (Not of an
- * immediate: some rename those away.) Under vector load it is read at once after the load, before the clock recovers:
- * the additions never compete with it for ports. */
+/* The clock frequency is measured by a chain of dependent additions: one per cycle on every supported CPU.
+ * (Not additions of a constant, which some CPUs remove in the rename stage.) For the frequency under
+ * vector load, the chain runs directly after the load, before the clock recovers, so that it does not
+ * compete with the load for ports. */
 #define CHAIN_STEPS 40000
 #define CHAIN_LENGTH 8
 #define CLOCK_TRIES 9
@@ -228,8 +229,8 @@ static double loaded_mhz(void (*load)(void))
     return mhz[CLOCK_TRIES / 2];
 }
 
-/* From the kernel, the CPU, its name, and in a virtual machine from cpuinfo, which there states the host's base clock;
- * NAN where none says. */
+/* The nominal clock, from the kernel, from cpuid, from the CPU's name, or, in a virtual machine, from
+ * cpuinfo, which there states the host's base clock. NAN: nothing tells it. */
 static double nominal_mhz(const struct machine *m)
 {
     char text[TEXT];

@@ -33,9 +33,9 @@ static int start_threads(int want)
     return threads;
 }
 
-/* The largest team up to `want`. After a smaller team the runtime starts new threads while those it had no more use for
- * are still on their way out, so there must be room for all but the first one twice. The child's own place is not counted:
- * verification needs a child. */
+/* The largest team up to `want`. When a larger team follows a smaller one, the runtime starts new threads
+ * while surplus ones are still ending. So there must be room for all threads but the first twice. The
+ * child's own place does not count: verification needs a child, too. */
 static int room_for(int want)
 {
     int ends[2], threads = 1;

@@ -84,8 +84,8 @@ bool kernel_choice_check(const char *choice, char error[ERROR_TEXT])
     return patterns;
 }
 
-/* Operations of fewer FLOPs and bytes than this run on one thread where a variant of one thread is among those that fit:
- * waking a team costs more than it saves. */
+/* Operations with fewer FLOPs and bytes than this run on one thread, if a single-threaded variant fits: waking
+ * a team costs more than it saves. */
 static const double flops_worth_a_team = 2e6, bytes_worth_a_team = 3e5;
 
 /* Images at least as large as Winograd's tile, and channels enough to pay for its transforms? */
@@ -97,7 +97,7 @@ static bool suits_winograd(const struct conv *c)
            min_i64(min_i64(c->ih, c->iw), min_i64(c->oh, c->ow)) >= TILE;
 }
 
-/* The default order, by the shape of the problem alone, so that a run can be repeated bit by bit. What a step of it
+/* The default order, by the shape of the problem alone, so that a run can be repeated bit-identically. What a step of it
  * gains is a row of
  *   batchmark bench OP --problem P --threads 2      (two cores of a Sapphire Rapids, time of direct over its own)
  * winograd4: mb80ic60ih16oc60kh3ph1 2.1 to 2.6 in the three passes, with 16 channels 1.4 (against planes) to 2.8, with
@@ -168,8 +168,8 @@ static bool worth_a_team(const char *op, const struct problem *p)
     return cost.flops_nominal >= flops_worth_a_team || cost.bytes >= bytes_worth_a_team;
 }
 
-/* Why this entry is not to be used, or NULL. The default keeps to our own kernels and to float32, and
- * to Winograd only where its order says so. */
+/* Why this entry must not be used, or NULL. The default order uses only our own float32 kernels, and Winograd
+ * only where it names it. */
 static const char *refused(const struct entry *e, enum isa cap, const struct problem *p,
                            struct formats f, bool by_default, const char *pattern)
 {

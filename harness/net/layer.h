@@ -1,7 +1,7 @@
-/* What a layer of a network is: its shapes and options, and what it does, which a table tells for each kind.
+/* A layer of a network: its shapes and options, and a table that says for each kind what it does.
  *
- * To add a kind, write its functions and its row in a file layer_*.c, and name it in the two lists here and in layer.c.
- * What neighbours can do as one operation is not in the rows, for it takes two kinds: see net_fuse.c. */
+ * To add a kind, write its functions and its row in a file layer_*.c, and add its name to the two lists here and
+ * to the one in layer.c. Fusion of neighbours concerns two kinds, so it is not in the rows: see net_fuse.c. */
 #ifndef BATCHMARK_LAYER_H
 #define BATCHMARK_LAYER_H
 
@@ -61,13 +61,16 @@ struct call {
     char name[CRASH_TEXT];
 };
 
-/* What a layer has in common with its neighbours in a training pass: a conv gathers the statistics of the bn after it; a
- * bn's are gathered; it does the relu after it; it does the maxpool after that too, and is no operation of the registry. */
+/* How a layer is fused with its neighbours in a training pass.
+ *   gathers   a conv computes the statistics of the bn after it
+ *   gathered  a bn whose statistics the conv before it computes
+ *   relu      it also does the relu after it
+ *   pools     it also does the relu and the maxpool after it, and is no operation of the registry */
 struct joined {
     bool gathers, gathered, relu, pools;
 };
 
-/* Which of a layer's calls is meant. */
+/* Selects one of a layer's calls. */
 struct call_site {
     enum phase phase;
     int64_t mb;
@@ -84,7 +87,7 @@ struct net_op {
     struct formats formats;
 };
 
-/* What a layer owns, whatever the batch. Pointers are NULL where it has no such thing. */
+/* What a layer owns, independent of the batch. A pointer is NULL if the layer has no such tensor. */
 struct layer_state {
     enum layout layout;
     /* Activations and their gradients, in that layout. src is the dst of the layer before, unless a reorder lies
@@ -97,12 +100,12 @@ struct layer_state {
     uint8_t *chosen;                   /* maxpool */
 };
 
-/* The step that is under way. */
+/* The present step. */
 struct layer_step {
     int64_t number; /* from 1 */
-    bool counts;    /* running statistics take in those of the batch, and times are kept */
+    bool counts;    /* running statistics are updated, and times are counted */
     bool drops;     /* a dropout drops values */
-    uint64_t key;   /* decides which; another one for each layer */
+    uint64_t key;   /* decides which values; different for each layer */
 };
 
 /* A layer in a pass at one batch size. */
@@ -150,17 +153,17 @@ struct layer_type {
 
     /* What it does with buffers and layouts. */
     bool in_place;          /* the output overwrites the input */
-    bool gradient_in_place; /* at least backward */
-    bool by_output;         /* goes back by its output, which nothing may change */
-    bool spoils_input; /* changes its input so that a layer by_output before it would go wrong */
+    bool gradient_in_place; /* the gradient does; in_place implies it */
+    bool by_output;         /* the backward pass reads its output, which must stay unchanged */
+    bool spoils_input;      /* changes its input, so that a by_output layer before it would fail */
     bool nchw_only;
-    bool moves_zero; /* of 0 makes something else, and so of the channels that fill up a block */
+    bool moves_zero; /* maps 0 to another value, also in the padded channels of a block */
 
     /* What others may know of its values. */
     bool (*saturated)(
         float y);         /* an activation: does hardly any gradient pass where the output is y? */
     const char *decision; /* the name of what net_decisions gives */
-    bool planned;         /* no operation of the registry, but slow enough to be timed for a plan */
+    bool planned;         /* not an operation of the registry, but slow enough to time for a plan */
 
     /* Allocates and fills what the layer owns besides weights and activations; mb: the largest batch. */
     void (*make)(const struct layer *l, struct layer_state *s, int64_t mb, struct memory *m);
@@ -168,7 +171,8 @@ struct layer_type {
     struct net_op (*op)(const struct layer *l, const struct call_site *at);
     /* Sets the tensors of all calls; a call ignores those that it does not use. */
     void (*bind)(struct layer_pass *p);
-    /* What is no operation of the registry, after the calls of that direction; left out if the layer is done. */
+    /* The part that is no operation of the registry, after the calls of that direction. Not called if a
+     * neighbour does the layer. */
     void (*forward)(const struct layer_pass *p);
     void (*backward)(const struct layer_pass *p);
 };
@@ -182,11 +186,12 @@ extern const struct layer_type *const layer_types[LAYER_KINDS];
 /* One layer as it would be written. */
 #define LAYER_TEXT 128
 char *layer_print(const struct layer *l, char text[LAYER_TEXT]);
-/* A number with as many digits as make it the same number again. */
+/* A number with enough digits to read back the same number. */
 #define REAL_TEXT 32
 char *real_print(double x, char text[REAL_TEXT]);
 
-/* Its weights and biases: as shapes, each counted, in all. layer_size does not overflow. */
+/* Its weights and biases: their shapes, the number of weights, the number of both; layer_size is the latter as
+ * a double, so that it cannot overflow. */
 struct layer_weights layer_weights(const struct layer *l);
 int64_t layer_weight_count(const struct layer *l);
 int64_t layer_parameters(const struct layer *l);
@@ -194,7 +199,7 @@ double layer_size(const struct layer *l);
 /* Multiplications and additions forward for one image. */
 double layer_flops(const struct layer *l);
 
-/* Can the layer work in that layout? Plain vectors, and what works on them, are nchw. */
+/* Can the layer work in that layout? Layers on plain vectors take only nchw. */
 bool layer_takes(const struct layer *l, enum layout layout);
 /* Channels that lie side by side in a layout of the layer's input, and floats of an image. */
 int64_t layer_lanes(const struct layer *l, enum layout layout);

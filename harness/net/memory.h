@@ -9,10 +9,10 @@ struct memory {
     void **blocks;
     int count, room;
     double bytes; /* in all blocks */
-    bool failed;  /* a block was not to be had; nothing is taken any more */
+    bool failed;  /* an allocation failed; all later ones fail, too */
 };
 
-/* NULL: none left, now or before. The memory owns the block. */
+/* A new block, owned by the memory. NULL: this or an earlier allocation failed. */
 void *memory_take(struct memory *m, double bytes);
 float *memory_floats(struct memory *m, int64_t count);
 void memory_free(struct memory *m);

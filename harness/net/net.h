@@ -1,17 +1,17 @@
-/* A network made of operations of the registry: buffers, kernels chosen, forward, backward, update.
+/* A network made of operations of the registry: its buffers, the chosen kernels, forward, backward, update.
  *
- * Activations are plain nchw unless a plan gives a tensor another layout; where the layouts of neighbours differ, a
- * reorder goes in between. Everything is planned and allocated when the network is made; a step allocates nothing.
- * The same seed, thread count, kernels and plan give the same bits. */
+ * Activations are plain nchw unless a plan gives a tensor another layout. If the layouts of neighbours differ,
+ * a reorder is inserted. Everything is planned and allocated when the network is made; a step allocates
+ * nothing. The same seed, thread count, kernels and plan give the same bits. */
 #ifndef BATCHMARK_NET_H
 #define BATCHMARK_NET_H
 
 #include "net/net_text.h"
 
-/* Decisions taken elsewhere (net_plan.h): the layout a layer works in, the variants it uses in a training pass, and whether
- * a bn is one with the relu and the maxpool after it. A conv whose variant forward is one of conv_stats gathers the
- * statistics of the bn after it. A variant NULL, or one that cannot do the problem of a shorter batch: the order of
- * kernel_choice.h in that layout. */
+/* Decisions from measured times (net_plan.h): the layout of each layer, its variants in a training pass, and
+ * whether a bn is fused with the relu and the maxpool after it. A conv whose forward variant belongs to
+ * conv_stats computes the statistics of the bn after it. If a variant is NULL, or cannot do the problem of a
+ * smaller batch, kernel_choice.h chooses one in that layout. */
 struct net_plan {
     int count;
     struct {
@@ -21,20 +21,31 @@ struct net_plan {
     } layers[MAX_LAYERS];
 };
 
-/* bn; relu as one operation: where variants exist, never, always; always, and the statistics of a bn are gathered by the
- * conv before it as it writes its results. A maxpool of 2x2 after them in nchw joins them, unless never. Where it is left
- * open, a plan decides; without one statistics are gathered by convs whose variant does that too, and choices that name
- * operations of bn are kept. Where it is not, a plan's variant gives way to that of the same name in the operation asked
- * for, if there is one. */
+/* What a bn is fused with: the relu after it; in nchw also a 2x2 maxpool after that; and its statistics, which
+ * the conv before it computes while it writes its results.
+ *
+ *   mode   plan  relu                   2x2 maxpool after it        statistics
+ *   AUTO   yes   if variants exist      the plan decides            the plan decides
+ *   AUTO   no    if variants exist      if the output has a width   if the variant that the conv would use
+ *                                       of 8 or more                anyway computes them
+ *   OFF    any   no                     no                          no
+ *   ON     any   always                 always                      no
+ *   STATS  any   always                 always                      always
+ *
+ * With AUTO and no plan, a choice in net_options.kernels that names operations of bn keeps them apart from the
+ * maxpool and from the conv.
+ * With OFF, ON and STATS, a plan's variant for another operation is replaced by the variant of the same name in
+ * the required operation, if there is one. */
 enum fuse { FUSE_AUTO, FUSE_OFF, FUSE_ON, FUSE_STATS };
 
-/* Weights at first. PYTORCH: its default for conv and dense, weights and biases uniform in +-1 / sqrt(fan in). GLOROT:
- * uniform in +-sqrt(6 / (fan in + fan out)), as Keras has it; HE: normal, of variance 2 / fan in; biases 0 in both. */
+/* Initial weights. PYTORCH: its default for conv and dense, weights and biases uniform in +-1 / sqrt(fan in).
+ * GLOROT: uniform in +-sqrt(6 / (fan in + fan out)), as in Keras. HE: normal, with variance 2 / fan in. The
+ * last two set biases to 0. */
 enum init { INIT_PYTORCH, INIT_GLOROT, INIT_HE };
 
 struct net_options {
     int64_t batch,
-        tail; /* images of a training step, and of the last one of an epoch; tail may be 0, both for inference */
+        tail; /* images of a training step, and of the last step of an epoch. 0: no such step */
     int64_t eval_batch, eval_tail; /* the same for evaluation */
     int classes;                   /* labels are below this */
     uint64_t seed;                 /* of the initial weights */
@@ -67,7 +78,7 @@ struct net_seconds {
 
 struct net;
 
-/* Makes a network; gamma is 1 and beta 0 whatever the initialisation. NULL: `error` says why. Free with net_free. */
+/* Makes a network. Gamma is 1 and beta 0 in every initialisation. Free with net_free. NULL: `error` says why. */
 struct net *net_create(const struct net_text *text, const struct net_options *options,
                        char error[ERROR_TEXT]);
 void net_free(struct net *n);
@@ -81,39 +92,42 @@ float *net_input(struct net *n);
 /* Forward and backward over mb images (batch or tail); running statistics are updated. The loss in the outcome is
  * the sum over the batch, the gradients are those of the mean. */
 struct outcome net_gradients(struct net *n, int64_t mb, const uint8_t *labels);
-/* What decides which values a dropout drops in the last call of net_gradients: seed, number of the call, layer. */
+/* The key of a dropout layer in the last call of net_gradients; it depends on seed, number of the call, and
+ * layer, and decides which values are dropped. */
 uint64_t net_dropout_key(const struct net *n, int layer);
 /* The optimizer's step on those gradients. */
 void net_update(struct net *n, const struct optimizer *optimizer);
 /* Forward only (eval_batch or eval_tail images), BN by its running statistics. */
 struct outcome net_evaluate(struct net *n, int64_t mb, const uint8_t *labels);
 
-/* Passes on the images in net_input that leave no trace but in activations and gradients: BN by the statistics of the
- * batch, running statistics untouched. net_evaluate_batch: forward only, nothing dropped; net_gradients_again: what the
- * last call of net_gradients dropped. mb: batch or tail. */
+/* Passes over the images in net_input that change only activations and gradients. BN normalizes by the
+ * statistics of the batch; running statistics stay. net_evaluate_batch: forward only, without dropout.
+ * net_gradients_again: forward and backward, with the dropout of the last call of net_gradients. mb: batch or
+ * tail. */
 struct outcome net_evaluate_batch(struct net *n, int64_t mb, const uint8_t *labels);
 struct outcome net_gradients_again(struct net *n, int64_t mb, const uint8_t *labels);
 
-/* What a layer gave in the last pass, in its layout; lost where it is fused with a neighbour, or where that works in
- * place. */
+/* The output of a layer in the last pass, in its layout. It is not available if the layer is fused with a
+ * neighbour, or if the next layer works in place. */
 const float *net_output(const struct net *n, int layer);
 
-/* How the relu or maxpool `layer` decided in the last call of net_gradients, over mb images: of a relu 1 where a value passed
- * and 0 where not, [mb][C][H][W] of its output; of a maxpool the place in its window that was taken, row by row, or -1 where a
- * relu before it let nothing pass. False: another layer, or a relu that the maxpool after it decided for. */
+/* The decisions of the relu or maxpool `layer` in the last call of net_gradients, [mb][C][H][W] of its output.
+ * Relu: 1 where a value passed, else 0. Maxpool: the place of the maximum in its window, counted row by row, or
+ * -1 where a fused relu passed nothing. False: another kind of layer, or a relu that is fused with the maxpool
+ * after it. */
 bool net_decisions(const struct net *n, int layer, int64_t mb, float *out);
 
-/* net_evaluate without the loss: the logits[mb][classes of the last layer] of the images in net_input. They are the network's,
- * until its next call; mb as for net_evaluate. */
+/* net_evaluate without the loss: returns logits[mb][classes] of the images in net_input. The network owns them;
+ * they are valid until its next call. mb as for net_evaluate. */
 const float *net_forward(struct net *n, int64_t mb);
 
 /* Weights and running statistics in the order of the layers. A running statistic has no gradient: NULL. */
 int net_tensor_count(const struct net *n);
 struct net_tensor *net_tensor(struct net *n, int i);
 const float *net_gradient(const struct net *n, int i);
-/* The optimizer's memory of a weight: m (0) or v (1) of layers.h; NULL where there is no gradient. */
+/* The optimizer's state of a weight: m (0) or v (1) of layers.h; NULL if it has no gradient. */
 float *net_memory(const struct net *n, int i, int which);
-/* Calls of net_gradients so far, which decide what a dropout drops; to be set where a run goes on. */
+/* The number of calls of net_gradients so far. It decides what a dropout drops, so a resumed run must set it. */
 int64_t net_steps(const struct net *n);
 void net_set_steps(struct net *n, int64_t steps);
 

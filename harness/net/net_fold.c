@@ -1,5 +1,5 @@
-/* y = s (W x + b) + t = (s W) x + (s b + t) where the bn comes after; W (s x + t) + b = (W s) x + (b + W t) where it comes
- * before, and padding does not put zeros in that t would have moved. */
+/* A bn after the layer: y = s (W x + b) + t = (s W) x + (s b + t). A bn before it: W (s x + t) + b =
+ * (W s) x + (b + W t); not with padding, because its zeros do not become t. */
 #include "net/net_fold.h"
 
 #include <math.h>

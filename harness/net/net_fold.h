@@ -1,5 +1,5 @@
-/* Batch normalization folded away for inference: by its running statistics it is a scale and a shift of each channel, which
- * the layer before it can do with other weights, or the one after it. */
+/* Folds batch normalization away for inference. With running statistics it is a scale and a shift of each
+ * channel; the layer before or after it can do that with changed weights. */
 #ifndef BATCHMARK_NET_FOLD_H
 #define BATCHMARK_NET_FOLD_H
 
@@ -7,17 +7,17 @@
 
 /* Where each layer of a network goes. */
 struct net_fold {
-    int into[MAX_LAYERS];  /* of a bn: the conv or dense that takes it in; else -1 */
+    int into[MAX_LAYERS];  /* of a bn: the conv or dense into which it is folded; else -1 */
     int place[MAX_LAYERS]; /* of a layer that stays: its number in the folded network; else -1 */
-    int folded, left;      /* bn folded, and those that no layer beside them can take in */
+    int folded, left;      /* the number of bn folded, and of those that cannot be folded */
 };
 
-/* What can be folded, and the folded network as text. A bn goes into the conv or dense right before it, else into the dense,
- * or the conv without padding, right after it. False: too long. */
+/* Plans the folding and writes the folded network as text. A bn is folded into the conv or dense directly before
+ * it, else into the dense, or the conv without padding, directly after it. False: the text is too long. */
 bool net_fold_plan(const struct net_text *n, struct net_fold *out, char text[NET_TEXT]);
 
-/* Sets the weights of the folded network from those of the one it came from, in float64. `to` was made of the text that
- * net_fold_plan wrote for `text` and `fold`; both stay the caller's. */
+/* Computes the weights of the folded network `to` from those of `from`, in float64. `to` must be made from the
+ * text that net_fold_plan wrote for `text` and `fold`. The caller keeps both networks. */
 void net_fold_weights(const struct net_text *text, const struct net_fold *fold, struct net *from,
                       struct net *to);
 

@@ -24,8 +24,8 @@ bool net_can_pool(const struct net_text *text, int bn)
     return pool->kind == LAYER_MAXPOOL && pool->kh == 2 && pool->kw == 2 && pool->stride == 2;
 }
 
-/* Are the bn at i and the relu and maxpool after it one operation in training? Left open, as planned; without a plan only
- * where rows are wide enough for vectors and no choice says what the bn runs on. */
+/* Are the bn at i and the relu and maxpool after it one operation in training? With FUSE_AUTO the plan decides;
+ * without a plan, only if rows are wide enough for vectors and --kernels does not name the bn's variant. */
 bool net_pools(const struct net *n, int i)
 {
     enum { WIDE = 8 };
@@ -65,8 +65,8 @@ static bool rectifies(const struct net *n, const struct pass *p, int i)
            (allowed(n, "bn_relu_fwd_train", &problem, f) && allowed(n, "bn_relu_bwd", &problem, f));
 }
 
-/* Does the conv at i gather the statistics of the bn after it? Left open, as planned; without a plan only if the variant
- * that gathers is the one that would convolve anyway: then it costs nothing. */
+/* Does the conv at i compute the statistics of the bn after it? With FUSE_AUTO the plan decides; without a plan,
+ * only if the variant that would convolve anyway can do it: then it costs nothing. */
 static bool gathers(const struct net *n, const struct pass *p, int i)
 {
     const struct layer *l = &n->text.layers[i];
@@ -87,8 +87,8 @@ static bool gathers(const struct net *n, const struct pass *p, int i)
     return apart && both && !strcmp(apart->name, both->name) && !kernel_choice_names_bn(o->kernels);
 }
 
-/* Does the maxpool after the layer at i do it, a relu, on as many values as it has windows? The largest value of a window is
- * positive before the relu where it is behind it, and only there a gradient passes. */
+/* Does the maxpool after the relu at i do the relu on its results? That is the same: the largest value of a window
+ * is positive before the relu exactly where it is positive after it, and only there a gradient passes. */
 static bool pool_rectifies(const struct net *n, const struct pass *p, int i)
 {
     return n->options.fuse != FUSE_OFF && i + 1 < n->text.count &&

@@ -190,8 +190,8 @@ static bool has_wider(const struct entry *e, enum isa cap)
     return registry_find(e->op, name) != NULL;
 }
 
-/* Can training use it, and might it be the fastest? On small problems the narrower vectors of AVX2 may be, and one
- * thread; below AVX2 nothing is where there is more. */
+/* Can training use the variant, and can it be the fastest? On small problems AVX2 or one thread may be the fastest,
+ * even if the CPU has AVX-512 or more cores. On a CPU with AVX2, lower levels never are. */
 static bool candidate(const struct entry *e, const struct net_op *is,
                       const struct net_plan_key *key)
 {

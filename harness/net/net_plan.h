@@ -1,12 +1,12 @@
 /* Chooses layouts, variants and fused operations for a network from measured times.
  *
- * A layout belongs to a tensor that several operations share, and a fused operation to several layers, so the best plan is
- * not the fastest kernel of each layer: it is the shortest path through the layers, whose nodes are the layouts a layer can
- * work in and what it does for the layers after it, and whose edges cost the layer's calls of a training step and the
- * reorders between two layouts.
+ * Several operations share the layout of a tensor, and a fused operation replaces several layers. So the best
+ * plan is not the fastest kernel of each layer. It is the shortest path through the layers. A node is a layout
+ * that a layer can work in, together with its fusion. The cost of an edge is the time of the layer's calls in a
+ * training step, and of the reorders between the two layouts.
  *
- * A plan is kept as JSON beside the results, keyed by all its times depend on: machine, binary, network, image, batch, team and
- * ISA cap. */
+ * A plan is a JSON file beside the results. Its key is all that its times depend on: machine, binary, network,
+ * image, batch, team and ISA cap. */
 #ifndef BATCHMARK_NET_PLAN_H
 #define BATCHMARK_NET_PLAN_H
 
@@ -21,9 +21,12 @@ struct plan_cost {
     const struct entry *entry;
 };
 
-/* What a layer does for those after it: nothing; a conv gathers the statistics of the bn; a bn does the relu and the
- * maxpool as well (as POOLS the relu between them counts too). That a bn does the relu alone is not decided here: it does,
- * where both are in one layout, and that they are. */
+/* How a layer is fused with the layers after it.
+ *   APART    not at all
+ *   GATHERS  a conv computes the statistics of the bn
+ *   POOLS    a bn does the relu and the maxpool, too; the relu between them is POOLS as well
+ * JOINS is their number.
+ * A bn always does the relu after it, if both have the same layout; so there is no decision for that. */
 enum join { APART, GATHERS, POOLS, JOINS };
 struct plan_node {
     enum layout layout;
@@ -32,14 +35,14 @@ struct plan_node {
 typedef struct plan_cost plan_cost_fn(void *user, int layer, enum phase phase,
                                       struct plan_node before, struct plan_node here);
 
-/* What paths there are. */
+/* Restricts the paths. */
 struct plan_limits {
-    enum layout only; /* no layer leaves it unless it can do nothing else; LAYOUT_NONE: any */
-    bool apart;       /* no layer does another's work, but for a bn's relu */
+    enum layout only; /* the layout of all layers that can work in it; LAYOUT_NONE: any layout */
+    bool apart;       /* no fusion, except that a bn does a relu */
 };
 
-/* The shortest path. Returns the seconds of a step, INFINITY where there is no path; seconds[layer] gets each layer's
- * share, reorders included, unless NULL. */
+/* Finds the shortest path. Returns the seconds of a step, INFINITY if there is no path. seconds[layer] gets the
+ * share of each layer with its reorders; `seconds` may be NULL. */
 double net_plan_solve(const struct net_text *text, struct plan_limits limits, plan_cost_fn *cost,
                       void *user, struct net_plan *plan, double *seconds);
 
@@ -53,27 +56,28 @@ struct net_plan_key {
     enum isa isa;
 };
 
-/* What was measured for a network. A call's fastest repetition counts: calls that are weighed against one another are timed
- * seconds apart, and what else a machine does between them only ever adds. */
+/* The times measured for a network. The fastest repetition of a call counts: the calls to be compared are timed
+ * seconds apart, and other work of the machine can only add time. */
 struct net_times {
     const struct net_text *text;
     int64_t batch;
     struct bench_rows rows;
-    double *
-        trial; /* seconds by row, from the trial: what counts where the limit left no time to do better */
+    double
+        *trial; /* seconds of each row in the trial; used if the limit left no time to measure it */
     struct {
         double fwd, bwd; /* seconds */
     } pools[MAX_LAYERS][LAYOUT_COUNT];
     struct {
         double fwd, gathered,
-            bwd; /* of a bn with its relu and maxpool; gathered: fwd, of given statistics */
+            bwd; /* of a bn with its relu and maxpool; gathered: fwd with given statistics */
     } bn_pools[MAX_LAYERS];
 };
 plan_cost_fn net_times_cost; /* user: struct net_times * */
 void net_times_free(struct net_times *t);
 
-/* The rows to measure: for every call the network can make in any layout the variants that a short trial finds
- * fastest. Forks: call before this process enters OpenMP. False: `error` says what went wrong. */
+/* Chooses the rows to measure: for every call that the network can make, in every layout, the variants that are
+ * fastest in a short trial. Forks: call before this process enters OpenMP. False: `error` says what went
+ * wrong. */
 bool net_times_rows(struct net_times *t, const struct machine *m, const struct net_plan_key *key,
                     double limit, char error[ERROR_TEXT]);
 
@@ -81,11 +85,11 @@ bool net_times_rows(struct net_times *t, const struct machine *m, const struct n
 bool net_times_verify(struct net_times *t, const struct bench_options *o, const struct machine *m,
                       bench_progress_fn *progress, void *user, char error[ERROR_TEXT]);
 
-/* Times what is no operation of the registry: the pooling layers, and bn with relu and maxpool; enters OpenMP. */
+/* Times the layers that are no operation of the registry: pooling, and bn with relu and maxpool. Enters OpenMP. */
 bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT]);
 
-/* The decisions alone as a JSON array, the caller's (NULL: out of memory), and back. False: they do not fit the
- * network or this build, and *plan is not to be used. */
+/* Writes the decisions of a plan as a JSON array, which the caller owns (NULL: out of memory), and reads them.
+ * False: they do not fit the network or this build, and *plan must not be used. */
 json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan);
 bool net_plan_read(const json_t *layers, const struct net_text *text, struct net_plan *plan);
 
@@ -98,7 +102,7 @@ bool net_plan_save(const char *path, const struct machine *m, const struct net_p
                    const struct net_plan *plan, const struct net_times *times, double seconds,
                    double seconds_nchw, char error[ERROR_TEXT]);
 
-/* Reads a plan and holds it against machine, binary and key. False: `error` says what differs and what to do. */
+/* Reads a plan and compares it with machine, binary and key. False: `error` says what differs and what to do. */
 bool net_plan_load(const char *path, const struct machine *m, const struct net_plan_key *key,
                    const struct net_text *text, struct net_plan *plan, char error[ERROR_TEXT]);
 

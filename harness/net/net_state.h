@@ -1,4 +1,5 @@
-/* The inside of a network, for the files that make it (net_build.c), join its layers (net_fuse.c) and run it (net_run.c). */
+/* The inside of a network, for the files that build it (net_build.c), fuse its layers (net_fuse.c) and run it
+ * (net_run.c). */
 #ifndef BATCHMARK_NET_STATE_H
 #define BATCHMARK_NET_STATE_H
 
@@ -52,9 +53,9 @@ int net_call_places(const struct net *n);
 /* Does layer i work in another layout than what it is given? */
 bool net_reordered(const struct net *n, int i);
 
-/* Decides what layer i does for its neighbours in a pass and they for it; the layers before it are decided. */
+/* Decides how layer i is fused with its neighbours in a pass. The layers before it must be decided already. */
 void net_join(const struct net *n, const struct pass *p, int i);
-/* Is layer i done by a bn that pools? */
+/* Is layer i part of a bn that pools? */
 bool net_pooled(const struct net *n, int i);
 
 #endif

@@ -30,8 +30,9 @@ bool reader_real(struct reader *r, double low, double high, const char *what, do
 /* Is the current word `name`, with any capitals, perhaps with a value after '=' or '('? */
 bool reader_is(const struct reader *r, const char *name);
 
-/* Complain about the current word, and return false: with `what`; with the bounds of a number as well; about an option,
- * with how it is written here if other libraries have it, and with what the layer takes. */
+/* Write an error about the current word and return false. The first says `what`; the second also the bounds of
+ * a number. The third is for an unknown option: it says what the layer takes, and how an option of another
+ * library is written here. */
 bool reader_wrong(const struct reader *r, const char *what);
 bool reader_wrong_number(const struct reader *r, const char *what, int most);
 bool reader_wrong_option(const struct reader *r, const char *takes);

@@ -338,11 +338,11 @@ static bool has_winograd2(const struct op *op, const struct conv *c)
            c->sw == 1 && !c->dh && !c->dw;
 }
 
-/* Integers so small that sums stay exact. The intermediate sums of F(2x2,3x3) come in quarters and
- * are up to 9 times as large on either side (row sums of its matrices), 36 times the direct sum in
- * units; 64 leaves room for a folded scale. Where even +-1 is too much, entries are left zero: that a product is
- * missing shows only where it is none of theirs, so other sums keep all of theirs to the end, 2^24 products. There
- * a few zeros leave room for a bias and what a folded batch normalization adds. */
+/* Integers so small that sums stay exact. The intermediate sums of F(2x2,3x3) are multiples of 1/4 and up
+ * to 9 times as large on either side (row sums of its matrices): 36 times the direct sum in units. 64
+ * leaves room for a folded scale. If even +-1 is too large, some entries are zero. A missing product does
+ * not show if its entry is zero, so sums of plain products use zeros only above 2^24 products. A few zeros
+ * leave room for a bias and for what a folded batch normalization adds. */
 static void draw_products(struct draw *d, const struct op *op, const struct problem *p)
 {
     double products = (double)most_products(op, p), most = 0x1p24 / 64;
@@ -355,9 +355,10 @@ static void draw_products(struct draw *d, const struct op *op, const struct prob
     d->density = room < 1 ? sqrt(room) : 1;
 }
 
-/* BN training: pairs mirrored around a power of two, so that mean and variance are exact; n (centre + most)^2 stays
- * under 2^24 for the sum of squares too, and so the pairs of more than 2^20 values lie about zero. A pair lies side by
- * side: then so are those of the parts of an even number of values, about whose means a variant may take its squares. */
+/* BN training: pairs of values mirrored around a power of two (`centre`), so that mean and variance are
+ * exact. n (centre + most)^2 stays below 2^24, so that the sum of squares is exact, too; for more than
+ * 2^20 values the centre is zero. The values of a pair are neighbours. So a part with an even number of
+ * values has the same mean, and a variant may take squares about the mean of a part. */
 static void draw_mirror(struct draw *d, const struct problem *p)
 {
     d->how = DRAW_MIRRORED;

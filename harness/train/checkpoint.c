@@ -158,8 +158,8 @@ static void describe(struct named_tensor *to, const struct net_tensor *t, const 
     memcpy(to->dims, t->dims, sizeof t->dims);
 }
 
-/* Writes a tensor for each of the network's, and for each with a gradient the optimizer's memory of it unless `o` is
- * NULL; gradients: those instead. */
+/* Writes each tensor of the network, and for each tensor with a gradient the optimizer's state, unless `o`
+ * is NULL. With `gradients` it writes the gradients instead. */
 static bool save(struct net *n, const struct optimizer *o, bool gradients, const char *path,
                  const struct metadata *metadata, int metadata_count, char error[ERROR_TEXT])
 {

@@ -529,8 +529,7 @@ struct verdict verify_case(const struct entry *e, const struct problem *p, struc
 
 int64_t verify_sample_size(const struct op *op, const struct problem *p)
 {
-    /* Products of the whole reference that take a tenth of a second or so, and values of a BN
-     * tensor. */
+    /* Products of the reference that take about 0.1 seconds, and values of a BN tensor. */
     const double products = 8e6, values = 1 << 20;
     const int64_t fewest = 1024;
     double nominal = op->cost(p).flops_nominal / 2;

@@ -1,10 +1,9 @@
 /* Batch normalization: expected values and limits.
  *
- * Forward, the statistics are held to the truth, and the outputs to what the statistics' own
- * deviations allow: |y - y_ref| <= |gamma| rstd dmean + |gamma (x - mean) rstd| drstd + rounding
- * with dmean and drstd as measured on the variant's mean and variance, which have been checked
- * first. So a small error of the mean on data far from zero is forgiven once, and nothing else is.
- */
+ * Forward, the statistics are compared with the reference. The limit of an output follows from the
+ * deviation of the variant's statistics, which have been checked before:
+ *   |y - y_ref| <= |gamma| rstd dmean + |gamma (x - mean) rstd| drstd + rounding
+ * So a small error of the mean on data far from zero is allowed once, and no other error is. */
 #include "ref.h"
 #include "verify/verify_parts.h"
 
@@ -12,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a value of y loses with exact statistics, in units of u: the root and the quotient (6 with
- * the products), x scale + shift instead of (x - mean) scale (2 each for x and mean), the final
- * addition (2). */
+/* The error of y with exact statistics, in units of u: root and quotient (6 with the products), x scale +
+ * shift instead of (x - mean) scale (2 each for x and mean), the final addition (2). */
 static double y_rounding(double x, double mean, double scale, double beta, double y)
 {
     return U * (fabs(scale) * (6 * fabs(x - mean) + 2 * (fabs(x) + fabs(mean))) + 2 * fabs(beta) +
@@ -32,19 +30,20 @@ static bool power_of_two(int64_t n)
     return (n & (n - 1)) == 0;
 }
 
-/* Sums that round alike.
+/* Sums whose rounding errors have a common sign.
  *
- * A float32 sum is a multiple of its rounding step q. To add t to it loses exactly what t is beside the nearest
- * multiple of q, whatever the sum is. So the data alone tell how their sum rounds. For random data these residues
- * have no common sign, and the errors are a random walk. Equal values, few different ones, and values that lie
- * closer together than q have residues with a common sign: the errors add up, and only the worst case holds.
+ * A float32 sum is a multiple of its rounding step q. Adding t to it loses exactly the distance of t to the
+ * nearest multiple of q, whatever the sum is. So the data alone determine the rounding errors. For random
+ * data these residues have no common sign, and the errors are a random walk. Residues have a common sign
+ * for equal values, for few different values, and for values closer together than q. Then the errors add
+ * up, and only the worst-case limit holds.
  *
- * The steps looked at are that of the whole sum and finer ones, because sums by lane, image or thread are smaller.
- * Steps finer than 2 / sqrt(n) of the first cannot lose more than a walk. */
+ * The steps examined are that of the whole sum and finer ones, because sums by lane, image or thread are
+ * smaller. Steps finer than 2 / sqrt(n) of the first cannot lose more than a random walk. */
 enum { STEPS = 13 };
 
-/* Whether the sum over channel c of (x - centre)^power rounds alike. `size`: about how large the sum becomes;
- * `walk`: the limit of its random walk. */
+/* Do the rounding errors of the sum over channel c of (x - centre)^power have a common sign? `size`: the
+ * approximate size of the sum; `walk`: the limit of its random walk. */
 static bool rounds_alike(const struct bn *p, const float *src, int64_t c, double centre, int power,
                          double size, double walk)
 {
@@ -95,8 +94,8 @@ static struct alike alike_of(const struct outcome *r, const struct bn_ref_stats 
     return a;
 }
 
-/* Limit of the mean. Partial sums grow like k |mean| + sqrt(k) std, or k std where the sum is taken about
- * some value of the data, and each addition rounds at random. */
+/* Limit of the mean. Partial sums grow like k |mean| + sqrt(k) std, or like k std if the sum is taken about
+ * a value of the data; each addition rounds at random. */
 static double mean_limit(const struct bn_ref_stats *s, struct alike alike, enum algebra algebra,
                          enum bn_rule rule)
 {
@@ -110,12 +109,13 @@ static double mean_limit(const struct bn_ref_stats *s, struct alike alike, enum 
     return U * fabs(s->mean) + (alike.values ? worst : fmin(worst, walk)) + 0x1p-147 + denormal;
 }
 
-/* Limit of the variance, given how far the variant's mean is off.
+/* Limit of the variance, given the error of the variant's mean.
  *
- * Welford's running mean is rounded at every step, by u |mean| / sqrt(3) in the mean square, and an error shrinks by
- * 1 - 1/k at step k: after k steps it has walked sqrt(k / 3) such steps, and the mean square over n steps is n / 6 of one.
- * The sum of squares meets it as twice the sum of (x - mean) times that error, so the variance is off by
- * 2 std sqrt(1 / 18) u |mean|, less than half of std u |mean|, whatever n is. */
+ * Welford's running mean is rounded at every step, by u |mean| / sqrt(3) in root mean square. Step k shrinks
+ * an earlier error by 1 - 1/k. So after k steps the error is sqrt(k / 3) such roundings, and its mean
+ * square over n steps is n / 6 of one. It enters the sum of squares as twice the sum of (x - mean) times
+ * the error. So the variance is off by 2 std sqrt(1 / 18) u |mean|, which is less than half of
+ * std u |mean|, for any n. */
 static double variance_limit(const struct bn_ref_stats *s, struct alike alike, double dmean,
                              enum algebra algebra, enum bn_rule rule)
 {
@@ -194,16 +194,15 @@ static struct expectation forward_infer(const struct outcome *r, bool relu, enum
     return x;
 }
 
-/* One channel of the backward pass: the sums, their limits, and what the ReLU's undecided points
- * add to them. */
+/* One channel of the backward pass: the sums, their limits, and what points near a ReLU's threshold may add
+ * to them. */
 struct channel {
     struct bn_ref_grad g;
     double mean, variance, gamma, beta, rstd;
     double dgamma_limit, dbeta_limit;
 };
 
-/* Whether the variant and the reference may differ on the sign of y: it is within its own rounding
- * of zero. */
+/* May the variant and the reference differ on the sign of y? Yes, if |y| is below its rounding error. */
 static bool undecided(const struct channel *ch, double x)
 {
     double scale = ch->gamma * ch->rstd, y = scale * (x - ch->mean) + ch->beta;

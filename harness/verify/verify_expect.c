@@ -24,8 +24,8 @@ void expectation_free(struct expectation *x)
     x->count = 0;
 }
 
-/* A coordinate of a dimension: often one of its two outermost on either side, for that is where
- * kernels err. */
+/* A random coordinate of a dimension, often one of the two outermost on either side: there kernels err
+ * most. */
 static int64_t draw_coordinate(uint64_t bits, int64_t size)
 {
     uint64_t choice = bits >> 32;

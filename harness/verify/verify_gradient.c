@@ -53,8 +53,8 @@ void gradient_quantise(struct operands *o, const void *unused)
     }
 }
 
-/* A ReLU whose argument is nearer to zero than this may be decided otherwise by the backward pass, which is given the
- * channel's statistics rounded to float32. */
+/* The backward pass gets the channel's statistics rounded to float32. So it may decide a ReLU differently
+ * if the argument is nearer to zero than this. */
 #define UNDECIDED 1e-5
 
 /* The inputs of the forward pass; one value at a time is moved. */
@@ -66,8 +66,8 @@ struct forward {
         passes; /* of a ReLU: the channel's values that it passed before anything was moved; else NULL */
 };
 
-/* The sum over the outputs of L. A ReLU keeps the decisions in `passes`: close enough to where the values stand they do not
- * change, so the derivative is the same, and a step of finite length crosses none. */
+/* The sum L over the outputs. A ReLU keeps the decisions in `passes`. Close enough to the present values
+ * they would not change, so the derivative is the same; and a step of finite length crosses no threshold. */
 static double loss(const struct forward *f)
 {
     const struct outcome *r = f->r;

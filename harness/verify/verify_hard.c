@@ -91,8 +91,8 @@ static void poison(struct operands *o, const void *how)
     free(x);
 }
 
-/* A finite output where the input's NaN or infinity must have reached it; other channels are held
- * to the limits. */
+/* Is an output finite that must be NaN or infinite because of its inputs? Outputs of other channels are
+ * compared with their limits. */
 static bool poison_gate(struct check *k)
 {
     struct hard_data how = {.seed = k->c->seed};
@@ -140,8 +140,8 @@ static bool poison_gate(struct check *k)
     return good;
 }
 
-/* A channel of constant value is outside the domain of a variant that has one; then it is only
- * asked not to make NaN of it. */
+/* A constant channel is outside the domain of a variant that declares one. Such a variant must only not
+ * return NaN. */
 static bool constant_gate(struct check *k, double domain)
 {
     enum bn_rule rule = domain > 0 ? BN_BOUND : BN_STRICT;

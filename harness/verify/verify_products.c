@@ -1,10 +1,11 @@
-/* Sums of products: the value and the limit of every output looked at.
+/* Sums of products: the value and the limit of every compared output.
  *
- * A sum of n products in any order, each product and each addition rounded, is within (n + 1) u S
- * of the truth, S the sum of the magnitudes. On zero-mean data its roundings are a random walk,
- * within 6 u sqrt(n) Q, Q the 2-norm of the products. Chance alone breaks that for a sum in billions: one that drifts
- * far at once rounds coarsely from there on. `verify gemm/packed_avx2 --problem 30x86:86x58 --layout nn --seed 20261124`
- * meets such a sum, 1.08 of its limit; products added one by one in float32 give the same value. */
+ * A sum of n products in any order, each product and each addition rounded, is within (n + 1) u S of the
+ * exact value; S is the sum of the magnitudes. On zero-mean data the rounding errors are a random walk,
+ * within 6 u sqrt(n) Q; Q is the 2-norm of the products. By chance, one sum in billions exceeds that limit:
+ * if partial sums become large early, all later additions round coarsely. Such a sum is in
+ * `verify gemm/packed_avx2 --problem 30x86:86x58 --layout nn --seed 20261124`: 1.08 of its limit. Products
+ * added one by one in float32 give the same value. */
 #include "ref.h"
 #include "verify/verify_parts.h"
 
@@ -48,8 +49,7 @@ static struct inputs inputs_of(const struct outcome *r)
     return in;
 }
 
-/* Limit of a plain sum; the last term is what products below the smallest normal number may lose.
- */
+/* Limit of a plain sum. The last term is the possible error of products below the smallest normal number. */
 static double limit_of(struct ref_sum s)
 {
     double n = (double)s.n, worst = (n + 1) * U * s.abs, walk = SIGMAS * U * sqrt(n) * sqrt(s.sq);
@@ -89,8 +89,8 @@ static void fold(const struct outcome *r, const struct inputs *in, struct ref_su
     double bias = in->t[BIAS] ? in->t[BIAS][c] : 0, mean = in->t[MEAN][c];
     double scale = gamma / sqrt((double)in->t[VARIANCE][c] + r->problem.eps);
     *value = scale * (s.value + bias - mean) + beta;
-    /* Folded weights are rounded once more each; the scale carries the roundings of sum, root,
-     * division and product, which all outputs of the channel share. */
+    /* Each folded weight is rounded once more. The scale has the rounding errors of sum, root, division
+     * and product, which all outputs of the channel share. */
     s.n += 2;
     *limit = fabs(scale) * limit_of(s) +
              U * (4 * fabs(scale) * (fabs(bias) + fabs(mean) + fabs(s.value)) + 2 * fabs(beta) +
@@ -141,7 +141,7 @@ static void evaluate(const struct outcome *r, const struct inputs *in, struct ex
     }
 }
 
-/* Coordinates that prove little: an exact zero that n > 0 products gave, or a limit as large as the
+/* Counts coordinates that prove little: an exact zero from n > 0 products, or a limit as large as the
  * values. */
 static int64_t count_vacuous(const struct expected *e, bool exact)
 {
@@ -155,16 +155,17 @@ static int64_t count_vacuous(const struct expected *e, bool exact)
     return vacuous;
 }
 
-/* Statistics of a convolution's outputs. A sum of the statistics is no longer than a tile, this many values: that the
- * sums are local is law. */
+/* Statistics of a convolution's outputs. Variants must sum them tile by tile: no sum of the statistics is
+ * longer than a tile, this many values. */
 enum { STATISTICS_TILE = 256 };
 
 /* Channels looked at where not all are, and pixels of one whose limits stand for all. */
 enum { STATISTICS_CHANNELS = 4, STATISTICS_LIMITS = 128 };
 
-/* The limit of the mean m of y[n] and of the variance v: each y may be off by e, at most its limit as a convolution,
- * which moves the mean by the mean of e, and the variance by 2 cov(y, e) + var e <= 2 std rms + rms^2. On top
- * comes what the statistics round themselves, with sums of no more than a tile. */
+/* The limits of the mean m of y[n] and of the variance v. Each y may have an error e, at most its limit as
+ * an output of the convolution. That changes the mean by the mean of e, and the variance by
+ * 2 cov(y, e) + var e <= 2 std rms + rms^2. Rounding in the statistics themselves, with sums of at most a
+ * tile, is added. */
 static void statistics_limits(double m, double v, int64_t n, double mean_e, double square_e,
                               double *mean_limit, double *variance_limit)
 {
@@ -251,9 +252,9 @@ static struct expectation compute(const struct outcome *r)
     return x;
 }
 
-/* The references of the last few (operation, problem, data), because many variants in turn are held
- * to the same. The inputs are a function of the key; that a kernel left them unchanged is checked
- * before. */
+/* A cache of the references of the last few (operation, problem, data): many variants in turn are compared
+ * with the same one. The inputs depend only on the key, and a check before has shown that the kernel left
+ * them unchanged. */
 enum { SLOTS = 9 };
 struct key {
     const struct op *op;

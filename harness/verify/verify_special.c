@@ -1,7 +1,7 @@
-/* Convolutions of inputs with inf and NaN, held to the rule in kernels/kernel.h.
+/* Checks convolutions of inputs with inf and NaN by the rule in kernels/kernel.h.
  *
- * Three runs: an inf in the operand that meets padding (weights; diff_dst for the gradient of the weights), at a corner;
- * an inf in the image, at a corner; an inf and a NaN in both, anywhere. */
+ * Three runs: an inf at a corner of the operand that meets padding (weights; diff_dst for the gradient of
+ * the weights); an inf at a corner of the image; an inf and a NaN at random places of both. */
 #include "core/rng.h"
 #include "verify/verify_parts.h"
 
@@ -78,8 +78,8 @@ static bool padded_fwd(const struct conv *p, const float *weights, const int64_t
     return false;
 }
 
-/* Whether an output of conv_bwd_data has a special weight where diff_dst has no value: beyond its borders or between
- * those a stride puts apart. */
+/* Does an output of conv_bwd_data have an inf or NaN weight where diff_dst has no value: beyond its borders,
+ * or between its values with a stride above 1? */
 static bool padded_bwd_data(const struct conv *p, const float *weights, const int64_t x[4])
 {
     const int64_t icg = p->ic / p->g, ocg = p->oc / p->g, group = x[1] / icg;
@@ -98,8 +98,8 @@ static bool padded_bwd_data(const struct conv *p, const float *weights, const in
     return false;
 }
 
-/* Whether an output of conv_bwd_weights has a special gradient on padding of src, or a special value of src at all, for
- * kernels may fill up diff_dst with zeros. */
+/* Does an output of conv_bwd_weights have an inf or NaN gradient on padding of src, or any inf or NaN in
+ * src? The latter counts because kernels may fill up diff_dst with zeros. */
 static bool padded_bwd_weights(const struct conv *p, const float *src, const float *diff_dst,
                                const int64_t x[4])
 {

@@ -1,5 +1,5 @@
-/* Error limits of Winograd convolutions F(2x2,3x3) and F(4x4,3x3), from the magnitudes their
- * transforms go through.
+/* Error limits of Winograd convolutions F(2x2,3x3) and F(4x4,3x3), from the magnitudes of the intermediate
+ * values.
  *
  * One tile computes Y = A' ((G g G') * (B' d B)) A. Replacing every matrix and operand by its
  * absolute values bounds each intermediate, and with it each rounding; replacing them by their
@@ -45,8 +45,8 @@ static const struct transform f4 = {
     .at = {{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}},
 };
 
-/* Additions and multiplications in the three transforms of one value, rounded up: what comes on top
- * of the accumulation over channels. */
+/* Additions and multiplications in the three transforms of one value, rounded up. They are added to those
+ * of the sum over channels. */
 enum { TRANSFORM_ROUNDINGS = 30 };
 
 bool winograd_applies(const struct problem *p)
@@ -67,8 +67,8 @@ static double size(double x, bool square)
     return square ? x * x : fabs(x);
 }
 
-/* One channel: sum over the alpha x alpha products of what output (i, j) of the tile takes from
- * them. Separable, so done as rows, then columns, on sizes. */
+/* One channel: the sum of what output (i, j) of the tile takes from the alpha x alpha products. It is
+ * separable: first rows, then columns, on magnitudes. */
 static double tile_size(const struct transform *f, double d[MAX_ALPHA][MAX_ALPHA], double g[R][R],
                         int i, int j, bool square)
 {

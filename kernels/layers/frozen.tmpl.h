@@ -1,6 +1,6 @@
-/* The gradient through a batch normalization that keeps to given statistics: one scale a channel, and two sums. Bound by
- * reading x and dy and writing dx once. A thread takes whole channels; sums are taken image by image and added in float64,
- * so the bits do not depend on the team. */
+/* The gradient through a batch normalization with given statistics: one scale per channel, and two sums. The
+ * bound is to read x and dy and to write dx once. A thread takes whole channels. Sums are taken image by
+ * image and added in float64, so the bits do not depend on the team. */
 
 /* Channels first to first + n, which lie together or are one alone. */
 struct frozen_channels {

@@ -1,9 +1,9 @@
 /* The layers of a network that need no ladder of variants: activations, pooling, loss, optimizer.
  *
- * Those that touch large tensors are written once over vec.h (layers.tmpl.h) and compiled for each instruction set;
- * layers_for gives the table of one. Nothing is allocated. `threads` is the largest team a function may use; it runs on
- * fewer, or alone, where the work is too small to be worth waking a team. The bits never depend on it. Tensors are float32;
- * labels are bytes. */
+ * Functions on large tensors are written once over vec.h (layers.tmpl.h) and compiled for each instruction
+ * set; layers_for gives the table of one set. They allocate nothing. `threads` is the largest team a
+ * function may use; it uses fewer threads if the work is too small to be worth waking a team. The bits
+ * never depend on it. Tensors are float32; labels are bytes. */
 #ifndef BATCHMARK_LAYERS_H
 #define BATCHMARK_LAYERS_H
 
@@ -15,9 +15,10 @@
 struct maxpool {
     int64_t planes, lanes, ih, iw, oh, ow, kh, kw, s;
     bool
-        relu; /* y = max(y, 0) besides: the relu before it, on as many values as windows. kh, kw < MAXPOOL_MAX_K */
+        relu; /* also y = max(y, 0): the relu before it, on the results only. kh, kw < MAXPOOL_MAX_K */
 };
-/* `chosen` holds the place in the window, row by row, in a byte; with a relu MAXPOOL_NONE where nothing passes. */
+/* `chosen` holds for each result its place in the window, counted row by row, in a byte. With a relu it is
+ * MAXPOOL_NONE where nothing passes. */
 enum { MAXPOOL_MAX_K = 16, MAXPOOL_NONE = 255 };
 
 /* Mean over kh x kw windows, stride s, no padding; tensors as above. */
@@ -47,8 +48,9 @@ struct bn_pool_tensors {
     float *diff_src, *diff_gamma, *diff_beta;
 };
 
-/* The gradient through batch normalization by given statistics, which do not move with x: dx = gamma rstd dy, and the sums
- * of dy and of dy xhat. Lanes as in maxpool: 1, all channels, or 16, the last of which may be filling. */
+/* The gradient through a batch normalization with given statistics, which do not depend on x:
+ * dx = gamma rstd dy, and the sums of dy and of dy xhat. Lanes as in maxpool: 1, all channels, or 16, of
+ * which the last ones may be padding. */
 struct bn_frozen {
     int64_t images, channels, lanes, pixels;
     double eps;
@@ -58,11 +60,11 @@ struct bn_frozen_tensors {
     float *diff_src, *diff_gamma, *diff_beta;
 };
 
-/* What makes new weights from gradients, as PyTorch defines it; m and v are its memory of a weight, zero at first.
+/* Optimizers as PyTorch defines them. m and v are the state of a weight, zero at first.
  *   ADAM     moments m and v, their bias corrected; eps is added to the square root
  *   SGD      m = beta1 m + g; w -= lr m, with nesterov lr (g + beta1 m). beta1 0: plain descent
  *   RMSPROP  v = beta2 v + (1 - beta2) g^2; w -= lr g / (sqrt(v) + eps)
- * decay w is added to the gradient before all else. */
+ * First, decay times w is added to the gradient. */
 enum optimizer_kind { OPTIMIZER_ADAM, OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_KINDS };
 struct optimizer {
     enum optimizer_kind kind;
@@ -76,22 +78,23 @@ struct layers {
 
     /* y = max(x, 0) in place; NaN stays NaN. */
     void (*relu_fwd)(float *x, int64_t n, int threads);
-    /* The gradient through it in place: dy stays where the output y was positive, else 0. */
+    /* Its gradient in place: dy stays where the output y was positive, else it becomes 0. */
     void (*relu_bwd)(const float *y, float *dy, int64_t n, int threads);
 
     /* y = sigmoid or tanh of x in place, to 4e-7 of the value; the gradient through it in place, from the output y. */
     void (*curve_fwd)(enum curve curve, float *x, int64_t n, int threads);
     void (*curve_bwd)(enum curve curve, const float *y, float *dy, int64_t n, int threads);
 
-    /* Each of n < 2^32 values is 0 with probability p, else x / (1 - p). Which ones depends on the key and the place
-     * alone, so the same call takes the gradient back. 0 <= p < 1; dst may be src. */
+    /* Each of n < 2^32 values becomes 0 with probability p, else x / (1 - p). The choice depends only on the
+     * key and the index, so the same call computes the gradient. 0 <= p < 1; dst may be src. */
     void (*dropout)(const float *src, float *dst, int64_t n, double p, uint64_t key, int threads);
 
-    /* The first largest value of each window wins, a NaN beats all; its place is left in
+    /* The first largest value of each window wins; a NaN beats all others. Its place goes into
      * chosen[planes][oh][ow][lanes]. */
     void (*maxpool_fwd)(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen,
                         int threads);
-    /* Each gradient goes to the value that was chosen; where windows overlap they add up. Writes all of diff_src. */
+    /* Each gradient goes to the chosen value. Gradients of overlapping windows add up. Writes all of
+     * diff_src. */
     void (*maxpool_bwd)(const struct maxpool *p, const float *diff_dst, const uint8_t *chosen,
                         float *diff_src, int threads);
 
@@ -106,8 +109,8 @@ struct layers {
     void (*bn_frozen_bwd)(const struct bn_frozen *p, const struct bn_frozen_tensors *t,
                           int threads);
 
-    /* ends[parts] says where the tensors in these arrays end. Each is shared out by itself, as the products that made its
-     * gradient share it out by rows: a core finds in its caches what it has written. */
+    /* ends[parts] says where each tensor in these arrays ends. Each tensor is split over the team by itself,
+     * as the products that made its gradient split it by rows: so a core finds what it wrote in its caches. */
     void (*update)(const struct optimizer *o, int parts, const int64_t *ends, float *weights,
                    const float *gradients, float *m, float *v, int threads);
 
@@ -118,18 +121,18 @@ struct layers {
     void (*pixels)(int64_t n, const uint8_t *src, float shift, float scale, float *dst);
 };
 
-/* The instance for a CPU, or a cap on it. */
+/* The instance for an ISA level. */
 const struct layers *layers_for(enum isa isa);
 
-/* What a batch came to. */
+/* The result of a batch. */
 struct outcome {
     double loss; /* summed over the images */
     int64_t
         correct; /* images whose largest logit is the label's (the first one where several tie) */
 };
 
-/* Losses as PyTorch defines them: cross-entropy of the softmax, with label smoothing 0 <= s < 1, or the mean square of the
- * distance to 1 for the label and 0 for the others. */
+/* Losses as PyTorch defines them: cross-entropy of the softmax, with label smoothing 0 <= s < 1; or the mean
+ * squared distance to 1 for the label and to 0 for the other classes. */
 enum loss_kind { LOSS_CROSS_ENTROPY, LOSS_MEAN_SQUARE };
 struct loss {
     enum loss_kind kind;
@@ -145,8 +148,8 @@ struct outcome loss_of(const struct loss *kind, int64_t mb, int64_t classes, con
 void softmax_fwd(int64_t mb, int64_t classes, float *x);
 void softmax_bwd(int64_t mb, int64_t classes, const float *y, float *dy);
 
-/* Running statistics: `momentum` weighs the new value. The variance comes biased over `n` values; it is kept unbiased
- * (times n / (n - 1), n > 1), or, population, as it comes. */
+/* Updates running statistics; `momentum` is the weight of the new value. `variance` is the biased variance of
+ * `n` values. The running variance is unbiased (times n / (n - 1), n > 1), or biased with `population`. */
 void bn_running_update(int64_t channels, int64_t n, double momentum, bool population,
                        const float *mean, const float *variance, float *running_mean,
                        float *running_var);

@@ -1,9 +1,9 @@
-/* The layers over vec.h, once for all instruction sets: pooling, activations, optimizers, sums of columns, pixels. A file of
- * instances names its table and includes this (layers.h says what each function does).
+/* The layers over vec.h, written once for all instruction sets: pooling, activations, optimizers, sums of
+ * columns, pixels. A file of instances names its table and includes this; layers.h describes each function.
  *
- * Limited by bandwidth; optimizers in L2 by one root and one division a weight, beyond it by bytes (Adam moves 28 a weight).
- * Threads take whole planes or whole cache lines of a static partition, and only where each has a few microseconds of
- * work. */
+ * Bandwidth limits them. In L2, one root and one division per weight limit the optimizers; beyond L2, bytes
+ * do (Adam moves 28 per weight). Threads take whole planes or whole cache lines of a static partition, and
+ * only if each has a few microseconds of work. */
 #include "lanes.h"
 #include "layers.h"
 #include "team.h"

@@ -5,7 +5,8 @@
 #include <omp.h>
 #include <stdint.h>
 
-/* Elements a thread must have to do, worth two to three microseconds: waking a team costs about as much. */
+/* The least number of elements for a thread, two to three microseconds of work: waking a team costs about
+ * as much. */
 enum { RELU_GRAIN = 32768, CURVE_GRAIN = 4096, POOL_GRAIN = 16384, UPDATE_GRAIN = 4096 };
 
 struct range {
@@ -18,8 +19,8 @@ static inline int team_for(int64_t elements, int64_t grain, int threads)
     return worth < threads ? (int)worth : threads;
 }
 
-/* The caller's share of n inside a parallel region; bounds are multiples of `block`, so that
- * threads do not meet in a cache line. */
+/* The calling thread's share of n inside a parallel region. Bounds are multiples of `block`, so that threads
+ * do not share a cache line. */
 static inline struct range my_range(int64_t n, int64_t block)
 {
     int64_t blocks = (n + block - 1) / block, team = omp_get_num_threads(),

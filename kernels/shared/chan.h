@@ -3,11 +3,11 @@
  *
  *   n = na + nb,  d = mean_b - mean_a:  mean = mean_a + d nb / n,  M2 = M2_a + M2_b + d^2 na nb / n
  *
- * Unlike the sum of squares it loses nothing where the mean is far from zero. The order of the merges decides the bits,
- * so it must follow from the problem alone.
+ * Unlike a sum of squares, this is accurate for a mean far from zero. The order of the merges determines the bits, so
+ * it must depend only on the problem.
  *
- * Lanes are channels. A kernel takes its results tile by tile, while they are in registers or L1, into the statistics of
- * a block, writes those to scratch, and merges the blocks when all are there. */
+ * Lanes are channels. A kernel adds its results to the statistics of a block tile by tile, while they are in registers
+ * or L1. It writes the statistics of each block to scratch, and merges all blocks at the end. */
 #ifndef BATCHMARK_CHAN_H
 #define BATCHMARK_CHAN_H
 

@@ -1,6 +1,6 @@
-/* Splits a grid of tiles over the team. The same source compiled with -fopenmp (files named _omp) gets a
- * parallel region, without it a plain call. The grid never depends on the number of threads, and tiles
- * write disjoint outputs, so neither do the bits. */
+/* Splits a grid of tiles over the team. The same source gets a parallel region if compiled with -fopenmp
+ * (files named _omp), else a plain call. The grid does not depend on the number of threads, and tiles write
+ * disjoint outputs, so the bits do not depend on it either. */
 #ifndef BATCHMARK_PARTITION_H
 #define BATCHMARK_PARTITION_H
 

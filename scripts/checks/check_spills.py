@@ -3,10 +3,10 @@
 
     scripts/checks/check_spills.py FOLDER_OR_OBJECT...
 
-Disassembles the objects and looks at every function called hot_* (or a compiler's clone of one). In each
-innermost loop, which is a backward jump that no other one's target lies under, no vector register may be loaded from
-or stored to the stack: that is a spill, and it costs the load and store ports the loop lives on. Works on x86-64
-and AArch64 objects. Exit status 1 on a spill, 2 where objects cannot be read or none has a hot function.
+Disassembles the objects and looks at every function named hot_* (or a compiler's clone of one). In the innermost loops no
+vector register may be loaded from or stored to the stack: that is a spill, and it takes slots of the load and store ports
+that the loop needs. An innermost loop is a backward jump whose range contains no target of another backward jump. Works on
+x86-64 and AArch64 objects. Exit status 1 on a spill, 2 if objects cannot be read or none has a hot function.
 """
 
 import re
@@ -70,8 +70,8 @@ def innermost_loops(body):
             first = index.get(int(target["address"], 16)) if target else None
             if first is not None and first <= i:
                 loops.add((first, i))
-    # Compilers move parts of an outer loop behind its inner one, so that the two overlap without nesting: what
-    # counts is where the other begins.
+    # Compilers move parts of an outer loop behind its inner one, so that the two overlap without nesting. So only
+    # the beginning of the other loop counts.
     return [
         (first, last)
         for first, last in sorted(loops)

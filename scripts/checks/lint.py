@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""The rules of the house that can be read off the files: formatting, dependencies, names, headers, sizes, repeats.
+"""Checks the rules that can be seen in the files: formatting, dependencies, names, headers, sizes, repeats.
 
     scripts/checks/lint.py [ROOT]
 
-Compiler warnings and spills are checked by the rest of `make lint`. One line a finding: file:line: what is wrong and
-what to do. Exit status 1 if there is any.
+The rest of `make lint` checks compiler warnings and spills. A finding is one line: file:line: what is wrong and what to
+do. Exit status 1 if there is any.
 """
 
 import ast

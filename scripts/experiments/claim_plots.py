@@ -1,4 +1,4 @@
-"""Pictures of the claims: one each, in the style of plots.py. Points are seeds, lines their means."""
+"""Draws one picture for each claim, in the style of plots.py. Points are seeds, lines are their means."""
 
 import math
 

@@ -1,7 +1,7 @@
-"""What the seed texts claim about batch normalization, each as runs to train.
+"""The training runs that test what the seed texts claim about batch normalization.
 
-A study is arms x values x rates x seeds, from which come commands of `batchmark train`; a claim reads the results of one
-study or more (verdicts.py). Both sizes of `make experiments` are here: quick fits an hour on two cores.
+A study is arms x values x rates x seeds; each combination is a command of `batchmark train`. A claim uses the results of one
+study or more (verdicts.py). Both sizes of `make experiments` are here: quick takes less than an hour on two cores.
 """
 
 from dataclasses import dataclass, field

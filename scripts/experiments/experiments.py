@@ -4,11 +4,11 @@
     scripts/experiments/experiments.py --data DIR [--size quick|full] [--only STUDY,...] [--jobs N]
         [--batchmark FILE] [--report]
 
-Each claim is a set of trainings (claims.py), a picture and a verdict computed from them (verdicts.py). Trainings are
-single-threaded processes, one a core side by side; those that measure time come last, one at a time with all cores.
-Every finished run lands whole in a file of its own under build/experiments/, named by its command; what is there is
-not run again, also where the program has changed since, which the summary says. Diverged runs are results like others.
-Results go to results/<machine>/experiments/.
+Each claim has a set of trainings (claims.py), and a picture and a verdict computed from them (verdicts.py). Trainings are
+single-threaded processes, one for each core at a time. Trainings that measure time come last, one at a time on all cores.
+Every finished run is a file of its own under build/experiments/, named by its command. A run whose file exists is not
+repeated, even if the program has changed since; the summary says so. Diverged runs are results like others. Results go to
+results/<machine>/experiments/.
 """
 
 import fcntl

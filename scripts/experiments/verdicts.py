@@ -1,11 +1,16 @@
 """Judges the claims by the results of their runs.
 
-Every claim has a function that turns results into parts, (where, sign, what was seen): sign 1 speaks for the claim, -1
-against it, 0 is no clear difference. All parts for it: it holds. Some: it depends, and the sentence says on what. None: it
-does not hold here where most of them are clearly against it, and else it is not shown, which is no word on whether it is
-so. A difference is clear where Welch's t test over the seeds gives p <= 0.05; with three seeds that asks for much, and no
-clear difference is not sameness. Diverged runs are results: they keep the accuracy they ended with, and where they have no
-figure they count as the worst that either side came to.
+Every claim has a function that turns results into parts (where, sign, what was seen): sign 1 supports the claim, -1
+contradicts it, 0 is no clear difference. The verdict:
+
+    holds          all parts support the claim
+    depends        some parts support it; the sentence says which
+    does not hold  no part supports it, and most contradict it clearly
+    not shown      anything else: no significant support, which is not a refutation
+
+A difference is clear if Welch's t test over the seeds gives p <= 0.05. With three seeds only large differences reach that;
+no clear difference does not mean that both sides are equal. Diverged runs are results: they keep the accuracy they ended
+with, and if they have no figure they count as the worst of either side.
 """
 
 import math

@@ -1,10 +1,11 @@
-"""Steps of PyTorch whose ReLUs and maxima decide as ours did, and how close those calls were.
+"""Steps of PyTorch in which ReLUs and maxima decide as ours did, and how close those decisions were.
 
-A value within rounding of a ReLU's kink, or two within rounding of each other in the window of a maximum, send their
-gradient one way in one rounding and another way in the next, and neither is wrong. Of the millions of values of a deep
-network some always lie that close. So what our step decided (batchmark train --decisions) is given to PyTorch: follow()
-makes layers that decide so, settle() puts them in place of a model's own, and the gradients leave rounding no such freedom.
-What keeps this from excusing a mistake is how far a decision is from that of float64: no further than rounding goes.
+If a value is within rounding of a ReLU's threshold, rounding decides whether its gradient passes. If two values in the
+window of a maximum are within rounding of each other, rounding decides which of them gets the gradient. Both results are
+correct. Among the millions of values of a deep network some are always that close. So PyTorch is given the decisions of our
+step (batchmark train --decisions): follow() makes layers that decide so, and settle() replaces a model's layers by them.
+Then rounding cannot send gradients elsewhere. This must not excuse a mistake, so each decision is compared with that of
+float64: where the two differ, the values may be no further apart than rounding explains.
 """
 
 import torch

@@ -1,23 +1,27 @@
-"""Holds batchmark train to PyTorch.
+"""Compares batchmark train with PyTorch.
 
-For every preset but the two tiny ones, whose data are made up or cut out, with its dropouts dropping nothing and
-without augmentation, on the same images in the same order:
+For every preset but the two tiny ones, whose data are made up or cropped, without dropout and augmentation, on the same
+images in the same order:
 
  * single steps from PyTorch's own state at several points of its training: the loss within 1e-5 of its value, each
    gradient and each updated tensor of weights within 1e-4 of its norm, running statistics within 1e-5 of theirs;
- * a hundred free steps, whose losses stay within three times the distance between PyTorch in float32 and in float64;
- * a step from its state_dict in a file of its own (safetensors.torch), of each type of floats: loss and running statistics.
+ * a hundred free steps: the losses stay within three times the distance between PyTorch in float32 and in float64;
+ * a step from its state_dict in a file that PyTorch wrote (safetensors.torch), of each type of floats: loss and running
+   statistics.
 
-The gradient of a bias right before a BN is left out: it is zero but for rounding. Nor can a limit ask for more than
-rounding allows: a value beside the kink of a ReLU, or two about level in the window of a maximum, send gradients one
-way in one rounding and the other way in another, and Adam makes whole steps of gradients that are nothing but rounding.
-So PyTorch's own step is taken in float64, and in float32 also from weights moved by a unit in the last place: where
-those differ by more than a third of a limit, three times that is the limit, up to 1e-2. Now and then our rounding alone
-meets a kink: where a step misses the limits for gradients or weights, PyTorch takes it again, every ReLU and maximum
-decided as ours was (close_calls.py), and that must hold, and none of these calls may be further from float64's than
-rounding goes; where the gradients hold and the weights do not, because Adam or RMSprop made steps of rounding, PyTorch's
-update by our gradients must give our weights. Writes one line a check and, at the end, 'N passed, N failed'; exit
-status 1 if any failed.
+The gradient of a bias directly before a BN is left out: it is zero except for rounding.
+
+A limit cannot ask for more than rounding allows. Rounding decides where the gradient goes at a value near a ReLU's
+threshold, or at two almost equal values in the window of a maximum. And Adam makes whole steps of gradients that are only
+rounding errors. So PyTorch's step is also taken in float64, and in float32 from weights moved by a unit in the last place.
+If those results differ by more than a third of a limit, the limit becomes three times their difference, up to 1e-2.
+
+Sometimes only our rounding crosses a threshold. If a step exceeds the limits for gradients or weights, PyTorch takes it
+again with every ReLU and maximum decided as ours was (close_calls.py). That step must be within the limits, and each such
+decision must be as close to float64's as rounding explains. If then the gradients agree and the weights do not, because
+Adam or RMSprop made steps of rounding errors, PyTorch's update with our gradients must give our weights.
+
+Prints one line for each check and, at the end, 'N passed, N failed'. Exit status 1 if any failed.
 """
 
 import copy

@@ -1,9 +1,9 @@
 """Images per second of batchmark train and of PyTorch on the same networks.
 
-PyTorch runs eagerly with all images as float32 in memory, a new order each epoch, the same optimizer, batch, dropout and
-threads; nothing of its loop waits for a value. For lenet its DataLoader is measured besides, as the text's code has it. No
-augmentation on either side. The two alternate, round by round; the figures are medians of rounds, the ratio the median of
-the rounds' ratios. Writes train_peers.json into the folder of this machine below results/.
+PyTorch runs eagerly, with all images in memory as float32, a new order in each epoch, and the same optimizer, batch,
+dropout and threads. Its loop never waits for a value. For lenet its DataLoader is measured, too, because the text's code
+uses it. There is no augmentation on either side. The two sides alternate, round by round. The figures are medians of rounds;
+the ratio is the median of the rounds' ratios. Writes train_peers.json into the folder of this machine below results/.
 """
 
 import datetime

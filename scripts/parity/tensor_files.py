@@ -1,7 +1,7 @@
 """Safetensors files in NumPy, float32 only, for scripts and tests.
 
-Written apart from the C code, from the format's description, so that the two check each other. The format is small; a
-library for it would be one more thing to install.
+Written from the format's description, independently of the C code, so that the two check each other. The format is small;
+a library for it would be one more thing to install.
 """
 
 import json

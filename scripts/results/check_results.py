@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Checks every run under results/ against results/schema.json, and for what the schema cannot say.
+"""Checks every run under results/ against results/schema.json, and by rules that a schema cannot state.
 
     scripts/results/check_results.py [FOLDER...]     runs and experiments; all of results/*/* where none is given
 
-Besides the schema: medians are those of their repetitions, pictures are there, the folder is where the run says it
-belongs, and no file names a host, a person or a folder of theirs. Exit status 1 where anything is found, one line each.
+The other rules: medians agree with their repetitions, pictures exist, the folder is where the run says it belongs, and no
+file names a host, a person or a person's folder. Each finding is one line. Exit status 1 if there is any.
 """
 
 import lzma

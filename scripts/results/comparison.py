@@ -1,21 +1,21 @@
 """Compares runs: what differs between them, a verdict for every row, the best variants of several machines.
 
-A side is one run or several of the same build on the same machine (interleaved, so that drift of the machine meets all
-sides alike). Two sides with the same settings on one machine are compared row by row, with verdicts:
+A side is one run, or several runs of the same build on the same machine. Take several in turns, so that drift of the
+machine affects all sides alike. Two sides with the same settings on one machine are compared row by row, with verdicts:
 
     ratio            median time of B over that of A; above 1, B is slower
-    slower, faster   the ratio leaves [1 / 1.02, 1.02] and the difference is significant: p <= 0.05 after Benjamini and
-                     Hochberg's correction for the number of rows, and where repetitions vary by more than 5 % it is
-                     twice as large as that
-    no difference    the ratio stays within 2 %, and repetitions vary little enough for that to mean something
+    slower, faster   the ratio is outside [1 / 1.02, 1.02] and the difference is significant: p <= 0.05 after Benjamini
+                     and Hochberg's correction for the number of rows; if repetitions vary by more than 5 %, the
+                     difference must also be at least twice the variation
+    no difference    the ratio is within 2 %, and repetitions vary little enough to show that
     cannot tell      anything else, with the reason
 
-p is Mann and Whitney's, over repetitions; over the medians of processes where each side has at least MIN_RUNS, because
-repetitions of one process share its luck (pages, neighbours). Where so few values would keep the test from passing the
-correction however clear the case (three against three cannot go below 0.1), it is Welch's t test on the logarithms.
-Which of the two depends on the counts alone, never on the data.
+p is from Mann and Whitney's test over repetitions. If each side has at least MIN_RUNS runs, the test is over the medians
+of processes instead, because the repetitions of one process share its conditions (pages, neighbours). With few values the
+test cannot become significant after the correction, however clear the case (three against three cannot go below 0.1).
+Then Welch's t test on the logarithms is used. The choice of the test depends only on the counts, never on the data.
 
-Sides that differ in CPU, ISA level, compiler, flags or thread counts are matched on operation, problem and cache state
+If sides differ in CPU, ISA level, compiler, flags or thread counts, rows are matched by operation, problem and cache state
 instead: the fastest variant of each side, ratios and geometric means, no p-values.
 
     load_side(folders)         a Side; raises ResultsError with one line

@@ -1,10 +1,10 @@
-"""What a run means, in at most twelve lines: what batch normalization and convolution cost here, which variant to use for
-what, what bounds it, and what was disturbed. The end of make bench and the head of the report.
+"""The verdict of a run in at most twelve lines: what batch normalization and convolution cost here, which variants to use,
+what bounds them, and what was disturbed. make bench ends with it, and the report begins with it.
 
     conclude(run)            a Conclusion
     conclude(run).text()     the same as lines
     layer_name(problem)      "3x3, 60 channels, 16x16" for mb4ic60ih16oc60kh3ph1
-    grouped(warnings)        warnings, those of one kind as one line with their number and the worst of them
+    grouped(warnings)        warnings; those of one kind are one line with their number and the worst of them
 """
 
 import os.path

@@ -4,9 +4,9 @@
     scripts/results/peers.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
 
 A ratio is the peer's median time over ours: above 1 we are faster. Prints one table an operation, then geometric means
-(each distinct layer once) and the rows where we are behind, and writes the same as peers.md into the folder. A mark *
-says that the repetitions of one side varied by more than 5 %; both were timed in turn, so the ratio stands better than
-either time.
+(each distinct layer once) and the rows where we are slower, and writes the same as peers.md into the folder. A mark *
+says that the repetitions of one side varied by more than 5 %. Both sides were timed in turn, so the ratio is more reliable
+than either time.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What all pictures share: size, colours (Okabe and Ito's, told apart by the colour-blind too), names, files."""
+"""What all pictures share: size, colours (Okabe and Ito's, which the colour-blind can tell apart, too), names, files."""
 
 import os
 

@@ -1,20 +1,20 @@
 #!/usr/bin/python3
-"""Draws a run: PNG and SVG beside its bench.json. Or two runs and more, one against the others.
+"""Draws a run as PNG and SVG beside its bench.json. Or compares two or more runs.
 
     scripts/results/plots.py [FOLDER] [--out DIR]              the newest run under results/ where no folder is given
     scripts/results/plots.py A B [MORE...] [--out DIR]         a comparison, into build/comparison where no DIR is given
 
-ladder       one bar a rung, an operation a panel: what each step of the ladder brings
-roofline     the fastest kernels under the measured ceilings of arithmetic and memory
-heatmap      how near each variant comes to the fastest, problem by problem
+ladder       a panel for each operation, a bar for each rung: what each step of the ladder gains
+roofline     the fastest kernels below the measured ceilings of arithmetic and memory
+heatmap      the speed of each variant relative to the fastest, for each problem
 scaling      what threads gain
 bandwidth    batch normalization against the copy bandwidth, over the size of the working set
 error        error against speed
-training     test accuracy over epochs and seconds, where the run trained
-split        where the time of a training step goes
-machines     of a comparison: how much faster than A the others are, by the best variants; a side may be several runs
+training     test accuracy over epochs and seconds, if the run trained
+split        how the time of a training step divides
+machines     a comparison: how much faster than A the others are, by the best variants; a side may be several runs
              of the same settings, joined by commas, as for compare.py
-Prints the path of each PNG, and for a picture whose rows are not in the run what makes them.
+Prints the path of each PNG. If the run has no rows for a picture, it prints the command that makes them.
 """
 
 import statistics

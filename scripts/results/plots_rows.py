@@ -1,4 +1,4 @@
-"""Pictures of many rows: who wins where, what threads gain, what speed costs in accuracy, one machine against another."""
+"""Pictures of many rows: the fastest variants, what threads gain, error against speed, one machine against another."""
 
 import math
 from statistics import geometric_mean
@@ -142,12 +142,12 @@ def draw_scaling(run, folder):
 
 
 def family(variant):
-    """A variant's algorithm: its name without the words that say how it was compiled."""
+    """A variant's algorithm: its name without the words for compile flags."""
     return "_".join(word for word in variant.split("_") if word not in ISA_WORDS)
 
 
 def draw_error(run, folder):
-    """Error against speed on the telling problem of forward convolution: is the fast one the sloppy one?"""
+    """Error against speed on one problem of forward convolution: are fast variants less accurate?"""
     rows = [r for r in ours(run.of("conv_fwd")) if r.rate and r.get("err_over_limit") and r.variant != "ref"]
     problem = telling_problem(rows)
     groups = {}

@@ -1,4 +1,4 @@
-"""Pictures of training runs: curves against epochs and seconds, and where the time of a step goes."""
+"""Pictures of training runs: curves over epochs and seconds, and how the time of a step divides."""
 
 from matplotlib import pyplot
 from matplotlib.ticker import MaxNLocator

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Writes one HTML file about a run, or about a comparison of runs, that needs no network and no other file.
+"""Writes one HTML file about a run or a comparison of runs. It needs no network and no other file.
 
     scripts/results/report.py [FOLDER] [--out FILE]            a run: FOLDER/report.html; the newest where none is given
     scripts/results/report.py A B [MORE...] [--across|--anyway] --out FILE
                                                        a comparison, as compare.py makes it
 
-What it means in twelve lines, the machine, the pictures that lie in the folder, every row in a table that sorts and
-filters, the warnings, and how to make it again. The table is DataTables on jQuery, taken from Debian's packages and
-written into the file.
+It contains the verdict in twelve lines, the machine, the pictures in the folder, every row in a table that can be sorted
+and filtered, the warnings, and the command that makes it again. The table is DataTables on jQuery, from Debian's packages,
+copied into the file.
 """
 
 import base64

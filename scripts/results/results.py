@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Reads what a run left in results/<machine>/<date>_<commit>/: rows of bench.json, lines of train*.jsonl.
 
-A row of bench.json is one repetition; repetitions of a name become one Row with the median time. Whatever is read is held
-to results/schema.json before anything is made of it, so that a damaged file is one line that names the place.
+A row of bench.json is one repetition; the repetitions of a name become one Row with the median time. All input is checked
+against results/schema.json first, so that a damaged file gives one line that names the place.
 
     scripts/results/results.py      prints the folder of the newest run, relative to the working directory
 """

@@ -3,10 +3,11 @@
 
     scripts/results/scaling.py [FOLDER...]     folders with a bench.json; the newest under results/ where none is given
 
-The speedup is the median time on one thread over that on N, the efficiency the speedup over N. Prints the rows of each
-operation, then geometric means, and the rows that take over a millisecond and gain less than 92.5 % of N: those whose
-bytes alone take half of that time at the measured copy bandwidth wait for memory, which a second core does not double,
-and stand apart. A mark * says that the repetitions varied by more than 5 %; one thread and N were timed in turn.
+The speedup is the median time on one thread divided by that on N threads; the efficiency is the speedup divided by N.
+Prints the rows of each operation, then geometric means, then the rows that take over a millisecond and gain less than
+92.5 % of N. Rows that memory limits are listed apart, because a second core does not double the bandwidth: at the measured
+copy bandwidth, their bytes alone take half of the time. A mark * says that the repetitions varied by more than 5 %. One
+thread and N threads were timed in turn.
 """
 
 import sys

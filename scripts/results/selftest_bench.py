@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""Is the benchmark equal to itself, and does it see 5 % more?
+"""Does the benchmark agree with itself, and does it detect a slowdown of 5 %?
 
     scripts/results/selftest_bench.py [--processes 5] [--pattern GLOBS] [--keep DIR]
 
-Three sides of so many processes each, in an order drawn anew every round: A and B the same, C with every call drawn
-out by 5 % (bench --plant-slowdown). Compared as make compare does:
+Three sides of the given number of processes each, in a random order in every round. A and B are the same; in C every call
+is prolonged by 5 % (bench --plant-slowdown). They are compared as by make compare:
 
     A with B   at least 95 % of all rows show no difference
     A with C   at least 95 % of the stable rows are slower; stable: process medians of each side vary by at most 2 %
 
-Exit status: 0 both hold, 1 one does not, with the reason: rows judged wrongly, or a machine too noisy to judge by.
+Exit status: 0 if both hold; else 1, with the reason: rows judged wrongly, or a machine too noisy to judge.
 """
 
 import random

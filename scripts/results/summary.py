@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Prints a run as tables, and says in twelve lines what it means.
+"""Prints a run as tables, and the verdict in twelve lines.
 
     scripts/results/summary.py [--tables | --verdict] [FOLDER]     a folder with bench.json; the newest under results/ where
                                                            none is given; one of the two alone
 
-One block an operation: our fastest variant on each problem, then the ladder on the problem that was measured with
+One block for each operation: our fastest variant on each problem, then the ladder on the problem that was measured with
 the most variants. A row marked * varied by more than 5 % between repetitions: do not rely on it.
 """
 

@@ -3,9 +3,9 @@
 
     scripts/setup/fetch_data.py [--to FOLDER] [--from ADDRESS] [cifar-10] [cifar-100] [mnist]
 
-All three where none is named, into build/data. What is there and right is left alone; a download that was cut off goes
-on where it ended; a file counts once its checksum is right, and appears whole or not at all. --from takes another
-address whose files have the same names: a mirror, or a folder shared on the local network.
+Downloads all three into build/data if none is named. Files that exist and are right stay. A download that was cut off
+continues where it ended. A file appears only when it is complete and its checksum is right. --from takes another address
+with files of the same names: a mirror, or a folder shared on the local network.
 """
 
 import hashlib

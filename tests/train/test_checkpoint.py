@@ -1,4 +1,4 @@
-"""Checkpoints: runs that stop, are interrupted or killed, and go on bit by bit; what is in the files; bad files."""
+"""Checkpoints: runs that stop, are interrupted or killed, and resume bit-identically; what is in the files; bad files."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""batchmark train: curves that agree between kernels, runs that repeat bit by bit, reports, bad input, real data."""
+"""batchmark train: curves that agree between kernels, runs that repeat bit-identically, reports, bad input, real data."""
 
 import json
 import math
