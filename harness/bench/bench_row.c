@@ -42,7 +42,7 @@ double row_footprint(const struct bench_row *row)
     return bytes;
 }
 
-/* Operations and compulsory bytes of one call; actual: the variant's own count where it has one. */
+/* Operations and compulsory bytes of one call. *actual: the variant's own count of operations, if any. */
 static struct cost row_cost(const struct bench_row *row, double *actual)
 {
     struct cost cost = row->op->cost(&row->problem);
@@ -99,8 +99,8 @@ bool row_unstable(const struct bench_row *row)
     return row->cv > CV_UNSTABLE || !row->calm;
 }
 
-/* Moves those samples that count to the front; returns how many. Disturbed ones are left out where at least three and half
- * of all were not; else all count, and *calm is false. */
+/* Moves the samples that count to the front; returns their number. Disturbed samples do not count if at
+ * least three samples and half of all are undisturbed. Otherwise all count, and *calm is false. */
 static int samples_that_count(struct gbench_sample *samples, int count, bool *calm)
 {
     int undisturbed = 0, kept = 0;

@@ -33,9 +33,9 @@ static void case_done(int index, const struct verdict *v, void *user)
                     w->user);
 }
 
-/* A verdict holds for other rows too: whatever the cache state, and for variants whose bits do not
- * depend on the number of threads, whatever that is (the most is verified). Copies and triads do the
- * same at any size, so one of up to CEILING_BYTES vouches for the larger ones. */
+/* A verdict holds for other rows, too: for any cache state; for any number of threads, if the variant's bits
+ * do not depend on it (the largest number is verified). Copies and triads do the same at any size, so the
+ * verdict of one of up to CEILING_BYTES holds for larger ones. */
 static bool covers(const struct bench_row *verified, const struct bench_row *row)
 {
     if (row_is_ceiling(row) && row->op->kind == PROBLEM_BN)
@@ -58,8 +58,8 @@ static void judge(struct bench_row *row, const struct verdict *v)
     }
 }
 
-/* Outputs compared: a quick run has minutes for some hundred cases, so it samples large problems thinner than
- * `batchmark verify` does; borders are always among them. */
+/* Outputs compared. A quick run has minutes for hundreds of cases, so it samples large problems more thinly
+ * than `batchmark verify` does. Borders are always included. */
 static int64_t sample_size(const struct bench_options *o, const struct bench_row *r)
 {
     int64_t usual = verify_sample_size(r->op, &r->problem);
