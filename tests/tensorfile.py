@@ -9,10 +9,10 @@ from pathlib import Path
 from paths import ROOT
 from tensor_files import load, save  # noqa: F401 - for the tests too
 
-BATCHMARK = os.environ.get("BATCHMARK", str(ROOT / "build" / "batchmark"))
+BATCHMARK = os.path.abspath(os.environ.get("BATCHMARK", ROOT / "build/batchmark"))
 
 
-def batchmark(*arguments, timeout=120, **options):
+def batchmark(*arguments, timeout=600, **options):
     """Runs the program and returns the finished process, text captured."""
     command = [BATCHMARK, *map(str, arguments)]
     # Idle threads sleep: on a busy machine spinning ones would take the cores from those that work.
@@ -20,6 +20,19 @@ def batchmark(*arguments, timeout=120, **options):
     return subprocess.run(
         command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, **options
     )
+
+
+def read_log(log):
+    """What a log of train or infer holds."""
+    return [json.loads(line) for line in Path(log).read_text().splitlines()]
+
+
+def trained(folder, *arguments):
+    """Trains, and returns the events of its log."""
+    log = Path(folder) / "log.jsonl"
+    done = batchmark("train", *arguments, "--json", log)
+    assert done.returncode == 0, done.stderr
+    return read_log(log)
 
 
 def variants(pattern=""):

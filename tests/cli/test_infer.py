@@ -1,20 +1,14 @@
 """batchmark infer: the same answers with batch normalization folded away, wherever it stands; figures; bad input."""
 
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tensorfile import BATCHMARK
-
-
-def call(*arguments):
-    return subprocess.run([BATCHMARK, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+from tensorfile import batchmark, read_log
 
 
 def train(folder, network, *more):
-    done = call("train", network, "--data", "synthetic:400:150", "--epochs", 2, "--lr", 0.02, "--threads", 1,
+    done = batchmark("train", network, "--data", "synthetic:400:150", "--epochs", 2, "--lr", 0.02, "--threads", 1,
                 "--checkpoint", folder, *more)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -22,9 +16,9 @@ def train(folder, network, *more):
 
 def infer(folder, *more):
     log = Path(folder) / "infer.jsonl"
-    done = call("infer", folder, "--seconds", 0.01, "--json", log, *more)
+    done = batchmark("infer", folder, "--seconds", 0.01, "--json", log, *more)
     assert done.returncode == 0, done.stderr
-    return done.stdout, [json.loads(line) for line in log.read_text().splitlines()]
+    return done.stdout, read_log(log)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +75,6 @@ def test_bad_input_is_one_line_and_status_2(folder):
         ([folder, "--data", "/nonexistent"], "/nonexistent"),
         ([folder, "--json", "/nonexistent/j"], "/nonexistent/j"),
     ):
-        done = call("infer", *arguments)
+        done = batchmark("infer", *arguments)
         assert done.returncode == 2 and message in done.stderr, (arguments, done.stderr)
         assert done.stderr.startswith("batchmark: ") and done.stderr.count("\n") == 1

@@ -1,26 +1,20 @@
 """--no-times: training and inference that say nothing of time, as for emulated CPUs."""
 
-import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import check_results
-from tensorfile import BATCHMARK
+from tensorfile import batchmark, read_log
 
 TIMES = re.compile(r"second|images/s|latency|\d s\b|\d us\b|%|share_|speed|left\b")
 
 
-def call(*arguments):
-    return subprocess.run([BATCHMARK, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-
-
 def train(log, *more):
-    done = call("train", "lenet-bn", "--data", "synthetic:60:20", "--threads", 1, "--json", log, *more)
+    done = batchmark("train", "lenet-bn", "--data", "synthetic:60:20", "--threads", 1, "--json", log, *more)
     assert done.returncode == 0, done.stderr
-    return done.stdout, [json.loads(line) for line in Path(log).read_text().splitlines()]
+    return done.stdout, read_log(log)
 
 
 def keys(events):
@@ -42,7 +36,7 @@ def test_the_same_training_without_a_word_of_time(folder):
 
 def test_a_run_goes_on_without_times(folder):
     train(f"{folder}/one.jsonl", "--no-times", "--steps", 3, "--checkpoint", f"{folder}/run")
-    done = call("train", "--resume", f"{folder}/run", "--steps", 6)
+    done = batchmark("train", "--resume", f"{folder}/run", "--steps", 6)
     assert done.returncode == 0, done.stderr
     assert not TIMES.search(done.stdout), TIMES.search(done.stdout)
 
@@ -58,8 +52,8 @@ def test_such_a_log_is_no_result(folder):
 @pytest.mark.parametrize("more, timed", [((), True), (("--no-times",), False)])
 def test_inference(folder, more, timed):
     train(f"{folder}/log.jsonl", "--no-times", "--steps", 2, "--checkpoint", f"{folder}/run")
-    done = call("infer", f"{folder}/run", "--seconds", 0.01, "--batch", 1, "--json", f"{folder}/infer.jsonl", *more)
+    done = batchmark("infer", f"{folder}/run", "--seconds", 0.01, "--batch", 1, "--json", f"{folder}/infer.jsonl", *more)
     assert done.returncode == 0, done.stderr
-    events = {json.loads(line)["event"] for line in Path(folder, "infer.jsonl").read_text().splitlines()}
+    events = {event["event"] for event in read_log(f"{folder}/infer.jsonl")}
     assert events == ({"test", "batch"} if timed else {"test"})
     assert ("latency" in done.stdout) == timed

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tensorfile import save
 
-BATCHMARK = os.environ.get("BATCHMARK", Path(__file__).resolve().parent.parent / "build/batchmark")
+from tensorfile import BATCHMARK, save
+
 BINDINGS = ["OMP_PROC_BIND=true", "OMP_PROC_BIND=close", "OMP_PROC_BIND=spread", "OMP_PLACES=cores", "OMP_PLACES=threads"]
 
 

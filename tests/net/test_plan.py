@@ -2,19 +2,16 @@
 
 import json
 import math
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tensorfile import BATCHMARK
+from tensorfile import batchmark
 
 NETWORK = "conv 8 3x3 same; bn; relu; maxpool 2; conv 16 3x3; relu; dense 10"
 
 
 def call(folder, *arguments):
-    return subprocess.run([Path(BATCHMARK).resolve(), *map(str, arguments)], cwd=folder, capture_output=True,
-                          text=True, timeout=600)
+    return batchmark(*arguments, cwd=folder)
 
 
 def train(folder, *arguments):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tensorfile import BATCHMARK, load, save
+from tensorfile import BATCHMARK, batchmark, load, read_log, save
 
 NETWORK = "conv 6 3x3 stride 2; bn; relu; maxpool 2; dropout 0.2; dense 32; bn; relu; dense 10"
 # Short batches at the end of an epoch, random changes of images and dropped values: all must be found again.
@@ -23,12 +23,8 @@ OPTIMIZERS = {
 }
 
 
-def call(*arguments):
-    return subprocess.run([BATCHMARK, "train", *map(str, arguments)], capture_output=True, text=True, timeout=600)
-
-
 def good(*arguments):
-    done = call(*arguments)
+    done = batchmark("train", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -36,10 +32,9 @@ def good(*arguments):
 def curve(path):
     """The steps and epochs of a log without their times."""
     timing = ("seconds", "images_per_second")
-    events = map(json.loads, Path(path).read_text().splitlines())
     return [
         {key: value for key, value in event.items() if key not in timing}
-        for event in events
+        for event in read_log(path)
         if event["event"] != "summary"
     ]
 
@@ -220,7 +215,7 @@ def checkpoint(folder):
 
 
 def bad(message, *arguments):
-    done = call(*arguments)
+    done = batchmark("train", *arguments)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert done.stderr.startswith("batchmark: ") and done.stderr.count("\n") == 1, done.stderr
     assert message in done.stderr
@@ -354,7 +349,7 @@ def test_a_log_tells_one_end(folder):
     settings = [NETWORK, "--data", "synthetic:100:20", "--batch", 10, "--test-shifts", "brightness:0.1"]
     good(*settings, "--steps", 10, "--json", at / "log", "--checkpoint", at / "kept")
     good("--resume", at / "kept", "--steps", 20, "--json", at / "log")
-    events = [json.loads(line) for line in (at / "log").read_text().splitlines()]
+    events = read_log(at / "log")
     assert [event["event"] for event in events[-2:]] == ["shifted", "summary"]
     assert sum(event["event"] in ("shifted", "summary") for event in events) == 2
     assert events[-1]["steps"] == 20 and [e["step"] for e in events if e["event"] == "step"] == list(range(1, 21))

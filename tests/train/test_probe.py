@@ -1,32 +1,22 @@
 """What batchmark train shows when asked to look closer: it is true, and looking changes nothing."""
 
-import json
 import math
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tensorfile import BATCHMARK, load
+from tensorfile import batchmark, load, trained
 
 NETWORK = "conv 6 3x3 stride 2; bn; relu; maxpool 2; dropout 0.2; dense 16; sigmoid; dense 10"
 # So small a rate leaves the weights as they are.
 STILL = ["--optimizer", "sgd", "--lr", "1e-30"]
 
 
-def call(*arguments):
-    return subprocess.run([BATCHMARK, "train", *map(str, arguments)], capture_output=True, text=True, timeout=600)
-
-
 def train(folder, *arguments):
     """Trains and returns the events of the JSON file, by kind."""
-    log = Path(folder) / "log.jsonl"
-    done = call(*arguments, "--json", log)
-    assert done.returncode == 0, done.stderr
     kinds = {}
-    for line in log.read_text().splitlines():
-        event = json.loads(line)
+    for event in trained(folder, *arguments):
         kinds.setdefault(event["event"], []).append(event)
     return kinds
 
@@ -142,7 +132,7 @@ def test_what_is_looked_at_is_kept_by_a_checkpoint(folder):
     # What the command line says goes before it.
     less = train(folder, "--resume", folder, "--steps", 15, "--test-bn", "running", "--test-shifts", "contrast:2")
     assert "test_batch_loss" not in less["epoch"][-1] and len(less["shifted"]) == 1
-    done = call("--resume", folder, "--steps", 20, "--kernels", "auto")
+    done = batchmark("train", "--resume", folder, "--steps", 20, "--kernels", "auto")
     assert done.returncode == 2 and "--stats" in done.stderr and done.stderr.count("\n") == 1
 
 
@@ -158,7 +148,7 @@ def test_time_spent_looking_is_not_training(folder):
 
 def test_a_subset_is_no_larger_than_the_data():
     for subset in ("31", "30:21"):
-        done = call("dense 10", "--data", "synthetic:30:20", "--subset", subset)
+        done = batchmark("train", "dense 10", "--data", "synthetic:30:20", "--subset", subset)
         assert done.returncode == 2 and "30 images to train on and 20 to test" in done.stderr
         assert done.stderr.count("\n") == 1
 
@@ -179,11 +169,11 @@ def test_a_subset_is_no_larger_than_the_data():
     ],
 )
 def test_mistakes(option, value, says):
-    done = call("dense 10", option, value)
+    done = batchmark("train", "dense 10", option, value)
     assert done.returncode == 2 and says in done.stderr
 
 
 def test_statistics_need_layers_apart():
     for more in (["--fuse", "on"], ["--kernels", "auto"]):
-        done = call("dense 10", "--stats", 1, *more)
+        done = batchmark("train", "dense 10", "--stats", 1, *more)
         assert done.returncode == 2 and "--stats" in done.stderr

@@ -1,35 +1,21 @@
 """batchmark train: curves that agree between kernels, runs that repeat bit-identically, reports, bad input, real data."""
 
-import json
 import math
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from tensorfile import BATCHMARK, load, save, variants
+from tensorfile import batchmark, load, read_log, save, trained, variants
 
 FIFTY_STEPS = ["--data", "synthetic:500:10", "--steps", 50]
 # Small layers: every rung is fast enough on them.
 SMALL = "conv 6 3x3 stride 2; bn; relu; maxpool 2; conv 8 3x3 same; relu; maxpool 2; dense 32; bn; relu; dense 10"
 
 
-def call(*arguments):
-    return subprocess.run([BATCHMARK, "train", *map(str, arguments)], capture_output=True, text=True, timeout=600)
-
-
-def train(folder, *arguments):
-    """Trains and returns the events of the JSON file."""
-    log = Path(folder) / "log.jsonl"
-    done = call(*arguments, "--json", log)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def losses(events):
-    return [event["loss"] for event in events if event["event"] == "step"]
+def losses(log):
+    return [event["loss"] for event in log if event["event"] == "step"]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +25,7 @@ def naive_curves():
     with tempfile.TemporaryDirectory() as folder:
         for preset in ("lenet", "lenet-bn"):
             choice = ["--kernels", "conv_*=naive;gemm=naive;bn_*=naive", "--fuse", "off"]
-            curves[preset] = losses(train(folder, preset, *FIFTY_STEPS, *choice))
+            curves[preset] = losses(trained(folder, preset, *FIFTY_STEPS, *choice))
     return curves
 
 
@@ -52,7 +38,7 @@ def test_kernel_choices_give_the_same_curve(folder, naive_curves, preset, choice
             if not variants(f"{operation}/{choice}"):
                 pytest.skip(f"no variant {operation}/{choice} runs here")
         more = ["--kernels", f"conv_*={choice}", "--fuse", "off"]
-    curve = losses(train(folder, preset, *FIFTY_STEPS, *more))
+    curve = losses(trained(folder, preset, *FIFTY_STEPS, *more))
     assert len(curve) == len(naive_curves[preset]) == 50
     for step, (one, other) in enumerate(zip(curve, naive_curves[preset])):
         assert math.isclose(one, other, rel_tol=1e-3), f"step {step + 1}: {one} and {other}"
@@ -62,19 +48,19 @@ def test_kernel_choices_give_the_same_curve(folder, naive_curves, preset, choice
 def test_same_seed_and_threads_same_bits(folder, threads):
     settings = [SMALL, "--data", "synthetic:300:50", "--steps", 40, "--threads", threads]
     saved = [Path(folder) / name for name in ("a", "b")]
-    curves = [losses(train(folder, *settings, "--save", path)) for path in saved]
+    curves = [losses(trained(folder, *settings, "--save", path)) for path in saved]
     assert curves[0] == curves[1]
     assert saved[0].read_bytes() == saved[1].read_bytes()
 
 
 def test_seed_and_shuffle_change_the_run(folder):
     settings = [SMALL, "--data", "synthetic:300:50", "--steps", 3]
-    curves = [losses(train(folder, *settings, *more)) for more in ([], ["--seed", 5], ["--shuffle", "off"])]
+    curves = [losses(trained(folder, *settings, *more)) for more in ([], ["--seed", 5], ["--shuffle", "off"])]
     assert curves[0] != curves[1] and curves[0] != curves[2]
 
 
 def test_events(folder):
-    events = train(folder, "lenet-bn", "--data", "synthetic:105:20", "--epochs", 2, "--log", 5)
+    events = trained(folder, "lenet-bn", "--data", "synthetic:105:20", "--epochs", 2, "--log", 5)
     kinds = [event["event"] for event in events]
     assert kinds == ["step", "step", "epoch", "step", "step", "epoch", "summary"]
     assert [event["step"] for event in events if event["event"] == "step"] == [5, 10, 15, 20]
@@ -95,9 +81,9 @@ def test_events(folder):
 
 def test_a_convolution_learns_what_a_linear_model_cannot(folder):
     settings = ["--data", "synthetic:3000:500", "--epochs", 2, "--lr", 1e-3]
-    linear = train(folder, "dense 10", *settings)[-1]
+    linear = trained(folder, "dense 10", *settings)[-1]
     network = "conv 8 5x5 stride 2; bn; relu; maxpool 2; dense 10"
-    convolution = train(folder, network, *settings)[-1]
+    convolution = trained(folder, network, *settings)[-1]
     assert linear["test_accuracy"] < 0.25
     assert convolution["test_accuracy"] > 0.5
 
@@ -105,7 +91,7 @@ def test_a_convolution_learns_what_a_linear_model_cannot(folder):
 def test_weights_go_out_and_in(folder):
     path = Path(folder) / "w.safetensors"
     settings = [SMALL, "--data", "synthetic:300:50", "--shuffle", "off"]
-    train(folder, *settings, "--steps", 30, "--save", path)
+    trained(folder, *settings, "--steps", 30, "--save", path)
     tensors, metadata = load(path)
     assert metadata["network"] == SMALL
     assert set(tensors) == {
@@ -114,7 +100,7 @@ def test_weights_go_out_and_in(folder):
     }
     assert tensors["4.weight"].shape == (8, 6, 3, 3)
     assert tensors["8.weight"].shape == (32, 72)
-    again = [losses(train(folder, *settings, *more)) for more in (
+    again = [losses(trained(folder, *settings, *more)) for more in (
         ["--steps", 1, "--init", path],
         ["--steps", 1, "--init", path],
         ["--steps", 1],
@@ -123,7 +109,7 @@ def test_weights_go_out_and_in(folder):
 
     del tensors["9.running_mean"]
     save(path, tensors)
-    train(folder, *settings, "--steps", 1, "--init", path)
+    trained(folder, *settings, "--steps", 1, "--init", path)
     for name, change, message in (
         ("4.bias", None, "'4.bias' is missing"),
         ("4.weight", tensors["4.weight"].reshape(8, 6, 9), "'4.weight' is [8,6,9]"),
@@ -131,7 +117,7 @@ def test_weights_go_out_and_in(folder):
     ):
         changed = {**tensors, name: change}
         save(path, {key: value for key, value in changed.items() if value is not None})
-        done = call(*settings, "--steps", 1, "--init", path)
+        done = batchmark("train", *settings, "--steps", 1, "--init", path)
         assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
 
 
@@ -168,17 +154,17 @@ def test_weights_go_out_and_in(folder):
     ],
 )
 def test_bad_input_is_one_line_and_status_2(arguments, message):
-    done = call(*arguments)
+    done = batchmark("train", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("batchmark: ") and done.stderr.count("\n") == 1
     assert message in done.stderr
 
 
 def test_presets_and_description(folder):
-    listed = call("--list").stdout
+    listed = batchmark("train", "--list").stdout
     for name in ("lenet:", "lenet-bn:", "lenet-bn-as-published:", "dense-tiny:", "cnn-tiny:"):
         assert name in listed
-    described = call("lenet", "--describe", "--data", "synthetic:50").stdout
+    described = batchmark("train", "lenet", "--describe", "--data", "synthetic:50").stdout
     assert "62006" in described and "conv 16 5x5" in described and "conv_bwd_weights/" in described
     assert "epoch" not in described
 
@@ -189,7 +175,7 @@ def test_presets_and_description(folder):
 ])
 def test_the_small_examples_learn(folder, preset, data, accuracy):
     # Of training: Keras' running statistics, which the test set goes by, move by a hundredth a step.
-    summary = train(folder, preset, "--data", data, "--epochs", 2)[-1]
+    summary = trained(folder, preset, "--data", data, "--epochs", 2)[-1]
     assert summary["train_accuracy"] > accuracy
     assert summary["batch"] == 32
 
@@ -200,7 +186,7 @@ DATA = os.environ.get("BATCHMARK_DATA")
 @pytest.mark.parametrize("settings", [["sgd", "--momentum", 0.9, "--nesterov", "--lr", 0.02], ["rmsprop", "--lr", 1e-3]])
 def test_every_optimizer_learns(folder, settings):
     """Adam is what the other tests run."""
-    events = train(folder, SMALL, "--data", "synthetic:2000:10", "--epochs", 4, "--decay", 1e-4, "--optimizer", *settings)
+    events = trained(folder, SMALL, "--data", "synthetic:2000:10", "--epochs", 4, "--decay", 1e-4, "--optimizer", *settings)
     assert events[-1]["optimizer"] == settings[0]
     assert events[-1]["train_loss"] < 0.7 * math.log(10)
 
@@ -211,14 +197,14 @@ def test_every_optimizer_learns(folder, settings):
 @pytest.mark.parametrize("preset, accuracy", [("mlp", 0.95), ("mlp-bn", 0.96)])
 def test_real_digits_are_learned(folder, preset, accuracy):
     # PyTorch's first epoch ends at 0.957 and 0.970.
-    events = train(folder, preset, "--data", DATA, "--epochs", 1)
+    events = trained(folder, preset, "--data", DATA, "--epochs", 1)
     assert events[-1]["data"] == "mnist" and events[-1]["test_accuracy"] > accuracy
 
 
 @pytest.mark.skipif(not DATA, reason="BATCHMARK_DATA does not name a folder with CIFAR-10")
 def test_real_images_are_learned(folder):
     # 20,000 images, as far as PyTorch's Adam at this rate gets to 2.1 and lower.
-    events = train(folder, "lenet", "--data", DATA, "--steps", 2000, "--log", 500)
+    events = trained(folder, "lenet", "--data", DATA, "--steps", 2000, "--log", 500)
     curve = losses(events)
     assert events[-1]["data"] == "cifar-10"
     assert curve[0] > curve[-1] and curve[-1] < 2.05
@@ -232,19 +218,18 @@ def test_signals_are_learned(folder):
     )
     log, kept = Path(folder) / "log", Path(folder) / "kept"
     arguments = ["train", network, "--data", "signals:1000:200", "--epochs", "4", "--lr", "0.01", "--json", log]
-    done = subprocess.run([BATCHMARK, *arguments, "--checkpoint", kept], capture_output=True, text=True, timeout=600)
+    done = batchmark(*arguments, "--checkpoint", kept)
     assert done.returncode == 0, done.stderr
-    assert json.loads(log.read_text().splitlines()[-1])["test_accuracy"] > 0.5
+    assert read_log(log)[-1]["test_accuracy"] > 0.5
     shapes = {name: tensor.shape for name, tensor in load(kept / "last.safetensors")[0].items()}
     assert shapes["0.weight"] == (16, 8, 9) and shapes["optimizer.exp_avg.4.weight"] == (24, 16, 5)
-    done = subprocess.run([BATCHMARK, "train", "--resume", kept, "--epochs", "5"], capture_output=True, text=True, timeout=600)
+    done = batchmark("train", "--resume", kept, "--epochs", 5)
     assert done.returncode == 0, done.stderr
 
 
 def test_describe_says_what_layers_cost_and_which_biases_are_idle():
     network = "conv 4 3x3; bn; relu; conv 5 3x3; bn frozen; dense 6 nobias; bn; relu; dense 10"
-    done = subprocess.run([BATCHMARK, "train", network, "--data", "synthetic:100:20", "--batch", "50", "--describe"],
-                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    done = batchmark("train", network, "--data", "synthetic:100:20", "--batch", 50, "--describe")
     assert done.returncode == 0, done.stderr
     assert "note: the bn right after layers 0 takes" in done.stdout
     assert "peak memory: " in done.stdout
