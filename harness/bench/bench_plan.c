@@ -110,17 +110,23 @@ static void add_variant(struct bench_rows *rows, const struct bench_options *o,
     }
 }
 
+/* Is the variant one that was asked for, and can it run here? Whether it does the problem in a layout is another question. */
+static bool possible(const struct entry *e, const struct problem *p, const struct bench_options *o)
+{
+    const struct op *op = op_find(e->op);
+    return op && op->kind == p->kind && registry_match(e, o->pattern) &&
+           !registry_why_not(e, o->cap);
+}
+
 /* Adds every variant that matches, can run here and does the problem. */
 static void add_ladder(struct bench_rows *rows, const struct bench_options *o,
                        const struct problem *p, enum breadth breadth, bool with_ceilings)
 {
     for (int i = 0; i < registry_count; i++) {
         const struct entry *e = &registry[i];
-        const struct op *op = op_find(e->op);
         /* The reference is slow by design, and no figure of it tells anything: only when there is time. */
         bool hurried = o->plan != PLAN_FULL && e->rung == 0 && o->limit > 0;
-        if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
-            !registry_why_not(e, o->cap) && (with_ceilings || !op->ceiling) && !hurried)
+        if (possible(e, p, o) && (with_ceilings || !op_find(e->op)->ceiling) && !hurried)
             add_variant(rows, o, e, p, breadth);
     }
 }
@@ -235,6 +241,28 @@ static bool contender(const struct entry *e, const struct problem *p, const stru
            (e->variant->parallel == many || (!e->variant->parallel && small));
 }
 
+/* What is tried: warm rows on the largest team. */
+static struct bench_options trial_options(const struct bench_options *o)
+{
+    struct bench_options most = *o;
+    most.threads[0] = o->threads[o->thread_counts - 1];
+    most.thread_counts = 1;
+    most.warm = true;
+    most.cold = false;
+    return most;
+}
+
+/* Tries rows within a share of the run; their seconds, the caller's. NULL: out of memory. */
+static double *try_all(const struct bench_options *o, const struct machine *m,
+                       const struct bench_rows *tried, double share)
+{
+    double *seconds = malloc(((size_t)tried->count + 1) * sizeof *seconds);
+    if (seconds)
+        trial(m, tried->items, tried->count, o->seed, o->limit > 0 ? share * o->limit : 600,
+              seconds);
+    return seconds;
+}
+
 /* For every problem not yet planned and each op: adds the fastest variant on plain tensors and the fastest
  * in any layout, of those that match `among`, on the largest team. With ONE_ROW only each variant's first
  * layout is tried. */
@@ -243,11 +271,7 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
                         enum breadth breadth)
 {
     struct bench_rows tried = {0};
-    struct bench_options most = *o;
-    most.threads[0] = o->threads[o->thread_counts - 1];
-    most.thread_counts = 1;
-    most.warm = true;
-    most.cold = false;
+    const struct bench_options most = trial_options(o);
     for (int i = 0; i < set->count; i++) {
         const struct problem *p = &set->items[i].problem;
         bool known = false;
@@ -255,34 +279,27 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
             known = problem_equal(&rows->items[k].problem, p);
         for (int k = 0; k < registry_count && !known; k++) {
             const struct entry *e = &registry[k];
-            const struct op *op = op_find(e->op);
-            if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
-                registry_match(e, among) && !registry_why_not(e, o->cap) && contender(e, p, o) &&
-                !op->ceiling)
+            if (possible(e, p, o) && registry_match(e, among) && contender(e, p, o) &&
+                !op_find(e->op)->ceiling)
                 add_variant(&tried, &most, e, p, breadth);
         }
     }
-    double *seconds = malloc(((size_t)tried.count + 1) * sizeof *seconds);
-    if (seconds) {
-        trial(m, tried.items, tried.count, o->seed, o->limit > 0 ? TRIAL_SHARE * o->limit : 600,
-              seconds);
-        for (int i = 0; i < tried.count; i++) {
-            const struct bench_row *a = &tried.items[i];
-            bool best = isfinite(seconds[i]), best_of_layout = best;
-            for (int k = 0; k < tried.count; k++) {
-                const struct bench_row *b = &tried.items[k];
-                if (k == i || a->op != b->op || !problem_equal(&a->problem, &b->problem) ||
-                    seconds[k] > seconds[i] || (seconds[k] == seconds[i] && k > i))
-                    continue;
-                best = false;
-                best_of_layout &=
-                    a->formats.src != b->formats.src || a->formats.dst != b->formats.dst;
-            }
-            bool plain = a->formats.src == a->formats.dst && a->formats.src != NHWC &&
-                         a->formats.src != NCHW16C;
-            if (best || (best_of_layout && plain))
-                rows_add(rows, a->entry, &a->problem, a->formats, !o->warm, a->threads);
+    double *seconds = try_all(o, m, &tried, TRIAL_SHARE);
+    for (int i = 0; seconds && i < tried.count; i++) {
+        const struct bench_row *a = &tried.items[i];
+        bool best = isfinite(seconds[i]), best_of_layout = best;
+        for (int k = 0; k < tried.count; k++) {
+            const struct bench_row *b = &tried.items[k];
+            if (k == i || a->op != b->op || !problem_equal(&a->problem, &b->problem) ||
+                seconds[k] > seconds[i] || (seconds[k] == seconds[i] && k > i))
+                continue;
+            best = false;
+            best_of_layout &= !same_operands(a, b);
         }
+        bool plain =
+            a->formats.src == a->formats.dst && a->formats.src != NHWC && a->formats.src != NCHW16C;
+        if (best || (best_of_layout && plain))
+            rows_add(rows, a->entry, &a->problem, a->formats, !o->warm, a->threads);
     }
     free(seconds);
     rows_free(&tried);
@@ -379,32 +396,22 @@ static void add_peers(struct bench_rows *rows, const struct bench_options *o,
                       const struct machine *m, const struct problem_set *set)
 {
     struct bench_rows tried = {0};
-    struct bench_options most = *o;
-    most.threads[0] = o->threads[o->thread_counts - 1];
-    most.thread_counts = 1;
-    most.warm = true;
-    most.cold = false;
+    const struct bench_options most = trial_options(o);
     for (int i = 0; i < set->count; i++) {
         const struct problem *p = &set->items[i].problem;
         for (int k = 0; k < registry_count; k++) {
             const struct entry *e = &registry[k];
-            const struct op *op = op_find(e->op);
-            if (op && op->kind == p->kind && registry_match(e, o->pattern) &&
-                !registry_why_not(e, o->cap) && has_peer(op, o) &&
+            if (possible(e, p, o) && has_peer(op_find(e->op), o) &&
                 (e->variant->peer || challenger(e, p, o)))
                 add_variant(&tried, &most, e, p, ALL_ROWS);
         }
     }
     qsort(tried.items, (size_t)tried.count, sizeof tried.items[0], by_group);
-    double *seconds = malloc(((size_t)tried.count + 1) * sizeof *seconds);
-    if (seconds) {
-        trial(m, tried.items, tried.count, o->seed,
-              o->limit > 0 ? PEERS_TRIAL_SHARE * o->limit : 600, seconds);
-        for (int i = 0; i < tried.count; i++) {
-            const struct bench_row *r = &tried.items[i];
-            for (int cold = !o->warm; cold <= o->cold && stands_out(&tried, seconds, i); cold++)
-                rows_add(rows, r->entry, &r->problem, r->formats, cold, r->threads);
-        }
+    double *seconds = try_all(o, m, &tried, PEERS_TRIAL_SHARE);
+    for (int i = 0; seconds && i < tried.count; i++) {
+        const struct bench_row *r = &tried.items[i];
+        for (int cold = !o->warm; cold <= o->cold && stands_out(&tried, seconds, i); cold++)
+            rows_add(rows, r->entry, &r->problem, r->formats, cold, r->threads);
     }
     free(seconds);
     rows_free(&tried);
@@ -560,43 +567,38 @@ static bool matches_any(const struct bench_options *o)
     return false;
 }
 
+/* The problem or the set that is named, else the set `usual`. Free it whatever is returned. */
+static bool load_problems(const struct bench_options *o, const char *usual, struct problem_set *set,
+                          char error[ERROR_TEXT])
+{
+    struct named_problem one;
+    *set = (struct problem_set){0};
+    if (!o->problem)
+        return problem_set_load(o->set ? o->set : usual, set, error);
+    return problem_parse_any(o->problem, &one, error) &&
+           (problem_set_add(set, &one) || explain(error, "out of memory for the problem"));
+}
+
 bool plan_rows(const struct bench_options *o, const struct machine *m, struct bench_rows *rows,
                char error[ERROR_TEXT])
 {
-    struct problem_set set = {0};
+    const bool named = o->problem || o->set, full = o->plan == PLAN_FULL;
+    struct problem_set set;
     *rows = (struct bench_rows){0};
-    if (!matches_any(o)) {
-        snprintf(error, ERROR_TEXT, "no variant matches '%.100s'; batchmark list shows all",
-                 o->pattern);
+    if (!matches_any(o))
+        return explain(error, "no variant matches '%.100s'; batchmark list shows all", o->pattern);
+    const bool ladder = full || o->plan == PLAN_QUICK;
+    bool good = load_problems(o, ladder && !full ? "ladder" : "seeds", &set, error);
+    if (good && !ladder)
+        (o->plan == PLAN_PEERS ? add_peers : add_scaling)(rows, o, m, &set);
+    for (int i = 0; good && ladder && i < set.count; i++)
+        add_ladder(rows, o, &set.items[i].problem, named || full ? ALL_ROWS : ONE_ROW, named);
+    problem_set_free(&set);
+    if (!good)
         return false;
-    }
-    if (o->plan == PLAN_PEERS || o->plan == PLAN_SCALING) {
-        struct named_problem one;
-        if (o->problem && !problem_parse_any(o->problem, &one, error))
-            return false;
-        if (!o->problem && !problem_set_load(o->set ? o->set : "seeds", &set, error))
-            return false;
-        (o->plan == PLAN_PEERS ? add_peers : add_scaling)(
-            rows, o, m, o->problem ? &(struct problem_set){.items = &one, .count = 1} : &set);
-        problem_set_free(&set);
-    } else if (o->problem) {
-        struct named_problem one;
-        if (!problem_parse_any(o->problem, &one, error))
-            return false;
-        add_ladder(rows, o, &one.problem, ALL_ROWS, true);
-    } else {
-        const char *name = o->set ? o->set : o->plan == PLAN_FULL ? "seeds" : "ladder";
-        enum breadth breadth = o->set || o->plan == PLAN_FULL ? ALL_ROWS : ONE_ROW;
-        if (!problem_set_load(name, &set, error))
-            return false;
-        for (int i = 0; i < set.count; i++)
-            add_ladder(rows, o, &set.items[i].problem, breadth, o->set != NULL);
-        problem_set_free(&set);
-    }
-    bool whole = o->plan == PLAN_QUICK || o->plan == PLAN_FULL;
-    if (!o->problem && !o->set && whole) {
+    if (ladder && !named) {
         add_curve(rows, o, m);
-        if (o->plan == PLAN_QUICK) {
+        if (!full) {
             if (!problem_set_load("seeds", &set, error))
                 return false;
             add_fastest(rows, o, m, &set, NULL, ALL_ROWS);
@@ -605,20 +607,16 @@ bool plan_rows(const struct bench_options *o, const struct machine *m, struct be
         if (!o->pattern)
             add_levels(rows, o, m);
     }
-    if (!rows->count && !o->pattern) {
-        snprintf(error, ERROR_TEXT,
-                 "nothing to time: no variant that can run here does these problems in the memory "
-                 "there is");
-        return false;
-    }
-    if (!rows->count) {
-        snprintf(
-            error, ERROR_TEXT,
+    if (!rows->count && !o->pattern)
+        return explain(error,
+                       "nothing to time: no variant that can run here does these problems in "
+                       "the memory there is");
+    if (!rows->count)
+        return explain(
+            error,
             "nothing to time: no variant matching '%.100s' that can run here does these problems in "
             "the memory there is; batchmark list --why says what runs",
             o->pattern);
-        return false;
-    }
     mark_asked(rows);
     add_copies(rows, o);
     add_peaks(rows, o);

@@ -9,6 +9,7 @@
 #include "verify/supervisor.h"
 #include "verify/verify.h"
 
+#include <jansson.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,28 +137,18 @@ static int read_request(int argc, char **argv, struct request *o)
 
 /* Problems and cases */
 
-static bool add_problem(struct problem_set *set, const struct named_problem *p)
-{
-    struct named_problem *more = realloc(set->items, (size_t)(set->count + 1) * sizeof *more);
-    if (!more)
-        return false;
-    set->items = more;
-    set->items[set->count++] = *p;
-    return true;
-}
-
 static bool load_problems(const struct request *o, struct problem_set *set, char error[ERROR_TEXT])
 {
     *set = (struct problem_set){0};
     struct named_problem p = {.multiplicity = 1};
     if (o->problem)
-        return problem_parse_any(o->problem, &p, error) && add_problem(set, &p);
+        return problem_parse_any(o->problem, &p, error) && problem_set_add(set, &p);
     if (!o->random)
         return problem_set_load(o->set ? o->set : "smoke", set, error);
     for (int kind = PROBLEM_CONV; kind <= PROBLEM_ITERATIONS; kind++) {
         for (int64_t i = 0; i < o->random; i++) {
             p.problem = problem_random((enum problem_kind)kind, (uint64_t)o->seed, (uint64_t)i);
-            if (!add_problem(set, &p))
+            if (!problem_set_add(set, &p))
                 return false;
         }
     }
@@ -255,39 +246,20 @@ static bool list_cases(const struct request *o, const struct problem_set *set,
 
 /* Printing */
 
-static void print_string(const char *name, const char *text, bool last)
-{
-    printf("\"%s\": \"", name);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            printf("\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            printf("\\u%04x", (unsigned)*text);
-        else
-            putchar(*text);
-    }
-    fputs(last ? "\"" : "\", ", stdout);
-}
-
 static void print_json(const struct verify_case *c, const struct verdict *v)
 {
     char problem[PROBLEM_TEXT], formats[FORMATS_TEXT], command[COMMAND_TEXT];
-    putchar('{');
-    print_string("op", c->entry->op, false);
-    print_string("variant", c->entry->name, false);
-    print_string("problem", problem_print(&c->problem, problem), false);
-    print_string("layout", formats_print(c->formats, formats), false);
-    printf("\"threads\": %d, \"seed\": %llu, ", c->hints.threads, (unsigned long long)c->seed);
-    print_string("verdict", verdict_names[v->kind], false);
-    print_string("gate", v->gate, false);
     /* JSON has no infinity. */
-    if (v->err_over_limit < 1e30)
-        printf("\"err_over_limit\": %.6g, ", v->err_over_limit);
-    else
-        printf("\"err_over_limit\": null, ");
-    print_string("message", v->message, false);
-    print_string("command", verify_command(c, command), true);
-    puts("}");
+    json_t *o = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:I, s:s, s:s, s:o, s:s, s:s}", "op", c->entry->op, "variant",
+        c->entry->name, "problem", problem_print(&c->problem, problem), "layout",
+        formats_print(c->formats, formats), "threads", c->hints.threads, "seed",
+        (json_int_t)c->seed, "verdict", verdict_names[v->kind], "gate", v->gate, "err_over_limit",
+        v->err_over_limit < 1e30 ? json_real(v->err_over_limit) : json_null(), "message",
+        v->message, "command", verify_command(c, command));
+    json_dumpf(o, stdout, JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(o);
 }
 
 static bool is_peer(const struct verify_case *c)

@@ -446,10 +446,10 @@ bool problem_equal(const struct problem *a, const struct problem *b)
     return a->kind == b->kind && !strcmp(problem_print(a, s), problem_print(b, t));
 }
 
-/* The files of harness/sets, turned into strings by the Makefile: name, text, name, text, ..., NULL. */
+/* The files of problem/sets/, turned into strings by the Makefile: name, text, name, text, ..., NULL. */
 extern const char *const builtin_sets[];
 
-static bool append(struct problem_set *set, const struct named_problem *p)
+bool problem_set_add(struct problem_set *set, const struct named_problem *p)
 {
     if ((set->count & (set->count - 1)) == 0) {
         size_t room = set->count ? 2 * (size_t)set->count : 1;
@@ -484,7 +484,7 @@ static bool add_line(struct problem_set *set, const char *source, int number, ch
     char why[ERROR_TEXT];
     if (!problem_parse_any(line, &p, why))
         return explain(error, "%.120s:%d: %.350s", source, number, why);
-    if (!append(set, &p))
+    if (!problem_set_add(set, &p))
         return explain(error, "%.120s:%d: out of memory", source, number);
     return true;
 }

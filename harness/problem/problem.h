@@ -39,7 +39,7 @@ char *problem_print(const struct problem *p, char text[PROBLEM_TEXT]);
 
 bool problem_equal(const struct problem *a, const struct problem *b);
 
-/* A list of problems read from a set. Free with problem_set_free. */
+/* A list of problems. Free with problem_set_free. */
 struct problem_set {
     struct named_problem *items;
     int count;
@@ -48,6 +48,8 @@ struct problem_set {
 /* Loads a set: `name` is a built-in set (the files of harness/problem/sets, compiled in) or a path. A line is a
  * problem; # starts a comment; empty lines are skipped. False: `error` names file and line. */
 bool problem_set_load(const char *name, struct problem_set *out, char error[ERROR_TEXT]);
+/* Adds a copy of a problem to a list made by problem_set_load or from {0}. False: out of memory. */
+bool problem_set_add(struct problem_set *set, const struct named_problem *p);
 void problem_set_free(struct problem_set *set);
 
 #endif
