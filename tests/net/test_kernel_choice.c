@@ -10,21 +10,10 @@
 static void kernel_choice_order(void **state)
 {
     (void)state;
-    struct problem p = {.kind = PROBLEM_CONV,
-                        .conv = {.mb = 2,
-                                 .g = 1,
-                                 .ic = 3,
-                                 .oc = 4,
-                                 .ih = 8,
-                                 .iw = 8,
-                                 .oh = 6,
-                                 .ow = 6,
-                                 .kh = 3,
-                                 .kw = 3,
-                                 .sh = 1,
-                                 .sw = 1}};
+    struct named_problem p;
     struct formats f = {NCHW, NCHW};
     char error[ERROR_TEXT];
+    assert_true(problem_parse_any("mb2ic3ih8oc4kh3", &p, error));
     static const struct {
         const char *choice, *name;
     } cases[] = {
@@ -38,21 +27,22 @@ static void kernel_choice_order(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_true(kernel_choice_check(cases[i].choice, error));
         const struct entry *e =
-            kernel_choose(cases[i].choice, ISA_BASE, 1, "conv_fwd", &p, f, error);
+            kernel_choose(cases[i].choice, ISA_BASE, 1, "conv_fwd", &p.problem, f, error);
         assert_non_null(e);
         assert_string_equal(e->name, cases[i].name);
     }
     /* bfloat16 has to be asked for. */
     if (isa_detect() >= ISA_AVX512BF16) {
         const struct entry *e[2] = {
-            kernel_choose("direct_*", ISA_AVX512BF16, 2, "conv_fwd", &p, f, error),
-            kernel_choose("direct_*bf16*", ISA_AVX512BF16, 2, "conv_fwd", &p, f, error)};
+            kernel_choose("direct_*", ISA_AVX512BF16, 2, "conv_fwd", &p.problem, f, error),
+            kernel_choose("direct_*bf16*", ISA_AVX512BF16, 2, "conv_fwd", &p.problem, f, error)};
         assert_true(e[0] && e[0]->variant->algebra == SUM_OF_PRODUCTS);
         assert_true(e[1] && e[1]->variant->algebra == BF16_PRODUCTS);
     }
     /* An operation that is not named follows the default; one that is never falls back. */
-    assert_non_null(kernel_choose("bn_*=ref", ISA_BASE, 1, "conv_fwd", &p, f, error));
-    assert_null(kernel_choose("conv_fwd=naive_avx2", ISA_BASE, 1, "conv_fwd", &p, f, error));
+    assert_non_null(kernel_choose("bn_*=ref", ISA_BASE, 1, "conv_fwd", &p.problem, f, error));
+    assert_null(
+        kernel_choose("conv_fwd=naive_avx2", ISA_BASE, 1, "conv_fwd", &p.problem, f, error));
     assert_non_null(strstr(error, "naive_avx2"));
     assert_false(kernel_choice_check("conv_fwd=dierct", error));
     assert_non_null(strstr(error, "dierct"));

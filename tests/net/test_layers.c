@@ -12,6 +12,21 @@
 
 static const struct layers *instance; /* of the layers: the one under test */
 
+/* A pooling over k x k pixels, s apart. */
+static struct maxpool window(int64_t planes, int64_t lanes, int64_t ih, int64_t iw, int64_t k,
+                             int64_t s)
+{
+    return (struct maxpool){.planes = planes,
+                            .lanes = lanes,
+                            .ih = ih,
+                            .iw = iw,
+                            .kh = k,
+                            .kw = k,
+                            .s = s,
+                            .oh = (ih - k) / s + 1,
+                            .ow = (iw - k) / s + 1};
+}
+
 static void relu_keeps_positive_and_nan(void **state)
 {
     (void)state;
@@ -29,8 +44,7 @@ static void maxpool_first_largest_wins(void **state)
     (void)state;
     /* 3x5: the odd row and column belong to no window. */
     const float src[15] = {1, 4, 2, 2, 9, 3, 4, 2, 1, 9, 9, 9, 9, 9, 9};
-    struct maxpool p = {
-        .planes = 1, .lanes = 1, .ih = 3, .iw = 5, .oh = 1, .ow = 2, .kh = 2, .kw = 2, .s = 2};
+    struct maxpool p = window(1, 1, 3, 5, 2, 2);
     float dst[2], diff_src[15];
     uint8_t chosen[2];
     memset(diff_src, 0xff, sizeof diff_src);
@@ -46,8 +60,7 @@ static void maxpool_overlapping_windows_add(void **state)
     (void)state;
     /* The middle 9 is the maximum of all four 2x2 windows of stride 1. */
     const float src[9] = {1, 2, 3, 4, 9, 5, 6, 7, 8}, diff_dst[4] = {1, 10, 100, 1000};
-    struct maxpool p = {
-        .planes = 1, .lanes = 1, .ih = 3, .iw = 3, .oh = 2, .ow = 2, .kh = 2, .kw = 2, .s = 1};
+    struct maxpool p = window(1, 1, 3, 3, 2, 1);
     float dst[4], diff_src[9];
     uint8_t chosen[4];
     instance->maxpool_fwd(&p, src, dst, chosen, 1);
@@ -145,8 +158,7 @@ static void maxpool_propagates_nan(void **state)
 {
     (void)state;
     const float src[4] = {1, NAN, 5, 2};
-    struct maxpool p = {
-        .planes = 1, .lanes = 1, .ih = 2, .iw = 2, .oh = 1, .ow = 1, .kh = 2, .kw = 2, .s = 2};
+    struct maxpool p = window(1, 1, 2, 2, 2, 2);
     float dst;
     uint8_t chosen;
     instance->maxpool_fwd(&p, src, &dst, &chosen, 1);
@@ -159,33 +171,9 @@ static void maxpool_rectifies(void **state)
     (void)state;
     enum { PLANES = 3, IH = 9, IW = 38, LANES = 19 };
     const struct maxpool pools[] = {
-        {.planes = PLANES,
-         .lanes = 1,
-         .ih = IH,
-         .iw = IW,
-         .oh = 4,
-         .ow = 19,
-         .kh = 2,
-         .kw = 2,
-         .s = 2},
-        {.planes = PLANES,
-         .lanes = 1,
-         .ih = IH,
-         .iw = IW,
-         .oh = 4,
-         .ow = 18,
-         .kh = 3,
-         .kw = 3,
-         .s = 2},
-        {.planes = PLANES,
-         .lanes = LANES,
-         .ih = IH,
-         .iw = 2,
-         .oh = 4,
-         .ow = 1,
-         .kh = 2,
-         .kw = 2,
-         .s = 2},
+        window(PLANES, 1, IH, IW, 2, 2),
+        window(PLANES, 1, IH, IW, 3, 2),
+        window(PLANES, LANES, IH, 2, 2, 2),
     };
     enum { IN = PLANES * IH * IW, OUT = PLANES * 4 * 19 };
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
@@ -482,15 +470,7 @@ static void layers_do_not_depend_on_threads(void **state)
 {
     (void)state;
     enum { N = 3 * 77 * 33 * 31 };
-    struct maxpool p = {.planes = 3 * 77,
-                        .lanes = 1,
-                        .ih = 33,
-                        .iw = 31,
-                        .oh = 16,
-                        .ow = 15,
-                        .kh = 2,
-                        .kw = 2,
-                        .s = 2};
+    struct maxpool p = window(3 * 77, 1, 33, 31, 2, 2);
     float *buffers[2][6];
     uint8_t *chosen[2];
     for (int run = 0; run < 2; run++) {
