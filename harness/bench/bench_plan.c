@@ -467,7 +467,7 @@ static void add_peaks(struct bench_rows *rows, const struct bench_options *o)
         for (int t = 0; t < o->thread_counts; t++)
             if (e->variant->parallel == (o->threads[t] > 1))
                 rows_add(rows, e, &p, e->variant->formats[0], false, o->threads[t]);
-        /* Variants without threads are held to one core's peak. */
+        /* The ceiling of a variant without threads is one core's peak. */
         if (!e->variant->parallel)
             rows_add(rows, e, &p, e->variant->formats[0], false, 1);
     }
@@ -529,7 +529,7 @@ static int by_group(const void *x, const void *y)
     char p[PROBLEM_TEXT], q[PROBLEM_TEXT];
     if (row_is_ceiling(a) != row_is_ceiling(b))
         return row_is_ceiling(a) ? -1 : 1;
-    /* As the operations are listed: when the time is spent, what is left over is what matters least. */
+    /* In the order of the table of operations: if time runs out, the least important ones are left over. */
     if (a->op != b->op)
         return a->op < b->op ? -1 : 1;
     /* Whatever the layout, so that rows of one problem follow one another. */

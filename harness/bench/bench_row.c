@@ -196,7 +196,7 @@ bool row_held_to(const struct bench_row *row, const struct bench_row *ceiling, e
         return ceiling->op->ceiling && ceiling->op->moves && ceiling->cold == row->cold &&
                ceiling->threads <= row->threads &&
                footprint_step(row_footprint(ceiling)) == footprint_step(row_footprint(row));
-    /* Which instructions a library chose is its secret: it is held to the highest peak in float32. */
+    /* A library's choice of instructions is unknown: its ceiling is the highest peak in float32. */
     enum isa isa = ceiling->entry->variant->isa, least = row->entry->variant->isa,
              most = row->entry->variant->peer ? ISA_AVX512 : least;
     return ceiling->op->kind == PROBLEM_ITERATIONS && ceiling->threads == row->threads &&

@@ -94,7 +94,7 @@ bool bench_asked(const struct bench_rows *rows, bool (*is)(const struct bench_ro
     return false;
 }
 
-/* The row that is verified for this one: itself, or the one with most threads that vouches for it; of copies and triads the
+/* The row whose verification holds for this one: itself, or the one with most threads; of copies and triads the
  * largest that is verified. */
 static int voucher(const struct bench_rows *rows, int at)
 {

@@ -47,7 +47,7 @@ static bool has_room(const char *folder)
     return good;
 }
 
-/* Removes the folders of runs, whose names begin with the date, that no process holds and nothing is in. */
+/* Removes empty folders of runs that no process has locked. Their names begin with the date. */
 static void sweep(const char *machine)
 {
     char path[RESULTS_PATH + 300];

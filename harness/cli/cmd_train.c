@@ -97,7 +97,7 @@ static int make_network(struct run *run)
         return wrong_use("%s", error);
     int64_t epoch_steps = div_up(run->data.train.count, o.batch);
     run->steps = r->steps > 0 ? r->steps : r->epochs * epoch_steps;
-    /* Said in full from here on: a run that goes on for longer keeps to it. */
+    /* Complete from here on, so that a resumed run keeps it even if it runs longer. */
     struct schedule *s = &run->request.schedule;
     if (s->kind == SCHEDULE_COSINE && !s->steps)
         s->steps = run->steps;
@@ -244,7 +244,7 @@ static int start_trainer(struct run *run)
                                     .threads = (int)r->threads,
                                     .guarded = !r->keep_going,
                                     .ahead = r->threads < run->machine.cpu_count};
-    /* On a core that the team leaves free; where there is none, it would only hold the team up. */
+    /* On a core that the team does not use. If there is none, it would only slow the team down. */
     if (run->trainer.ahead)
         run->trainer.ahead_cpu = run->machine.cpus[r->threads].pu;
     if (!trainer_start(&run->trainer))
@@ -256,7 +256,7 @@ static int start_trainer(struct run *run)
     return status;
 }
 
-/* An earlier log is kept until the kernels have proved right; that of a run that goes on is gone on with. */
+/* An earlier log is kept until the kernels have passed verification. A resumed run continues its log. */
 static int open_log(struct run *run)
 {
     const struct request *r = &run->request;

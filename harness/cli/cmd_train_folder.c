@@ -49,7 +49,7 @@ int folder_open(struct run *run)
     char path[RUN_PATH + 32], id[RUN_ID], error[ERROR_TEXT];
     if (asked && strlen(asked) >= RUN_PATH)
         return wrong_use("--checkpoint '%.100s...': the name is too long", asked);
-    /* A run that goes on elsewhere leaves the checkpoints it comes from: those are another run's from now on. */
+    /* A run resumed with another folder leaves its old checkpoints: from now on they belong to another run. */
     if (!run->from.run || (asked && !same_folder(asked, run->folder)))
         new_id(run->id);
     if (asked)

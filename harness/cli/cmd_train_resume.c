@@ -96,7 +96,7 @@ int checkpoint_epoch(struct run *run, bool best)
     bool good = json != NULL;
     if (!good)
         explain(error, "%.300s: out of memory for the checkpoint", run->folder);
-    /* The folder is this run's from the first last one on; another's best is none of it. */
+    /* The folder belongs to this run once its first last.safetensors is there; another run's best one does not. */
     if (good && run->replaces) {
         good = write_checkpoint(run, last_name, json, error);
         snprintf(path, sizeof path, "%s/%s", run->folder, best_name);

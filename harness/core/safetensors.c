@@ -36,7 +36,7 @@ char *dims_print(int ndim, const int64_t *dims, char text[DIMS_TEXT])
     return text;
 }
 
-/* The element types of the format, but those of less than a byte. */
+/* The element types of the format, except those smaller than a byte. */
 struct element {
     const char *name;
     int bytes;

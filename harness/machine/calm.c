@@ -13,7 +13,7 @@
 #define ROWS 64
 #define COLUMNS 96
 #define DEPTH 128
-/* Floats that each thread hands to the next one: half of an L2 of 256 KiB with what is handed to it. */
+/* Floats that each thread passes to the next one. With those it receives, they fill half of a 256 KiB L2. */
 #define HANDED (8 * 1024)
 /* A probe is calm if it takes less than this many times the fastest one. The exchange between two cores
  * takes three times as long if they have no common cache, and varies more than a product. */

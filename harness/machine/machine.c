@@ -368,7 +368,7 @@ void machine_free(struct machine *m)
 
 /* Pinning */
 
-/* Moves the calling thread to one CPU; returns where it is then, or -1 where the kernel refused. */
+/* Moves the calling thread to one CPU; returns the CPU it then runs on, or -1 if the kernel refused. */
 static int pin_self(int pu)
 {
     cpu_set_t set;

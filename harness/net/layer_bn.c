@@ -108,7 +108,7 @@ static double flops(const struct layer *l)
     return 6 * (double)(l->dst.c * l->dst.h * l->dst.w);
 }
 
-/* Without gamma and beta it computes with 1 and 0, whose gradients nobody reads. */
+/* Without gamma and beta it computes with 1 and 0; nobody reads their gradients. */
 static void make(const struct layer *l, struct layer_state *s, int64_t mb, struct memory *m)
 {
     (void)mb;

@@ -496,7 +496,7 @@ json_t *net_plan_layers(const struct net_text *text, const struct net_plan *plan
     return layers;
 }
 
-/* What decided: the measured times, and those of the trial where the limit left no time to measure. */
+/* The times that decided: measured ones, or those of the trial if the limit left no time to measure. */
 static json_t *rows_json(const struct net_times *t)
 {
     json_t *out = json_array();

@@ -1,4 +1,4 @@
-/* Words, numbers, and what is said of a wrong word. */
+/* Reads words and numbers, and reports wrong words. */
 #include "net/reader.h"
 #include "core/error.h"
 

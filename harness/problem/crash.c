@@ -28,7 +28,7 @@ char *crash_name(const struct entry *e, const struct problem *p, struct formats 
     return text;
 }
 
-/* Adds text without what is not safe in a signal handler. */
+/* Appends text, with functions that are safe in a signal handler. */
 static size_t add(char *line, size_t at, size_t size, const char *text)
 {
     while (*text && at < size)

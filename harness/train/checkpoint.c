@@ -74,7 +74,7 @@ static bool check_tensor(const struct safetensors *file, const char *path, const
                    dims_print(t->ndim, t->dims, want));
 }
 
-/* A mean of squares, whose root is taken. */
+/* A mean of squares must not be negative: its root is taken. */
 static bool is_square(const char *name)
 {
     return ends_with(name, ".running_var") || strstr(name, ".exp_avg_sq.") ||

@@ -129,7 +129,7 @@ static void prepare_next(struct trainer *t)
     ahead_begin(t->helper);
 }
 
-/* Shuffled images lie all over memory, where the CPU cannot guess what is next. */
+/* Shuffled images are at random places in memory, which the hardware prefetchers cannot predict. */
 static void fetch_ahead(const uint8_t *pixels, int64_t size)
 {
     enum { LINE = 64 };

@@ -69,7 +69,7 @@ char *coordinate(const struct tensor_spec *t, int64_t at, char text[COORDINATE_T
     return text;
 }
 
-/* One call, and the hygiene every call is held to */
+/* One call, and the hygiene checks of every call */
 
 struct snapshot {
     void *bytes[ROLE_COUNT];
@@ -333,7 +333,7 @@ void check_sample(const struct check *k, const struct setup *s, struct outcome *
     if (!is_products(&s->problem) || k->v->algebra < WINOGRAD_F2 || k->v->algebra > WINOGRAD_F4 ||
         s->fill == FILL_INTEGER)
         return;
-    /* The limit of one output costs a tile per channel, that of a weight every tile of two. */
+    /* The limit of one output costs a tile per channel; the limit of a weight costs all tiles of two channels. */
     const int64_t tiles = 1 << 17, fewest = 64;
     int64_t most = 2048;
     if (k->op->pass == BACKWARD_WEIGHTS)

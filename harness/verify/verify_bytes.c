@@ -10,7 +10,7 @@ double verify_bytes(const struct verify_case *c)
     struct tensor_spec specs[ROLE_COUNT];
     const int count = op->tensors(&c->problem, c->formats, specs);
     const struct variant *v = c->entry->variant;
-    /* Of a large problem only those whose bits are the same for any number of threads are held to another run. */
+    /* Of a large problem, only outputs with the same bits for any number of threads are compared with another run. */
     const int runs = c->max_coordinates > 0 && !(v->parallel && v->thread_invariant) ? 1 : 2;
     double physical = 0, plain = 0, reference = 0;
     for (int i = 0; i < count; i++) {

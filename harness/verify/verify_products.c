@@ -159,7 +159,7 @@ static int64_t count_vacuous(const struct expected *e, bool exact)
  * longer than a tile, this many values. */
 enum { STATISTICS_TILE = 256 };
 
-/* Channels looked at where not all are, and pixels of one whose limits stand for all. */
+/* The number of channels in a sample, and of the pixels of a channel whose limits represent all. */
 enum { STATISTICS_CHANNELS = 4, STATISTICS_LIMITS = 128 };
 
 /* The limits of the mean m of y[n] and of the variance v. Each y may have an error e, at most its limit as

@@ -190,7 +190,7 @@ bool special_gate(struct check *k)
             return false;
         check_sample(k, &s, &r);
         struct expectation x = expect_products(&r);
-        /* Statistics are those of dst, which is looked at. */
+        /* Statistics follow from dst, which is compared. */
         for (int i = 0; i < x.count && good; i++)
             if (x.e[i].role != MEAN && x.e[i].role != VARIANCE)
                 good = holds_rule(k, &r, &x.e[i]);

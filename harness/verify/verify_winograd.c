@@ -108,7 +108,7 @@ struct ref_sum winograd_sum_at(const struct outcome *r, const float *image, cons
     int64_t icg = p->ic / p->g, ocg = p->oc / p->g;
     int64_t own = backward ? icg : ocg, others = backward ? ocg : icg, group = c / own;
     int64_t height = backward ? p->oh : p->ih, width = backward ? p->ow : p->iw;
-    /* The turned kernel sees the other border's padding. */
+    /* The rotated kernel meets the padding of the opposite border. */
     int64_t top = h / m * m - (backward ? R - 1 - p->ph : p->ph);
     int64_t left = w / m * m - (backward ? R - 1 - p->pw : p->pw);
     struct ref_sum s = {.n = others + TRANSFORM_ROUNDINGS};

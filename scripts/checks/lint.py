@@ -71,7 +71,7 @@ class Findings:
 
 
 def blank(match):
-    """What it matched as spaces, lines kept, so that line numbers stay."""
+    """Replaces a match by spaces and keeps its line breaks, so that line numbers stay."""
     return re.sub(r"[^\n]", " ", match[0])
 
 
@@ -93,7 +93,7 @@ def matches(pattern, text):
 
 
 def files_of(root):
-    """The tracked files and those that are about to be, relative to root; links lead to one that is among them."""
+    """The tracked files and new ones that git does not ignore, relative to root, without links."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     try:
         listing = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
@@ -187,7 +187,7 @@ def check_repeats(sources, findings):
 
 
 def check_room(name, text, findings):
-    """What a file includes lies in its own room or in one before it: there are no circles."""
+    """A file includes only files of its own room or of rooms before it, so that there are no cycles."""
     folder, room = name.split("/")[:2]
     rooms = ROOMS[folder]
     if room not in rooms and folder == "harness":

@@ -57,7 +57,7 @@ def find_data(folder, name):
 
 
 def key_of(run, data):
-    """The name of a run's file: its command, but not where the data lies, nor whether kernels were proven before."""
+    """The name of a run's file: a hash of its command, without the data folder and the choice to verify kernels."""
     said = [run.data if data != "synthetic" else "synthetic", run.full_team, *run.arguments]
     if run.round:
         said.insert(0, run.round)
@@ -75,7 +75,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def hold(self):
-        """Keeps other processes from running the same, until this one ends, however it ends; what a killed one left goes."""
+        """Locks the run against other processes until this one ends in any way; removes what a killed process left."""
         self.held = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -184,7 +184,7 @@ def work(todo, program, data, store, progress, proven, cpu, failures):
 
 
 def carry_out(runs, program, data, store, jobs):
-    """Runs what is not there yet. Kernels are proven by the first run of each network and batch; later ones skip that."""
+    """Runs what does not exist yet. The first run of each network and batch verifies the kernels; later ones skip that."""
     missing = [run for run in runs if not store.has(run)]
     progress = Progress(missing, len(runs) - len(missing))
     proven, failures = {run.proof for run in runs if store.has(run)}, []
@@ -293,7 +293,7 @@ def markdown(summary):
 
 
 def machine_of(program):
-    """The name of this machine. Trainings on one core say the name of a smaller one."""
+    """The name of this machine. Trainings on one core name a machine with one core."""
     done = subprocess.run([str(program), "info", "--quick", "--json"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise ExperimentError(f"{program} info: {done.stderr.strip()}")

@@ -64,7 +64,7 @@ class Result:
 
 @dataclass
 class Part:
-    """One observation that speaks for a claim (1), against it (-1) or neither way (0), or is told beside it, uncounted."""
+    """One observation that supports a claim (1), contradicts it (-1) or neither (0); or is only mentioned and not counted."""
 
     where: str
     sign: int
@@ -167,7 +167,7 @@ class Table:
         return list(dict.fromkeys(r.arm for r in self.results))
 
     def rates(self, arm=None, value=None):
-        """Those there are, from low to high; not those that fewer seeds have come to than others."""
+        """The rates with results of the most seeds, from low to high."""
         found = Counter(r.rate for r in self.of(arm, value))
         return sorted(rate for rate, count in found.items() if count == max(found.values()))
 
@@ -196,7 +196,7 @@ class Table:
         return max(sorted(common), key=lambda rate: sum(mean(r.accuracy for r in self.of(a, value, rate)) for a in arms))
 
     def both_ways(self, arms, value=None):
-        """[(how, results of each arm)]: the rate tuned for each, and one for all, which may be the same."""
+        """[(how, results of each arm)]: at the best rate of each arm, and at one rate for all; the two may be the same."""
         tuned, rate = [self.tuned(arm, value) for arm in arms], self.equal_rate(arms, value)
         equal = [self.of(arm, value, rate) for arm in arms] if rate is not None else []
         if not all(tuned):
@@ -207,7 +207,7 @@ class Table:
 
 
 def steps_to(result, target):
-    """Where a line through the tests first comes to a test accuracy; that never came to it: the last step, and False."""
+    """The step where a line through the tests first reaches a test accuracy; if it never does, the last step and False."""
     before = None
     for event in result.events.get("test", []):
         if event["test_accuracy"] >= target:
@@ -220,7 +220,7 @@ def steps_to(result, target):
 
 
 def ratios(table, arm, base, value):
-    """{seed: time of a step over that of another arm, a round each}: those of a round were timed one after the other."""
+    """{seed: [ratio of each round]}: time of a step over that of another arm; both were timed one after the other."""
     seconds = [
         {(r.seed, r.round): r.summary["seconds"] / r.summary["steps"] for r in table.of(a, value)} for a in (arm, base)
     ]
@@ -371,7 +371,7 @@ def activations(result, name):
 
 
 def saturated_share(result, name):
-    """Over all layers of an activation and all looks; NaN where the run left the numbers, which saturates nothing."""
+    """The mean over all layers of an activation and all looks; NaN if the run diverged, which is not saturation."""
     found = [layer for _, layers in activations(result, name) for layer in layers]
     if any(layer["mean"] is None for layer in found):
         return math.nan
@@ -379,7 +379,7 @@ def saturated_share(result, name):
 
 
 def drift(result, name):
-    """How far the mean and the deviation of layers move from one look to the next, on average; NaN as above."""
+    """The mean change of a layer's mean and deviation from one look to the next; NaN as above."""
     looks = [layers for _, layers in activations(result, name)]
     if any(layer[what] is None for layers in looks for layer in layers for what in ("mean", "std")):
         return math.nan
@@ -445,7 +445,7 @@ def regularises(tables):
 
 
 def batch_drop(table, arm, small):
-    """What a small batch costs: accuracy at the batch that suits best less accuracy there, a seed each."""
+    """What a small batch costs, for each seed: the accuracy at the best batch minus the accuracy at this one."""
     best = max(table.values(), key=lambda v: mean(r.accuracy for r in table.tuned(arm, v)))
     base = {r.seed: r.accuracy for r in table.tuned(arm, best)}
     return [base[r.seed] - r.accuracy for r in table.tuned(arm, small) if r.seed in base]
@@ -466,7 +466,7 @@ def small_batches(tables):
 
 
 def discrepancies(table, arm, value):
-    """Accuracy by running statistics less accuracy by those of the batch, for the same weights, at the tuned rate."""
+    """Accuracy by running statistics minus accuracy by the statistics of the batch, for the same weights, at the tuned rate."""
     found = []
     for r in table.tuned(arm, value):
         last = r.events["epoch"][-1]

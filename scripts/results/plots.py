@@ -73,7 +73,7 @@ def colour_of(row):
 
 
 def draw_steps(axis, steps, title, heads, longest=0):
-    """Bars from the slowest idea at the top to the last at the bottom, their figures in columns beside them.
+    """Bars from the first rung at the top to the last at the bottom, with their figures in columns beside them.
 
     steps: [(name, length, colour, [text of a column])]; heads: of the columns; longest: what the axis must reach."""
     lengths = [length for _, length, _, _ in steps]
@@ -119,7 +119,7 @@ def draw_op_ladder(axis, op, problem, steps):
 
 
 def draw_short_ladders(axis, short):
-    """The panel of the operations that have few rungs: the last one each, in times the naive loops."""
+    """The panel of operations with few rungs: the last rung of each, as a multiple of the naive loops."""
     bars = []
     for op, steps in short:
         row = best(ours([row for _, row in steps]))

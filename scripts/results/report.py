@@ -228,7 +228,7 @@ def run_page(folder=None):
 
 
 def cards(sides):
-    """A name, facts and drawing of each side; a machine that is drawn already is not drawn again."""
+    """The name, facts and drawing of each side; a machine is drawn only once."""
     found, drawn = [], []
     for letter, side in zip(compare.LETTERS, sides):
         boxes = topology(side.folders[0])
