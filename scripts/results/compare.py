@@ -200,20 +200,21 @@ def compare(sides, across=False, anyway=False, show_all=False):
     return page, best_csv(sides, matches), False
 
 
-def arguments(argv):
-    """The command line; the program's own where it is None."""
-    parser = Parser(description=__doc__)
-    parser.add_argument("sides", nargs="*", metavar="SIDE")
+def parser_of(description):
+    """The options of a comparison."""
+    parser = Parser(description=description)
+    parser.add_argument("sides", nargs="*", metavar="FOLDER")
     parser.add_argument("--across", action="store_true")
     parser.add_argument("--anyway", action="store_true")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--all", action="store_true")
-    return parser.parse_args(argv)
+    return parser
 
 
 def main(argv=None):
     """Prints the comparison, writes it where asked; returns the exit status."""
-    wanted = arguments(argv)
+    parser = parser_of(__doc__)
+    parser.add_argument("--all", action="store_true")
+    wanted = parser.parse_args(argv)
     return ended("compare.py", lambda: carry_out(wanted))
 
 

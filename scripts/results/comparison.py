@@ -24,7 +24,7 @@ instead: the fastest variant of each side, ratios and geometric means, no p-valu
     compare_rows(a, b)         [RowVerdict]
     unshared(side, other)      names of the rows it leaves out
     compare_best(sides)        [Match], one per operation, problem and cache state on at least two sides
-    means(matches)      [Mean], one per operation
+    means(matches)             [Mean], one per operation
 """
 
 import math

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import geometric_mean
 
-from command import Parser, ended
 from conclusion import duration
-from results import CEILINGS, PEER_RUNG, ResultsError, load
+from results import CEILINGS, PEER_RUNG, ResultsError, of_each_run
 from tables import markdown_table, text_table
 
 # Below this we are behind, above it level or ahead: what two equal sides measure on a quiet machine.
@@ -224,20 +223,11 @@ def write(run):
     return path
 
 
-def main():
-    """Compares in the runs the command line names."""
-    parser = Parser(description=__doc__)
-    parser.add_argument("folders", nargs="*", metavar="FOLDER")
-    folders = parser.parse_args().folders
-
-    def work():
-        for folder in folders or [None]:
-            run = load(folder)
-            print("\n".join(report(run)))
-            print(f"\n{write(run)}\n")
-
-    return ended("peers.py", work, "copy the run to where peers.md can be written")
+def work(run):
+    """Prints the comparison and writes it."""
+    print("\n".join(report(run)))
+    print(f"\n{write(run)}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(of_each_run("peers.py", __doc__, work, "copy the run to where peers.md can be written"))

@@ -52,17 +52,13 @@ CLOSE_LINES = 1.4
 def ceiling_of(rows):
     """(rate, text) of the highest ceiling the rows are held to, by the percentages they carry; or None. Products of bfloat16
     have one of their own, which the others must not be seen against."""
-    best_known = None
+    ceilings = []
     for row in [r for r in rows if "bf16" not in r.variant] or rows:
         percent = row.get("pct_peak" if row.is_compute else "pct_copy")
         rate = row.get("gflops_actual") if row.is_compute else row.get("gbps")
         if percent and rate:
-            ceiling = rate / percent * 100
-            if best_known is None or ceiling > best_known:
-                best_known = ceiling
-    if best_known is None:
-        return None
-    return best_known, "FMA peak" if rows[0].is_compute else "copy"
+            ceilings.append(rate / percent * 100)
+    return (max(ceilings), "FMA peak" if rows[0].is_compute else "copy") if ceilings else None
 
 
 def colour_of(row):
@@ -210,39 +206,15 @@ def level_name(size, run):
     return "memory" if sizes else f"{size / 2**20:.3g} MiB"
 
 
-def draw_roofline(run, folder):
-    """Dots of the fastest kernels, lines of what was measured as possible."""
-    peaks = [r for r in run.of("peak_fma") if r.get("gflops_actual") or r.get("gflops")]
-    peaks = [r for r in peaks if "bf16" not in r.variant]
-    if not peaks:
-        return None
-    threads = max(r.threads for r in peaks)
-    peaks = [r for r in peaks if r.threads == threads]
-    top = max(peaks, key=lambda r: r.get("gflops_actual") or r.get("gflops"))
-    roof = top.get("gflops_actual") or top.get("gflops")
-    dots = []
-    for op in run.ops:
-        for group in by_problem(run.of(op)).values():
-            row = best([r for r in group if "bf16" not in r.variant])  # under the roof of float32
-            if row and row.get("gbps") and (row.get("gflops_actual") or row.get("gflops")):
-                flops = row.get("gflops_actual") or row.get("gflops")
-                dots.append((op, row, flops / row.get("gbps"), flops))
-    if not dots:
-        return None
-    low = min(min(x for _, _, x, _ in dots) / 2, 0.25)
-    high = max(max(x for _, _, x, _ in dots) * 2, 100)
-    floor = min(y for _, _, _, y in dots) / 2
-
-    figure, axis = pyplot.subplots(figsize=(WIDTH, 5.4), layout="constrained")
-    axis.set_xscale("log")
-    axis.set_yscale("log")
+def draw_copies(axis, run, threads, low, floor, roof):
+    """What the copy bandwidth of each cache level allows: a line each, one label for lines that lie close together."""
     lines = {}
     for size, gbps in bandwidths(run, threads):
         name = level_name(size, run)
-        if name == "memory" or gbps > lines.get(name, (0, 0))[1]:
-            lines[name] = (size, gbps)
-    labels = []  # of lines that lie close together, one
-    for name, (_, gbps) in sorted(lines.items(), key=lambda line: line[1][1]):
+        if name == "memory" or gbps > lines.get(name, 0):
+            lines[name] = gbps
+    labels = []
+    for name, gbps in sorted(lines.items(), key=lambda line: line[1]):
         axis.plot([low, roof / gbps], [low * gbps, roof], color=GREY, linewidth=1)
         if labels and gbps < CLOSE_LINES * labels[-1][1][0]:
             labels[-1][0].append(name)
@@ -255,23 +227,42 @@ def draw_roofline(run, folder):
         rate = f"{rates[0]:.0f}" + (f" to {rates[-1]:.0f}" if len(rates) > 1 else "")
         text = f"{', '.join(sorted(names))} copy, {rate} GB/s"
         axis.text(x, x * rates[-1] * above, text, color="#555555", fontsize=8, bbox=BLANK)
+
+
+def draw_roofline(run, folder):
+    """Dots of the fastest kernels, lines of what was measured as possible."""
+    peaks = [r for r in run.of("peak_fma") if r.gflops_done and "bf16" not in r.variant]
+    if not peaks:
+        return None
+    threads = max(r.threads for r in peaks)
+    peaks = [r for r in peaks if r.threads == threads]
+    top = max(peaks, key=lambda r: r.gflops_done)
+    roof = top.gflops_done
+    dots = []
+    for op in run.ops:
+        for group in by_problem(run.of(op)).values():
+            row = best([r for r in group if "bf16" not in r.variant])  # under the roof of float32
+            if row and row.get("gbps") and row.gflops_done:
+                dots.append((op, row, row.gflops_done / row.get("gbps"), row.gflops_done))
+    if not dots:
+        return None
+    low = min(min(x for _, _, x, _ in dots) / 2, 0.25)
+    high = max(max(x for _, _, x, _ in dots) * 2, 100)
+    floor = min(y for _, _, _, y in dots) / 2
+
+    figure, axis = pyplot.subplots(figsize=(WIDTH, 5.4), layout="constrained")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    draw_copies(axis, run, threads, low, floor, roof)
     axis.axhline(roof, color="#000000", linewidth=1.2)
     axis.text(high, roof * 1.08, f"FMA peak ({top.variant}), {roof:.0f} GFLOP/s", ha="right", fontsize=8)
     for name in ("avx2", "sse2"):
         level = [r for r in peaks if name in r.variant and r is not top and r.variant.split("_")[0] == name]
-        y = max((r.get("gflops_actual") or r.get("gflops") for r in level), default=0)
+        y = max((r.gflops_done for r in level), default=0)
         if y > floor:
             axis.axhline(y, color=GREY, linewidth=0.8, linestyle=":")
-            close = y * CLOSE_LINES > roof
-            axis.text(
-                high,
-                y / 1.08 if close else y * 1.08,
-                f"{name}, {y:.0f}",
-                ha="right",
-                va="top" if close else "baseline",
-                color="#555555",
-                fontsize=8,
-            )
+            place, side = (y / 1.08, "top") if y * CLOSE_LINES > roof else (y * 1.08, "baseline")
+            axis.text(high, place, f"{name}, {y:.0f}", ha="right", va=side, color="#555555", fontsize=8)
     for i, op in enumerate(dict.fromkeys(op for op, *_ in dots)):
         mine = [(x, y) for o, _, x, y in dots if o == op]
         axis.scatter(
@@ -321,16 +312,8 @@ def draw_bandwidth(run, folder):
     for cache in run.context.get("caches", []):
         if cache.get("type") != "Instruction" and low < cache["size"] < high:
             axis.axvline(cache["size"], color=GREY, linewidth=0.8, linestyle=":")
-            axis.text(
-                cache["size"],
-                1.0,
-                f"L{cache['level']} ",
-                transform=axis.get_xaxis_transform(),
-                ha="right",
-                va="top",
-                fontsize=8,
-                color="#555555",
-            )
+            top = {"transform": axis.get_xaxis_transform(), "ha": "right", "va": "top"}
+            axis.text(cache["size"], 1.0, f"L{cache['level']} ", fontsize=8, color="#555555", **top)
     axis.set_xlim(low, high)
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter("{x:g}")

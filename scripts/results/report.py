@@ -26,7 +26,7 @@ import jinja2
 
 import compare
 import plot_style
-from command import Parser, ended
+from command import ended
 from comparison import compare_best, doubts, load_sides, means
 from conclusion import conclude, grouped
 from plots_rows import draw_machines
@@ -289,19 +289,9 @@ def write(page, path):
     os.replace(part.name, path)
 
 
-def arguments(argv):
-    """The command line; the program's own where it is None."""
-    parser = Parser(description=__doc__)
-    parser.add_argument("sides", nargs="*", metavar="FOLDER")
-    parser.add_argument("--across", action="store_true")
-    parser.add_argument("--anyway", action="store_true")
-    parser.add_argument("--out", type=Path)
-    return parser.parse_args(argv)
-
-
 def main(argv=None):
     """Writes the page and prints where it is; returns the exit status."""
-    wanted = arguments(argv)
+    wanted = compare.parser_of(__doc__).parse_args(argv)
     return ended("report.py", lambda: carry_out(wanted))
 
 

@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from command import Mistake
+from command import Mistake, Parser, ended
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "results" / "schema.json"
@@ -89,6 +89,11 @@ class Row:
     def rate(self):
         """What the operation is judged by: useful GFLOP/s, or GB/s of compulsory bytes; None if absent."""
         return self.get("gflops" if self.is_compute else "gbps")
+
+    @property
+    def gflops_done(self):
+        """Operations done a second, more than the useful ones where an algorithm does others. None if absent."""
+        return self.get("gflops_actual") or self.get("gflops")
 
     @property
     def rate_unit(self):
@@ -394,6 +399,14 @@ def told_ladder(rows):
     """(problem, steps): the one ladder of an operation that its picture, its table and the verdict are about."""
     problem = telling_problem(rows)
     return problem, ladder([r for r in rows if r.problem == problem])
+
+
+def of_each_run(program, description, work, advice="name a folder with a bench.json"):
+    """The main of a script that does something with each run its command line names, or with the newest."""
+    parser = Parser(description=description)
+    parser.add_argument("folders", nargs="*", metavar="FOLDER")
+    folders = parser.parse_args().folders or [None]
+    return ended(program, lambda: [work(load(folder)) for folder in folders] and 0, advice)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ thread and N threads were timed in turn.
 import sys
 from statistics import geometric_mean
 
-from command import Parser, ended
 from conclusion import duration
 from peers import context_lines
-from results import CEILINGS, ResultsError, load
+from results import CEILINGS, ResultsError, of_each_run
 from tables import text_table
 
 GOAL = 0.925
@@ -96,18 +95,5 @@ def report(run):
     return lines + closing(found)
 
 
-def main():
-    """Reports on the runs the command line names."""
-    parser = Parser(description=__doc__)
-    parser.add_argument("folders", nargs="*", metavar="FOLDER")
-    folders = parser.parse_args().folders
-
-    def work():
-        for folder in folders or [None]:
-            print("\n".join(report(load(folder))))
-
-    return ended("scaling.py", work)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(of_each_run("scaling.py", __doc__, lambda run: print("\n".join(report(run)))))

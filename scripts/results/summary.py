@@ -72,8 +72,8 @@ def ceilings_block(run):
         for (problem, threads), group in groups.items():
             top = best(group)
             if op == "peak_fma":
-                top = max(group, key=lambda r: r.get("gflops_actual") or r.get("gflops") or 0)
-                rate = f"{number(top.get('gflops_actual') or top.get('gflops'))} GFLOP/s"
+                top = max(group, key=lambda r: r.gflops_done or 0)
+                rate = f"{number(top.gflops_done)} GFLOP/s"
             elif top and top.bytes:
                 rate = f"{number(top.get('gbps'))} GB/s at {top.bytes / 2**20:.3g} MiB"
             else:
