@@ -54,46 +54,6 @@ static struct cost row_cost(const struct bench_row *row, double *actual)
     return cost;
 }
 
-/* Statistics */
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double stat_median(const double *values, int n)
-{
-    double *sorted = malloc((size_t)n * sizeof *sorted);
-    if (!sorted)
-        return NAN;
-    memcpy(sorted, values, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, ascending);
-    double median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-    free(sorted);
-    return median;
-}
-
-double stat_min(const double *values, int n)
-{
-    double least = values[0];
-    for (int i = 1; i < n; i++)
-        least = fmin(least, values[i]);
-    return least;
-}
-
-double stat_cv(const double *values, int n)
-{
-    double mean = 0, squares = 0;
-    if (n < 2)
-        return 0;
-    for (int i = 0; i < n; i++)
-        mean += values[i] / n;
-    for (int i = 0; i < n; i++)
-        squares += (values[i] - mean) * (values[i] - mean);
-    return mean > 0 ? sqrt(squares / (n - 1)) / mean : 0;
-}
-
 bool row_unstable(const struct bench_row *row)
 {
     return row->cv > CV_UNSTABLE || !row->calm;

@@ -14,6 +14,7 @@
 #define BATCHMARK_BENCH_ROW_H
 
 #include "bench/gbench.h"
+#include "core/stat.h"
 #include "problem/op.h"
 #include "problem/problem.h"
 #include "problem/registry.h"
@@ -77,12 +78,6 @@ void row_free(struct bench_row *row);
 
 /* Bytes of all operands as they lie in memory, optional ones included, without scratch. */
 double row_footprint(const struct bench_row *row);
-
-/* Statistics over n > 0 values; median and cv do not change them. cv: sample standard deviation
- * over mean, 0 for one value. */
-double stat_median(const double *values, int n);
-double stat_min(const double *values, int n);
-double stat_cv(const double *values, int n);
 
 /* Is the row unreliable? It varies too much, or the cores were slowed in every round. */
 bool row_unstable(const struct bench_row *row);

@@ -192,19 +192,6 @@ bool results_write(const struct results *r, const struct machine *m, const json_
 
 /* Context */
 
-static void set_text(json_t *object, const char *key, const char *value)
-{
-    if (value && *value)
-        json_object_set_new(object, key, json_string(value));
-}
-
-/* Counters that are absent stay away from the JSON. */
-static void set_number(json_t *object, const char *key, double value)
-{
-    if (isfinite(value))
-        json_object_set_new(object, key, json_real(value));
-}
-
 static void set_whole(json_t *object, const char *key, int64_t value)
 {
     json_object_set_new(object, key, json_integer(value));
@@ -214,14 +201,14 @@ json_t *machine_json(const struct machine *m)
 {
     json_t *o = json_object(), *pins = json_array(), *warnings = json_array(),
            *caches = json_object();
-    set_text(o, "cpu", m->brand);
-    set_text(o, "microarchitecture", m->microarch);
-    set_text(o, "vendor", m->vendor);
+    json_set_text(o, "cpu", m->brand);
+    json_set_text(o, "microarchitecture", m->microarch);
+    json_set_text(o, "vendor", m->vendor);
     set_whole(o, "family", m->family);
     set_whole(o, "model", m->model);
     set_whole(o, "stepping", m->stepping);
-    set_text(o, "isa", isa_names[m->isa]);
-    set_text(o, "slug", m->slug);
+    json_set_text(o, "isa", isa_names[m->isa]);
+    json_set_text(o, "slug", m->slug);
     set_whole(o, "sockets", m->sockets);
     set_whole(o, "cores", m->cores);
     set_whole(o, "hardware_threads", m->hardware_threads);
@@ -236,7 +223,7 @@ json_t *machine_json(const struct machine *m)
     set_whole(o, "memory_bytes", (int64_t)m->memory);
     set_whole(o, "usable_cpus", m->cpu_count);
     if (m->quota > 0)
-        set_number(o, "cgroup_cpu_quota", m->quota);
+        json_set_number(o, "cgroup_cpu_quota", m->quota);
     for (int i = 0; i < m->cpu_count; i++)
         json_array_append_new(pins, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "thread", i, "cpu",
                                               m->cpus[i].pu, "core", m->cpus[i].core, "socket",
@@ -244,12 +231,12 @@ json_t *machine_json(const struct machine *m)
                                               m->cpus[i].kind));
     json_object_set_new(o, "pinning", pins);
     json_object_set_new(o, "virtualised", json_boolean(m->virtualised));
-    set_text(o, "hypervisor", m->hypervisor);
+    json_set_text(o, "hypervisor", m->hypervisor);
     json_object_set_new(o, "emulated", json_boolean(m->emulated));
-    set_text(o, "governor", m->governor);
-    set_text(o, "turbo", m->turbo);
-    set_text(o, "huge_pages", m->huge_pages);
-    set_number(o, "load", m->load);
+    json_set_text(o, "governor", m->governor);
+    json_set_text(o, "turbo", m->turbo);
+    json_set_text(o, "huge_pages", m->huge_pages);
+    json_set_number(o, "load", m->load);
     for (int i = 0; i < m->warning_count; i++)
         json_array_append_new(warnings, json_string(m->warnings[i]));
     json_object_set_new(o, "warnings", warnings);
@@ -329,33 +316,33 @@ static json_t *context(const struct machine *m, const struct run_facts *facts)
 
     /* The library's own fields first, for compare.py and other readers of its format. */
     json_t *c = json_object();
-    set_text(c, "date", date);
-    set_text(c, "host_name", host);
-    set_text(c, "executable", "batchmark");
+    json_set_text(c, "date", date);
+    json_set_text(c, "host_name", host);
+    json_set_text(c, "executable", "batchmark");
     set_whole(c, "num_cpus", m->hardware_threads);
     json_object_set_new(c, "cpu_scaling_enabled",
                         json_boolean(*m->governor && strcmp(m->governor, "performance")));
     json_object_set_new(c, "caches", gbench_caches(m));
     json_object_set_new(c, "load_avg", json_pack("[f]", m->load));
-    set_text(c, "library_build_type", "release");
+    json_set_text(c, "library_build_type", "release");
 
     set_whole(c, "schema_version", RESULTS_SCHEMA);
     json_object_set_new(c, "machine", machine_json(m));
-    set_text(c, "isa_cap", isa_names[facts->options->cap]);
-    set_text(c, "commit", build_commit);
+    json_set_text(c, "isa_cap", isa_names[facts->options->cap]);
+    json_set_text(c, "commit", build_commit);
     json_object_set_new(c, "dirty", json_boolean(build_dirty));
-    set_text(c, "compiler", build_compiler);
-    set_text(c, "kernel_flags", build_kernel_flags);
-    set_text(c, "harness_flags", build_harness_flags);
-    set_text(c, "isa_flags", build_isa_flags);
-    set_text(c, "openmp_runtime", runtime);
+    json_set_text(c, "compiler", build_compiler);
+    json_set_text(c, "kernel_flags", build_kernel_flags);
+    json_set_text(c, "harness_flags", build_harness_flags);
+    json_set_text(c, "isa_flags", build_isa_flags);
+    json_set_text(c, "openmp_runtime", runtime);
     set_whole(c, "openmp_version", _OPENMP);
     set_whole(c, "seed", (int64_t)facts->options->seed);
-    set_text(c, "plan", plan_names[facts->options->plan]);
+    json_set_text(c, "plan", plan_names[facts->options->plan]);
     public_path(set, sizeof set, facts->options->set ? facts->options->set : "");
-    set_text(c, "set", set);
+    json_set_text(c, "set", set);
     if (facts->options->slowdown > 0)
-        set_number(c, "planted_slowdown", facts->options->slowdown);
+        json_set_number(c, "planted_slowdown", facts->options->slowdown);
     json_object_set_new(c, "peers", peers_json());
     json_object_set_new(c, "command", command_line(facts));
     json_t *warnings = json_array();
@@ -376,46 +363,46 @@ static json_t *row_json(const struct bench_row *r, int family, int repetition)
     char label[64], problem[PROBLEM_TEXT], formats[FORMATS_TEXT];
     snprintf(label, sizeof label, "%s%s", verdict_names[r->verdict.kind],
              row_unstable(r) ? " unstable" : "");
-    set_text(o, "name", r->name);
+    json_set_text(o, "name", r->name);
     set_whole(o, "family_index", family);
     set_whole(o, "per_family_instance_index", 0);
-    set_text(o, "run_name", r->name);
-    set_text(o, "run_type", "iteration");
+    json_set_text(o, "run_name", r->name);
+    json_set_text(o, "run_type", "iteration");
     set_whole(o, "repetitions", r->sample_count);
     set_whole(o, "repetition_index", repetition);
     set_whole(o, "threads", r->threads);
     set_whole(o, "iterations", s->iterations);
-    set_number(o, "real_time", 1e9 * s->seconds / (double)s->iterations);
-    set_number(o, "cpu_time", 1e9 * s->cpu_seconds / (double)s->iterations);
-    set_text(o, "time_unit", "ns");
-    set_text(o, "label", label);
-    set_number(o, "gflops", r->counters.gflops);
-    set_number(o, "gflops_nominal", r->counters.gflops_nominal);
-    set_number(o, "gflops_actual", r->counters.gflops_actual);
-    set_number(o, "gbps", r->counters.gbps);
-    set_number(o, "pct_peak", r->counters.pct_peak);
-    set_number(o, "pct_copy", r->counters.pct_copy);
-    set_number(o, "speedup_naive", r->counters.speedup_naive);
-    set_number(o, "err_over_limit", r->verdict.err_over_limit);
-    set_number(o, "cv", r->cv);
-    set_number(o, "median_time", 1e9 * r->median);
-    set_number(o, "min_time", 1e9 * r->min);
+    json_set_number(o, "real_time", 1e9 * s->seconds / (double)s->iterations);
+    json_set_number(o, "cpu_time", 1e9 * s->cpu_seconds / (double)s->iterations);
+    json_set_text(o, "time_unit", "ns");
+    json_set_text(o, "label", label);
+    json_set_number(o, "gflops", r->counters.gflops);
+    json_set_number(o, "gflops_nominal", r->counters.gflops_nominal);
+    json_set_number(o, "gflops_actual", r->counters.gflops_actual);
+    json_set_number(o, "gbps", r->counters.gbps);
+    json_set_number(o, "pct_peak", r->counters.pct_peak);
+    json_set_number(o, "pct_copy", r->counters.pct_copy);
+    json_set_number(o, "speedup_naive", r->counters.speedup_naive);
+    json_set_number(o, "err_over_limit", r->verdict.err_over_limit);
+    json_set_number(o, "cv", r->cv);
+    json_set_number(o, "median_time", 1e9 * r->median);
+    json_set_number(o, "min_time", 1e9 * r->min);
     set_whole(o, "rounds", r->rounds);
     set_whole(o, "disturbed", r->disturbed);
     json_object_set_new(o, "calm", json_boolean(r->calm));
     if (r->over > 0)
         json_object_set_new(o, "over_ceiling", json_true());
     set_whole(o, "rung", r->entry->rung);
-    set_text(o, "op", r->entry->op);
-    set_text(o, "variant", r->entry->name);
-    set_text(o, "problem", problem_print(&r->problem, problem));
-    set_text(o, "layout", formats_print(r->formats, formats));
-    set_text(o, "cache", r->cold ? "cold" : "warm");
+    json_set_text(o, "op", r->entry->op);
+    json_set_text(o, "variant", r->entry->name);
+    json_set_text(o, "problem", problem_print(&r->problem, problem));
+    json_set_text(o, "layout", formats_print(r->formats, formats));
+    json_set_text(o, "cache", r->cold ? "cold" : "warm");
     if (r->entry->variant->peer)
-        set_text(o, "peer", r->entry->variant->peer());
+        json_set_text(o, "peer", r->entry->variant->peer());
     else
-        set_text(o, "isa", isa_names[r->entry->variant->isa]);
-    set_number(o, "footprint_bytes", row_footprint(r));
+        json_set_text(o, "isa", isa_names[r->entry->variant->isa]);
+    json_set_number(o, "footprint_bytes", row_footprint(r));
     return o;
 }
 

@@ -3,8 +3,8 @@
 #include "cli/options.h"
 #include "core/clock.h"
 #include "core/limits.h"
+#include "core/stat.h"
 #include "net/net_fold.h"
-#include "net/net_verify.h"
 #include "problem/crash.h"
 
 #include <errno.h>
@@ -117,12 +117,6 @@ static struct net *make(struct inference *in, int64_t batch, int64_t tail, bool 
     return !good ? NULL : fold ? folded : plain;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The median and the 95th percentile of the time of a batch. False: out of memory. */
 static bool time_batches(struct net *n, int64_t mb, double seconds, double *median, double *late)
 {
@@ -140,7 +134,7 @@ static bool time_batches(struct net *n, int64_t mb, double seconds, double *medi
         times[count++] = end - then;
         then = end;
     }
-    qsort(times, (size_t)count, sizeof *times, compare_doubles);
+    stat_sort(times, count);
     *median = times[count / 2];
     *late = times[count * 95 / 100];
     free(times);
@@ -163,11 +157,8 @@ static int time_networks(struct inference *in)
             /* Any images take as long as others. */
             run->net = run->trainer.net = n;
             int checked = 0;
-            char message[NET_VERIFY_TEXT];
-            if (!net_verify(n, (uint64_t)run->request.seed, &checked, message)) {
-                fprintf(stderr, "batchmark: %s\n", message);
+            if (!run_prove(run, &checked))
                 return EXIT_CHECK_FAILED;
-            }
             trainer_fill(&run->trainer, mb);
             bool good = time_batches(n, mb, in->seconds, &median, &late);
             net_free(n);
@@ -190,7 +181,6 @@ static int test_networks(struct inference *in)
 {
     struct run *run = &in->run;
     struct net_options sizes = {0};
-    char message[NET_VERIFY_TEXT];
     train_sizes(&run->data, EVAL_BATCH, &sizes);
     for (int fold = 0; fold < 1 + (in->fold.folded > 0); fold++) {
         int checked = 0;
@@ -198,14 +188,12 @@ static int test_networks(struct inference *in)
         if (!n)
             return EXIT_WRONG_USE;
         run->net = run->trainer.net = n;
-        bool good = net_verify(n, (uint64_t)run->request.seed, &checked, message);
+        const bool good = run_prove(run, &checked);
         struct outcome test = good ? trainer_test(&run->trainer) : (struct outcome){0};
         net_free(n);
         run->net = run->trainer.net = NULL;
-        if (!good) {
-            fprintf(stderr, "batchmark: %s\n", message);
+        if (!good)
             return EXIT_CHECK_FAILED;
-        }
         double images = (double)run->data.test.count;
         printf("bn %s: %d kernels verified, test accuracy %.4f, loss %.6f\n", fold_words[fold],
                checked, (double)test.correct / images, printable(test.loss / images));

@@ -131,6 +131,9 @@ int check_numbers(struct run *run, double loss, int64_t images, bool thorough);
 
 /* Finds the machine and pins the team. */
 int run_set_threads(struct run *run);
+/* Proves every variant of run->net on the problems it was picked for, on sampled outputs; how many there were. False: printed
+ * what is wrong. */
+bool run_prove(const struct run *run, int *checked);
 /* Frees what a run holds, closes its log, and turns -1 into the exit status of success. */
 int run_close(struct run *run, int status);
 

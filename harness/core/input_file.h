@@ -15,4 +15,7 @@ int input_open(const char *path, const char *what, off_t *size, char error[ERROR
 /* Reads a whole text file and adds a zero byte. The caller frees it. NULL: `error` holds one line. */
 char *input_text(const char *path, const char *what, size_t *length, char error[ERROR_TEXT]);
 
+/* The beginning of a file of the system's (/proc, /sys) as text, "" where it cannot be read. Returns `text`. */
+char *system_text(const char *path, char *text, size_t size);
+
 #endif

@@ -1,5 +1,6 @@
 /* Reads control groups, the memory there is and what this process uses of it. */
 #include "core/limits.h"
+#include "core/input_file.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -8,17 +9,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The text of a small file; "" where it cannot be read. */
-static char *read_file(const char *path, char *text, size_t size)
-{
-    FILE *f = fopen(path, "r");
-    size_t n = f ? fread(text, 1, size - 1, f) : 0;
-    if (f)
-        fclose(f);
-    text[n] = '\0';
-    return text;
-}
-
 /* quota / period of one group's folder, 0 = no limit. */
 static double group_quota(const char *folder, bool v2)
 {
@@ -26,13 +16,13 @@ static double group_quota(const char *folder, bool v2)
     double quota = 0, period = 0;
     if (v2) {
         snprintf(path, sizeof path, "%s/cpu.max", folder);
-        if (sscanf(read_file(path, text, sizeof text), "%lf %lf", &quota, &period) != 2)
+        if (sscanf(system_text(path, text, sizeof text), "%lf %lf", &quota, &period) != 2)
             return 0;
     } else {
         snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-        quota = atof(read_file(path, text, sizeof text));
+        quota = atof(system_text(path, text, sizeof text));
         snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-        period = atof(read_file(path, text, sizeof text));
+        period = atof(system_text(path, text, sizeof text));
     }
     return quota > 0 && period > 0 ? quota / period : 0;
 }
@@ -42,7 +32,7 @@ static uint64_t group_memory(const char *folder, bool v2)
 {
     char path[1024], text[128];
     snprintf(path, sizeof path, "%s/%s", folder, v2 ? "memory.max" : "memory.limit_in_bytes");
-    read_file(path, text, sizeof text);
+    system_text(path, text, sizeof text);
     return isdigit((unsigned char)text[0]) ? strtoull(text, NULL, 10) : UINT64_MAX;
 }
 
@@ -117,7 +107,7 @@ static struct limits own_groups(void)
     if (!known) {
         char text[8192];
         limits =
-            limits_of_groups("/sys/fs/cgroup", read_file("/proc/self/cgroup", text, sizeof text));
+            limits_of_groups("/sys/fs/cgroup", system_text("/proc/self/cgroup", text, sizeof text));
         known = true;
     }
     return limits;
@@ -143,7 +133,7 @@ uint64_t memory_room(void)
 {
     char text[128];
     unsigned long long total = 0, resident = 0;
-    sscanf(read_file("/proc/self/statm", text, sizeof text), "%llu %llu", &total, &resident);
+    sscanf(system_text("/proc/self/statm", text, sizeof text), "%llu %llu", &total, &resident);
     uint64_t used = resident * (uint64_t)sysconf(_SC_PAGESIZE), limit = memory_limit();
     return used < limit ? limit - used : 0;
 }

@@ -1,6 +1,7 @@
 /* Reads cpuid, hwloc, cgroups and /sys; pins the team. */
 #define _GNU_SOURCE /* sched_getcpu, CPU_SET */
 #include "machine/machine.h"
+#include "core/input_file.h"
 #include "core/limits.h"
 #include "machine/affinity.h"
 #include "machine/cpu_name.h"
@@ -21,13 +22,7 @@
 /* The first line of a file without its newline; "" where it cannot be read. */
 static char *read_line(const char *path, char *text, size_t size)
 {
-    text[0] = '\0';
-    FILE *f = fopen(path, "r");
-    if (f) {
-        if (!fgets(text, (int)size, f))
-            text[0] = '\0';
-        fclose(f);
-    }
+    system_text(path, text, size);
     text[strcspn(text, "\n")] = '\0';
     return text;
 }
@@ -226,7 +221,7 @@ static void read_conditions(struct machine *m)
     char path[128], text[128];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor",
              m->cpus[0].pu);
-    snprintf(m->governor, sizeof m->governor, "%s", read_line(path, text, 32));
+    read_line(path, m->governor, sizeof m->governor);
     if (*read_line("/sys/devices/system/cpu/intel_pstate/no_turbo", text, sizeof text))
         snprintf(m->turbo, sizeof m->turbo, "%s", text[0] == '0' ? "on" : "off");
     else if (*read_line("/sys/devices/system/cpu/cpufreq/boost", text, sizeof text))

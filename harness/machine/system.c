@@ -1,6 +1,8 @@
 /* Reads /proc, /sys and the libraries; measures the clock under load. */
 #include "machine/system.h"
 #include "core/clock.h"
+#include "core/input_file.h"
+#include "core/stat.h"
 
 #include <ctype.h>
 #include <gnu/libc-version.h>
@@ -21,13 +23,13 @@
 
 extern char **environ;
 
-static void set_text(json_t *object, const char *key, const char *value)
+void json_set_text(json_t *object, const char *key, const char *value)
 {
     if (value && *value)
         json_object_set_new(object, key, json_string(value));
 }
 
-static void set_number(json_t *object, const char *key, double value)
+void json_set_number(json_t *object, const char *key, double value)
 {
     if (isfinite(value))
         json_object_set_new(object, key, json_real(value));
@@ -57,35 +59,31 @@ static char *file_value(const char *path, const char *key, char text[TEXT])
 /* The number a file begins with, NAN where there is none. */
 static double file_number(const char *path)
 {
-    double value = NAN;
-    FILE *f = fopen(path, "r");
-    if (f) {
-        if (fscanf(f, "%lf", &value) != 1)
-            value = NAN;
-        fclose(f);
-    }
-    return value;
+    char text[64], *end;
+    double value = strtod(system_text(path, text, sizeof text), &end);
+    return end > text ? value : NAN;
 }
 
 void system_describe(json_t *o)
 {
     char text[TEXT];
     struct utsname name;
-    set_text(o, "microcode", file_value("/proc/cpuinfo", "microcode", text));
+    json_set_text(o, "microcode", file_value("/proc/cpuinfo", "microcode", text));
     file_value("/proc/cpuinfo", "flags", text);
-    set_text(o, "isa_flags_present", *text ? text : file_value("/proc/cpuinfo", "Features", text));
+    json_set_text(o, "isa_flags_present",
+                  *text ? text : file_value("/proc/cpuinfo", "Features", text));
     if (!uname(&name)) {
         snprintf(text, sizeof text, "%s %s", name.sysname, name.release);
-        set_text(o, "kernel", text);
-        set_text(o, "architecture", name.machine);
+        json_set_text(o, "kernel", text);
+        json_set_text(o, "architecture", name.machine);
     }
     snprintf(text, sizeof text, "glibc %s", gnu_get_libc_version());
-    set_text(o, "c_library", text);
-    set_number(o, "page_bytes", (double)sysconf(_SC_PAGESIZE));
+    json_set_text(o, "c_library", text);
+    json_set_number(o, "page_bytes", (double)sysconf(_SC_PAGESIZE));
     if (*file_value("/proc/meminfo", "Hugepagesize", text))
-        set_number(o, "huge_page_bytes", 1024 * atof(text));
+        json_set_number(o, "huge_page_bytes", 1024 * atof(text));
     if (*file_value("/proc/meminfo", "HugePages_Total", text))
-        set_number(o, "huge_pages_reserved", atof(text));
+        json_set_number(o, "huge_pages_reserved", atof(text));
 }
 
 /* Conditions */
@@ -111,14 +109,12 @@ void conditions_read(struct conditions *c)
         c->load = NAN;
     /* user nice system idle iowait irq softirq steal, in ticks */
     double ticks[8] = {0}, second = (double)sysconf(_SC_CLK_TCK);
-    FILE *f = fopen("/proc/stat", "r");
-    if (f) {
-        if (fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", ticks, ticks + 1, ticks + 2, ticks + 3,
-                   ticks + 4, ticks + 5, ticks + 6, ticks + 7) == 8) {
-            c->stolen = ticks[7] / second;
-            c->busy = (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6] + ticks[7]) / second;
-        }
-        fclose(f);
+    char text[256];
+    if (sscanf(system_text("/proc/stat", text, sizeof text), "cpu %lf %lf %lf %lf %lf %lf %lf %lf",
+               ticks, ticks + 1, ticks + 2, ticks + 3, ticks + 4, ticks + 5, ticks + 6,
+               ticks + 7) == 8) {
+        c->stolen = ticks[7] / second;
+        c->busy = (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6] + ticks[7]) / second;
     }
 }
 
@@ -132,11 +128,11 @@ static json_t *conditions_json(const struct conditions *before, const struct con
 {
     json_t *o = json_object();
     double energy = after->energy - before->energy;
-    set_number(o, "load_before", before->load);
-    set_number(o, "load_after", after->load);
-    set_number(o, "steal_percent", conditions_steal(before, after));
+    json_set_number(o, "load_before", before->load);
+    json_set_number(o, "load_after", after->load);
+    json_set_number(o, "steal_percent", conditions_steal(before, after));
     if (energy > 0)
-        set_number(o, "energy_joules", energy);
+        json_set_number(o, "energy_joules", energy);
     return o;
 }
 
@@ -209,12 +205,6 @@ static double stated_mhz(void)
 
 #endif
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median of several tries on the first usable CPU. */
 static double loaded_mhz(void (*load)(void))
 {
@@ -225,8 +215,7 @@ static double loaded_mhz(void (*load)(void))
             load();
         mhz[i] = chain_mhz();
     }
-    qsort(mhz, CLOCK_TRIES, sizeof mhz[0], ascending);
-    return mhz[CLOCK_TRIES / 2];
+    return stat_median(mhz, CLOCK_TRIES);
 }
 
 /* The nominal clock, from the kernel, from cpuid, from the CPU's name, or, in a virtual machine, from
@@ -248,15 +237,15 @@ static json_t *clock_json(const struct machine *m)
 {
     json_t *o = json_object();
     char error[256];
-    set_number(o, "nominal", nominal_mhz(m));
+    json_set_number(o, "nominal", nominal_mhz(m));
     if (!machine_pin_team(m, 1, error, sizeof error))
         return o;
-    set_number(o, "scalar", loaded_mhz(no_load));
+    json_set_number(o, "scalar", loaded_mhz(no_load));
 #if defined(__x86_64__)
     if (m->isa >= ISA_AVX2)
-        set_number(o, "avx2", loaded_mhz(load_avx2));
+        json_set_number(o, "avx2", loaded_mhz(load_avx2));
     if (m->isa >= ISA_AVX512)
-        set_number(o, "avx512", loaded_mhz(load_avx512));
+        json_set_number(o, "avx512", loaded_mhz(load_avx512));
 #endif
     return o;
 }
@@ -289,7 +278,7 @@ static json_t *environment_json(void)
         public_path(value, sizeof value, equals + 1);
         for (int i = 0; prefixes[i]; i++)
             if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
-                set_text(o, name, value);
+                json_set_text(o, name, value);
     }
     return o;
 }

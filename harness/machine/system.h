@@ -28,6 +28,10 @@ json_t *system_document(const json_t *context, const struct machine *m,
 /* Adds to a machine's object what machine.h does not hold: microcode, flags, kernel, C library, pages. */
 void system_describe(json_t *machine);
 
+/* Sets a field, unless the text is NULL or empty, or the number not finite: what is unknown stays away. */
+void json_set_text(json_t *object, const char *key, const char *value);
+void json_set_number(json_t *object, const char *key, double value);
+
 /* Copies `text` and removes the folders of absolute paths, also after '=', so that a command line can be
  * published. */
 void public_path(char *to, size_t size, const char *text);
