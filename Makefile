@@ -1,10 +1,10 @@
-# Batchmark: the one entry. `make help` lists the targets.
-#   CC=clang   another compiler      V=1   show the commands      JOBS=4   compile so many files at once
+# Batchmark: all commands start here. `make help` lists the targets.
+#   CC=clang   another compiler      V=1   show the commands      JOBS=4   compile 4 files at once
 
 comma := ,
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
-# On a terminal each step writes over the line of the one before, with how many are left of those never built here.
+# On a terminal each step overwrites the line of the step before. It counts the objects that were never built here.
 overwrite := $(if $(filter 1,$(V)),,$(MAKE_TERMOUT))
 count = $(eval steps += x)$(words $(steps))$(if $(missing), of $(words $(missing)))
 say = $(if $(overwrite),@printf '\r\033[K  $(1) %s' '$(2) ($(count))',@echo '  $(1) $(2)')
@@ -28,7 +28,7 @@ export CC CXX PYTHON
 SANITIZE ?=
 # WERROR=-Werror makes warnings errors, in a build of its own; see the target lint.
 WERROR ?=
-# A compiler that the set-up has yet to install is taken to be for this machine.
+# A compiler that the set-up has yet to install is assumed to compile for this machine.
 ARCH := $(or $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null))),$(shell uname -m))
 DEBUG := -g
 
@@ -36,10 +36,10 @@ warnings := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototype
             -Wundef -Wwrite-strings
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 common := -std=gnu17 $(DEBUG) $(warnings) $(WERROR) $(sanitize) -fno-math-errno -MMD -MP
-# Builds that are never timed are made in half the time.
+# Builds that are never timed compile in half the time.
 optimise := $(if $(SANITIZE)$(WERROR),-O1,-O3)
 kernel_cflags := $(common) $(optimise) -Ikernels -fopenmp-simd
-# Where a multiply and an add may become one, a seed would not give the same images and weights on every architecture.
+# If the compiler fused multiplications and additions, a seed would not give the same images and weights everywhere.
 harness_cflags := $(common) -O2 -ffp-contract=off -Ikernels -Iharness -fopenmp
 shim_cxxflags := -std=c++17 -O2 $(DEBUG) -Wall -Wextra -Wshadow $(WERROR) $(sanitize) -Ikernels -Iharness -MMD -MP
 
@@ -52,8 +52,8 @@ flags_ref := -ffp-contract=off
 flags_onednn := -fopenmp
 flags_openblas = -fopenmp $(openblas_include:%=-I%)
 
-# Peers, for builds that are timed: where a library is not there, its variants drop out. Of OpenBLAS only the OpenMP
-# build will do: with threads of its own beside ours there would be twice as many as cores.
+# Peers, only in builds that are timed. If a library is missing, its variants are left out. OpenBLAS must be the OpenMP
+# build: another one has its own threads, and there would be twice as many threads as cores.
 peers := onednn openblas
 timed := $(if $(CROSS)$(SANITIZE),,yes)
 probe = $(shell CXX='$(CXX)' scripts/setup/probe.sh '$(1)' 2>/dev/null)
@@ -62,7 +62,7 @@ openblas := $(if $(timed),$(call probe,file:/usr/lib/$(ARCH)-linux-gnu/openblas-
 openblas_include := $(call probe,file:/usr/include/$(ARCH)-linux-gnu/openblas-openmp|/usr/include/openblas)
 onednn_version = $(call probe,macro:dnnl_version.h:DNNL_VERSION_MAJOR$(comma)DNNL_VERSION_MINOR$(comma)DNNL_VERSION_PATCH)
 openblas_version = $(patsubst OpenBLAS%,%,$(call probe,macro:$(openblas_include)/openblas_config.h:OPENBLAS_VERSION))
-# One phrase a library, said when the build is configured.
+# One phrase for each library, printed when the build is configured.
 found_onednn = oneDNN$(if $(onednn), $(onednn_version): yes,: not found$(comma) its rows are left out)
 found_openblas = OpenBLAS$(if $(openblas), $(openblas_version): yes,: not found$(comma) its rows are left out)
 found = $(found_onednn); $(found_openblas)$(if $(absent),; make peers installs $(absent))
@@ -75,13 +75,13 @@ native := $(if $(CROSS)$(SANITIZE)$(WERROR),,yes)
 batchmark := $(if $(native),build/batchmark,$(out)/batchmark)
 
 kernel_files := $(sort $(wildcard kernels/*/[0-9][0-9]_*.c))
-# What reads files and texts is fuzzed with the plainest kernels: a network needs some, and they compile at once.
+# Fuzz targets use the simplest kernels: a network needs some, and they compile quickly.
 fuzzing := $(findstring fuzzer,$(SANITIZE))
 ifneq ($(fuzzing),)
 kernel_files := $(filter %/00_ref.c %/10_naive.c,$(kernel_files))
 endif
 foreign_words := $(if $(filter x86_64,$(ARCH)),neon,avx2 avx512 avx512bf16 sse2)
-# Not `words`: that is a function of make itself, and call would prefer it.
+# Not named `words`: that is a function of make, which call would prefer.
 name_words = $(subst _, ,$(notdir $(basename $(1))))
 built := $(foreach f,$(kernel_files),$(if $(filter $(foreign_words) $(absent),$(call name_words,$(f))),,$(f)))
 layer_files := $(foreach f,$(sort $(wildcard kernels/layers/*.c)),$(if $(filter $(foreign_words),$(call name_words,$(f))),,$(f)))
@@ -96,22 +96,22 @@ kernel_objects := $(patsubst %.c,$(out)/%.o,$(built) $(layer_files))
 objects := $(kernel_objects) $(patsubst %.c,$(out)/%.o,$(harness_files)) \
            $(patsubst %.cc,$(out)/%.o,$(shim_files)) $(out)/table.o $(out)/sets.o $(out)/build_info.o
 missing := $(filter-out $(wildcard $(objects)),$(objects))
-# Objects whose source is gone, which would break a link made by hand.
+# Objects without a source, which would break a link made by hand.
 stale = $(filter-out $(objects) $(out)/harness/cli/main.o $(out)/tests/%,$(shell find $(out) -name '*.o'))
 test_programs := $(test_files:tests/%.c=$(out)/tests/%)
 fuzz_programs := $(patsubst tests/%.c,$(out)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-# Needed by a target: scripts/setup/setup.sh installs or names it, and is silent when it is there.
+# Packages that a target needs: scripts/setup/setup.sh installs or names them, and prints nothing if they are there.
 setup = $(Q)scripts/setup/setup.sh $(1) $(if $(findstring clang,$(CC)),clang)
-# The same make, as many jobs as there are cores unless it was told otherwise.
+# The same make, with as many jobs as cores unless -j is given.
 parallel = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-# One word of the shell, whatever is in it.
+# Quotes a text as one word of the shell.
 quoted = '$(subst ','\'',$(1))'
-# Runs to be compared, if any are named: never one alone. MORE is a list, so its folders have no spaces or are quoted.
+# The runs to compare, if any are named; at least two. MORE is a list, so its folders have no spaces or are quoted.
 name_two = $(error name two runs: make $@ A=FOLDER B=FOLDER)
 runs = $(if $(A)$(B),$(if $(and $(A),$(B)),$(call quoted,$(A)) $(call quoted,$(B)) $(MORE),$(name_two)))
-# Those, or the one run that is named, or none: the newest.
+# Those runs, or the one that is named, or nothing: the newest.
 shown = $(or $(runs),$(if $(RESULTS),$(call quoted,$(RESULTS))))
 out_option = $(if $(OUT),--out $(call quoted,$(OUT)))
 
@@ -144,14 +144,14 @@ bench-full:
 	$(Q)scripts/results/bench.sh full
 
 .PHONY: test
-## test: all tests of kernels, harness and scripts (T=text: only those named so)
+## test: all tests of kernels, harness and scripts (T=text: only tests with that text in their name)
 test:
 	$(call setup,build test plots)
 	$(parallel) $(batchmark) $(test_programs) $(fuzz_programs)
 	$(Q)$(PYTHON) tests/run.py $(if $(T),--pattern '$(T)') $(batchmark) $(test_programs) $(fuzz_programs)
 
 .PHONY: test-skipped
-## test-skipped: what make test skipped, after all has been installed that its tests can use, PyTorch included
+## test-skipped: install what the skipped tests of make test need, PyTorch included, and run them
 test-skipped: $(venv)/torch
 	$(Q)scripts/setup/setup.sh --optional build test plots lint peers
 	$(parallel) test-again
@@ -160,7 +160,7 @@ test-again: $(batchmark) $(test_programs)
 	$(Q)$(PYTHON) tests/run.py --again $(batchmark) $(test_programs)
 
 .PHONY: fresh
-## fresh: make test, and make bench and make report, as first commands in bare Debian roots (as root; LIMIT=seconds)
+## fresh: make test, make bench and make report as first commands in bare Debian roots (needs root; LIMIT=seconds)
 fresh:
 	$(Q)LIMIT='$(LIMIT)' scripts/setup/fresh.sh
 
@@ -185,7 +185,7 @@ train: build
 	$(Q)$(batchmark) train $(PRESET) --data $(DATA) $(ARGS)
 
 .PHONY: plots
-## plots: draw the newest results again (RESULTS=folder: those), or runs against each other (A= B= MORE= OUT=folder)
+## plots: draw the newest results (RESULTS=folder: that run), or a comparison of runs (A= B= MORE= OUT=folder)
 plots:
 	$(call setup,plots$(if $(A)$(B), compare))
 	$(Q)$(PYTHON) -B scripts/results/plots.py $(shown) $(out_option)
@@ -198,26 +198,26 @@ report:
 	$(Q)$(PYTHON) -B scripts/results/report.py $(shown) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) $(out_option)
 
 .PHONY: compare
-## compare: two runs or more, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
+## compare: two or more runs, A=FOLDER B=FOLDER MORE="FOLDER ..." (ACROSS=1: best variants, ANYWAY=1, ALL=1, OUT=DIR)
 compare:
 	$(call setup,compare)
 	$(Q)$(PYTHON) -B scripts/results/compare.py $(or $(runs),$(name_two)) $(if $(ACROSS),--across) $(if $(ANYWAY),--anyway) \
 	    $(if $(ALL),--all) $(out_option)
 
 .PHONY: check-results
-## check-results: every run under results/ against results/schema.json (RUNS="FOLDER ...": those)
+## check-results: check every run under results/ against results/schema.json (RUNS="FOLDER ...": only those)
 check-results:
 	$(call setup,check)
 	$(Q)$(PYTHON) -B scripts/results/check_results.py $(RUNS)
 
 .PHONY: bench-levels
-## bench-levels: a telling subset at every ISA level this CPU has, then compared (THREADS=1,max PATTERN= LIMIT=seconds)
+## bench-levels: measure a subset at every ISA level of this CPU and compare (THREADS=1,max PATTERN= LIMIT=seconds)
 bench-levels: build
 	$(call setup,compare)
 	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/results/bench_axis.sh levels
 
 .PHONY: bench-compilers
-## bench-compilers: the same built by gcc and by clang, each with its OpenMP runtime, then compared
+## bench-compilers: the same for builds of gcc and clang, each with its OpenMP runtime
 bench-compilers:
 	$(call setup,build clang compare)
 	$(parallel) CC=clang CXX=clang++ build
@@ -226,32 +226,32 @@ bench-compilers:
 	$(Q)THREADS='$(THREADS)' PATTERN='$(PATTERN)' LIMIT='$(LIMIT)' scripts/results/bench_axis.sh compilers
 
 .PHONY: selftest-bench
-## selftest-bench: is the benchmark equal to itself, and does it see 5 % more? (PROCESSES=5 of each, PATTERN=)
+## selftest-bench: does the benchmark agree with itself, and detect a slowdown of 5 %? (PROCESSES=5 of each, PATTERN=)
 selftest-bench: build
 	$(call setup,compare)
 	$(Q)$(PYTHON) -B scripts/results/selftest_bench.py $(if $(PROCESSES),--processes $(PROCESSES)) $(if $(PATTERN),--pattern '$(PATTERN)')
 
 .PHONY: peers
-## peers: our fastest kernels beside oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
+## peers: time our kernels against oneDNN's and OpenBLAS's (SETS="seeds resnet50" OPS='conv_*' LIMIT=seconds a set)
 peers:
 	$(call setup,build peers)
 	$(parallel) $(batchmark)
 	$(Q)SETS='$(SETS)' OPS='$(OPS)' LIMIT='$(LIMIT)' scripts/results/peers.sh
 
 .PHONY: parity
-## parity: every preset held to PyTorch, step by step (DATA=folder, ARGS='lenet --optimizers own'; fetches PyTorch)
+## parity: compare training with PyTorch step by step (DATA=folder, ARGS='lenet --optimizers own'; fetches PyTorch)
 parity: $(venv)/torch
 	$(parallel) $(batchmark)
 	$(Q)$(venv)/bin/python -B scripts/parity/parity.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
 
 .PHONY: peers-train
-## peers-train: images per second of every network, ours and PyTorch's (DATA=folder, ARGS=lenet; fetches PyTorch)
+## peers-train: images per second of every network, in ours and in PyTorch (DATA=folder, ARGS=lenet; fetches PyTorch)
 peers-train: $(venv)/torch
 	$(parallel) $(batchmark)
 	$(Q)$(venv)/bin/python -B scripts/parity/peers_train.py $(if $(filter-out synthetic,$(DATA)),--data '$(DATA)') $(ARGS)
 
 .PHONY: experiments experiments-full
-## experiments: the claims about batch normalization measured, in an hour (DATA=folder, synthetic only if named)
+## experiments: test the claims about batch normalization, in an hour (DATA=folder; DATA=synthetic for made-up images)
 ## experiments-full: the same with more images, seeds and the deep networks; many hours
 experiments: size := quick
 experiments-full: size := full
@@ -262,7 +262,7 @@ experiments experiments-full:
 	    --data '$(if $(filter command% environment%,$(origin DATA)),$(DATA),build/data)' $(ARGS)
 
 .PHONY: scaling
-## scaling: our fastest kernels on one thread and on more, and what that gains (SET=seeds LIMIT=seconds THREADS=1,max)
+## scaling: how much faster our best kernels are on more threads (SET=seeds LIMIT=seconds THREADS=1,max)
 scaling: SET := $(if $(filter command% environment%,$(origin SET)),$(SET),seeds)
 scaling: build
 	$(call setup,plots)
@@ -278,12 +278,12 @@ shapes: build
 	$(Q)$(PYTHON) -B scripts/results/shapes.py $(batchmark) --set $(SET) --limit $(or $(LIMIT),30m)
 
 .PHONY: neon
-## neon: all of it cross-built for AArch64 and run under emulation (scripts/checks/neon.sh says where)
+## neon: cross-build everything for AArch64 and test it under emulation (scripts/checks/neon.sh says where)
 neon:
 	$(Q)scripts/checks/neon.sh
 
 .PHONY: oldcpu
-## oldcpu: verify as if on CPUs without AVX and without AVX-512
+## oldcpu: verify as on CPUs without AVX and without AVX-512
 oldcpu:
 	$(call setup,build oldcpu)
 	$(parallel) $(batchmark)
@@ -309,7 +309,7 @@ asan ubsan sanitize:
 .PHONY: fuzz fuzz-programs
 FUZZ_SECONDS ?= 60
 fuzz_sanitizers := fuzzer-no-link,address,undefined
-## fuzz: throw broken files and texts at what reads them, FUZZ_SECONDS=60 each (T=text: those named so; by clang)
+## fuzz: feed broken files and texts to all readers, FUZZ_SECONDS=60 each (T=text: only targets named so; needs clang)
 fuzz:
 	$(call setup,build fuzz)
 	$(parallel) CC=clang CXX=clang++ SANITIZE=$(fuzz_sanitizers) fuzz-programs
@@ -317,7 +317,7 @@ fuzz:
 fuzz-programs: $(fuzz_programs)
 
 .PHONY: lint
-## lint: formatting, warnings, the rules of the house, spills in the hot loops
+## lint: formatting, warnings, rules for files and names, spills in hot loops
 lint:
 	$(call setup,build lint)
 	$(Q)$(PYTHON) scripts/checks/lint.py
@@ -333,7 +333,7 @@ lint:
 clean:
 	rm -rf build
 
-# What follows are files.
+# The following targets are files.
 
 $(venv)/torch: scripts/setup/torch.txt
 	$(call setup,build torch)
@@ -389,8 +389,8 @@ $(out)/harness/%.o: harness/%.cc $(out)/flags.txt
 	$(call say,CXX  ,$<)
 	$(Q)$(CXX) $(shim_cxxflags) -c -o $@ $<
 
-# Remade, and with it what depends on it, only when its content would differ: other flags or another compiler
-# make everything anew, another list of kernels the table, another commit the line of provenance in results.
+# Written only if its content changes, so that only then its dependents are rebuilt: other flags or another compiler
+# rebuild everything, another list of kernels the table, another commit the provenance in results.
 define flags_text
 $(CC) $(shell $(CC) --version 2>/dev/null | head -n 1)
 $(kernel_cflags) $(foreach w,avx2 avx512 avx512bf16 omp ref,/ $(w): $(flags_$(w)))

@@ -4,11 +4,11 @@
     tests/run.py [--pattern TEXT | --again] BATCHMARK C_TEST...
 
 BATCHMARK is the program under test, C_TEST the cmocka programs and the fuzz targets, which are handed the files of
-tests/fuzz/corpus. Every test is named as it ends; a skipped one says why. The last line is 'N passed, N failed', with
+tests/fuzz/corpus. Each test is printed when it ends; a skipped one with its reason. The last line is 'N passed, N failed', with
 ', N skipped' where there are any. Exit status 1 if anything failed.
 
-What was skipped is kept in build/skipped.txt, a test and its reason a line; --again runs those tests alone, for when
-what they lacked has been installed. Those that lack PyTorch run under build/venv, where make parity keeps it.
+Skipped tests are listed in build/skipped.txt, a test and its reason in each line. --again runs only those tests, after the
+missing packages have been installed. Those that need PyTorch run under build/venv, where make parity keeps it.
 """
 
 import argparse

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Verifies this build under qemu's user emulation, where nothing is ever timed: as if on a CPU before AVX, and on one with
-# AVX2 and nothing newer. They run the smoke set alone: their variants are held to everything else on the real machine, and
-# what is asked here is whether an instruction of a newer CPU slipped in. scripts/checks/neon.sh does AArch64.
+# Verifies this build under qemu's user emulation: as on a CPU without AVX, and as on one with AVX2 and nothing newer.
+# Nothing is timed. Only the smoke set runs: the purpose is to find instructions of newer CPUs, and all else is verified on
+# the real machine. scripts/checks/neon.sh does AArch64.
 set -eu
 cd "$(dirname "$0")/../.."
-# A kernel that traps is a verdict, not a reason to fill the disk.
+# A kernel that crashes gives a verdict; it need not leave core files.
 ulimit -c 0
-# Emulated threads that spin while they wait would eat the cores the others need.
+# Emulated threads that wait by spinning would take the cores from those that work.
 export OMP_WAIT_POLICY=passive
 
 # shellcheck source=scripts/checks/verify_sample.sh

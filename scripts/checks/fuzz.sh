@@ -6,7 +6,7 @@ set -eu
 programs=$1 seconds=$2 text=${3:-}
 cd "$(dirname "$0")/../.."
 ulimit -c 0
-# Threads that spin while they wait would eat the cores the others need.
+# Threads that wait by spinning would take the cores from those that work.
 export OMP_WAIT_POLICY=passive
 passed=0 failed=0
 for program in "$programs"/fuzz_*"$text"*; do

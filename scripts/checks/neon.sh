@@ -10,9 +10,9 @@
 # x86 build's at the same seed. The last line is 'N passed, N failed, N skipped'. Exit status 1 if anything failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# A kernel that traps is a verdict, not a reason to fill the disk.
+# A kernel that crashes gives a verdict; it need not leave core files.
 ulimit -c 0
-# Emulated threads that spin while they wait would eat the cores the others need.
+# Emulated threads that wait by spinning would take the cores from those that work.
 export OMP_WAIT_POLICY=passive
 # In this order: the headers of both are the same files, so that the x86 libraries would not be missed after the others.
 scripts/setup/setup.sh build

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Verifies every parallel variant with more threads than there is work or cores, and trains three networks so: the smoke
-# set and problems of tails on 5 to 200 threads, whatever this machine has.
+# Verifies every parallel variant with more threads than work or cores: the smoke set and problems of tails on 5 to 200
+# threads, whatever this machine has. Also trains three networks so.
 #   scripts/checks/threads.sh build/batchmark
 set -eu
 program=$1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What make bench runs once the program is built: verify, measure, train a little, then say what it means.
+# make bench runs this after the build: it verifies, measures, trains a little, and prints the verdict.
 #   scripts/results/bench.sh quick    at most five minutes on two cores
 #   scripts/results/bench.sh full     as long as it takes
 # LIMIT: seconds of the measurements, from the environment.
@@ -24,8 +24,8 @@ esac
 python=${PYTHON:-/usr/bin/python3}
 batchmark=build/batchmark
 
-# What is temporary lies in one folder: what was printed, which goes beside the rows at the end, and checkpoints of training
-# that nobody asked for. Those of runs that were killed go first.
+# Temporary files are in one folder: the printed output, which is put beside the rows at the end, and checkpoints of the
+# training. First, folders of killed runs are removed.
 for left in build/bench.*; do
     [ ! -d "$left" ] || [ -e "/proc/${left##*.}" ] || rm -rf "$left"
 done

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs along an axis one machine offers, and compares them.
+# Makes one run for each ISA level or compiler of one machine, and compares them.
 #   scripts/results/bench_axis.sh levels       every ISA level this CPU has
 #   scripts/results/bench_axis.sh compilers    the builds of gcc and clang, each with its OpenMP runtime
-# The fastest variants on the set ladder, chosen anew for each side. From the environment: THREADS (1,max), PATTERN,
-# LIMIT (seconds a side, 45). A side where a variant fails its verification is told at once and compared by its other
-# variants; the exit status is 1 then, and 1 too where the comparison's is.
+# Each run times the fastest variants on the set ladder. From the environment: THREADS (1,max), PATTERN, LIMIT (seconds for
+# each run, 45). If a variant fails verification, that is reported at once, and its run is compared by its other variants.
+# The exit status is 1 then, and if the comparison's is 1.
 set -eu
 cd "$(dirname "$0")/../.."
 axis=${1:-}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What make peers runs once the program is built: our fastest variants beside the libraries found here, on the layers of
-# the seed networks and of ResNet-50, each set a folder of its own below results/; then who is ahead.
+# make peers runs this after the build: it times our fastest variants and those of the libraries found here, on the layers
+# of the seed networks and of ResNet-50. Each set gets its own folder below results/. Then it prints who is faster.
 #   SETS="seeds resnet50"   the sets       OPS=...   globs over operations       LIMIT=SECONDS   for each set
 set -eu
 cd "$(dirname "$0")/../.."

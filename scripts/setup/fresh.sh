@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the README's commands where nobody has worked before: in a bare Debian 12 root with git, make, gcc, g++ and nothing else.
+# Runs the README's commands in a bare Debian 12 root with git, make, gcc, g++ and nothing else.
 #
 #   scripts/setup/fresh.sh                         make test in one bare root; make bench and make report in another
 #   scripts/setup/fresh.sh --in FOLDER COMMAND...  COMMAND at the top of a clone, in the root that lies in FOLDER; where

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The one place that says whether this machine has something: for setup.sh, the Makefile and the tests.
+# Says whether this machine has a header, program, module or file; used by setup.sh, the Makefile and the tests.
 #
 #   scripts/setup/probe.sh CHECK...    prints a line of what each check finds; exit status 1 at the first that finds nothing
 #

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the machine ready for some of the make targets: installs what is missing on Debian and Ubuntu, names
-# the packages anywhere else. Where nothing is missing it does nothing and says nothing.
+# Prepares the machine for make targets: installs missing packages on Debian and Ubuntu, prints their names on other
+# systems. If nothing is missing it does nothing and prints nothing.
 #
 #   scripts/setup/setup.sh [--check] [--optional] [--foreign] GROUP...    groups: first column of packages.txt
 #

@@ -1,4 +1,4 @@
-"""The checks of the house find what they are for: faults are planted, each must be named."""
+"""make lint finds what it is for: faults are planted, and each must be named."""
 
 import shutil
 import subprocess

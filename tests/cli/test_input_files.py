@@ -1,4 +1,4 @@
-"""What is no regular file is refused in one line wherever a file is read: a pipe would be waited for, a device never ends."""
+"""Every reader refuses what is no regular file in one line: a pipe could block, and a device never ends."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What is stopped leaves nothing behind, and what was killed is swept away by the next run."""
+"""A stopped run leaves nothing behind; the next run removes what a killed one left."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Nothing done is not success: a reason, and status 1, before anything is measured."""
+"""A command that has nothing to do is no success: it gives a reason and status 1 before it measures anything."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The verdict at the end of make bench: short, in order, true to the rows, and no figure that is not to be quoted."""
+"""The verdict at the end of make bench: short, in order, true to the rows, and without figures of unstable rows."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Trainings that leave the numbers: they stop with one line, keep the last good checkpoint, or go on where asked to."""
+"""Trainings that diverge: they stop with one line and keep the last good checkpoint, or continue if asked to."""
 
 import json
 from pathlib import Path
