@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 #include "bench/results.h"
 #include "core/clock.h"
+#include "folder.h"
 #include "machine/calm.h"
 #include "machine/system.h"
 
@@ -418,16 +419,24 @@ static void nothing_private_is_written(void **state)
     machine_free(&real);
 }
 
+static char home[1024];
+
+static int into_folder(void **state)
+{
+    return getcwd(home, sizeof home) && !make_folder(state) ? chdir(folder) : -1;
+}
+
+static int out_of_folder(void **state)
+{
+    return chdir(home) ? -1 : remove_folder(state);
+}
+
 static void results_folder(void **state)
 {
     (void)state;
-    char home[1024], temporary[] = "/tmp/test_bench_XXXXXX", error[ERROR_TEXT],
-                     path[RESULTS_PATH + 32], target[256];
+    char error[ERROR_TEXT], path[RESULTS_PATH + 32], target[256];
     struct results r;
     struct stat s;
-    assert_non_null(getcwd(home, sizeof home));
-    assert_non_null(mkdtemp(temporary));
-    assert_int_equal(chdir(temporary), 0);
     assert_true(machine_from_synthetic(&machine, "pack:1 core:2 pu:1", NULL, 0));
     snprintf(machine.slug, sizeof machine.slug, "made-up-2c");
     char xml[] = "<topology/>";
@@ -485,10 +494,6 @@ static void results_folder(void **state)
     assert_int_not_equal(stat("full", &s), 0);
 
     machine.topology_xml = NULL;
-    assert_int_equal(chdir(home), 0);
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", temporary);
-    assert_int_equal(system(command), 0);
 }
 
 /* Runs that begin in the same second, and runs that write to the same place. */
@@ -496,11 +501,8 @@ static void results_of_two_runs(void **state)
 {
     (void)state;
     enum { RUNS = 3 };
-    char home[1024], temporary[] = "/tmp/test_bench_XXXXXX", error[ERROR_TEXT];
+    char error[ERROR_TEXT];
     struct results r[RUNS], one;
-    assert_non_null(getcwd(home, sizeof home));
-    assert_non_null(mkdtemp(temporary));
-    assert_int_equal(chdir(temporary), 0);
     assert_true(machine_from_synthetic(&machine, "pack:1 core:2 pu:1", NULL, 0));
     snprintf(machine.slug, sizeof machine.slug, "made-up-2c");
     for (int i = 0; i < RUNS; i++) {
@@ -518,10 +520,6 @@ static void results_of_two_runs(void **state)
     int status;
     assert_int_equal(waitpid(other, &status, 0), other);
     assert_int_equal(status, 0);
-    assert_int_equal(chdir(home), 0);
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", temporary);
-    assert_int_equal(system(command), 0);
 }
 
 /* Verified and timed for real; what failed is not. */
@@ -585,8 +583,8 @@ int main(void)
         cmocka_unit_test(plan_brings_its_ceilings),
         cmocka_unit_test(json_has_the_library_s_shape),
         cmocka_unit_test(nothing_private_is_written),
-        cmocka_unit_test(results_folder),
-        cmocka_unit_test(results_of_two_runs),
+        cmocka_unit_test_setup_teardown(results_folder, into_folder, out_of_folder),
+        cmocka_unit_test_setup_teardown(results_of_two_runs, into_folder, out_of_folder),
         cmocka_unit_test(end_to_end),
         cmocka_unit_test(probes), /* starts threads, which verification must come before */
     };

@@ -55,45 +55,35 @@ static size_t im2col_scratch(const struct problem *p, struct formats f, const st
     return most;
 }
 
-static void nan_swallowed(const struct args *a)
+/* The correct result, with other values for NaN and for inf of either sign. */
+static void replace(const struct args *a, float for_nan, float for_inf)
 {
     int64_t count;
     float *y = result_of(a, &count);
     pass_correct(a);
     for (int64_t i = 0; i < count; i++)
-        if (isnan(y[i]))
-            y[i] = 0;
+        y[i] = isnan(y[i]) ? for_nan : !isinf(y[i]) ? y[i] : y[i] > 0 ? for_inf : -for_inf;
+}
+
+static void nan_swallowed(const struct args *a)
+{
+    replace(a, 0, INFINITY);
 }
 
 /* As 0 x or x - x may make it. */
 static void inf_made_nan(const struct args *a)
 {
-    int64_t count;
-    float *y = result_of(a, &count);
-    pass_correct(a);
-    for (int64_t i = 0; i < count; i++)
-        if (isinf(y[i]))
-            y[i] = NAN;
+    replace(a, NAN, NAN);
 }
 
 static void inf_turned(const struct args *a)
 {
-    int64_t count;
-    float *y = result_of(a, &count);
-    pass_correct(a);
-    for (int64_t i = 0; i < count; i++)
-        if (isinf(y[i]))
-            y[i] = -y[i];
+    replace(a, NAN, -INFINITY);
 }
 
 static void inf_clipped(const struct args *a)
 {
-    int64_t count;
-    float *y = result_of(a, &count);
-    pass_correct(a);
-    for (int64_t i = 0; i < count; i++)
-        if (isinf(y[i]))
-            y[i] = copysignf(3e38f, y[i]);
+    replace(a, NAN, 3e38f);
 }
 
 /* The plane of a result that is not finite is NaN as a whole, as where a statistic of it is taken. */
