@@ -15,8 +15,7 @@
 /* Repetitions of a round. Nine against nine of another run are enough for significance among hundreds of
  * rows (scripts/results/comparison.py), and one interruption cannot change their median. Slow rows get
  * fewer. */
-#define REPETITIONS_QUICK 9
-#define REPETITIONS_FULL 9
+#define REPETITIONS 9
 #define REPETITIONS_SLOW 3
 
 /* A repetition repeats the call for at least this many seconds: far longer than the clock's resolution and
@@ -275,7 +274,7 @@ static void time_group(const struct bench_options *o, const struct machine *m, s
     struct layout_sets *sets = calloc((size_t)count, sizeof *sets);
     struct runner *runners = calloc((size_t)count, sizeof *runners);
     struct gbench_case *cases = calloc((size_t)count, sizeof *cases);
-    struct gbench_sample *samples = calloc((size_t)count * REPETITIONS_FULL, sizeof *samples);
+    struct gbench_sample *samples = calloc((size_t)count * REPETITIONS, sizeof *samples);
     struct runner **of = calloc((size_t)count, sizeof(struct runner *)); /* case -> runner */
     bool made = sets && runners && cases && samples && of;
     for (; made && open < count; open++) {
@@ -303,7 +302,7 @@ static void time_group(const struct bench_options *o, const struct machine *m, s
     double repetition = o->plan == PLAN_FULL ? REPETITION_FULL : REPETITION_QUICK;
     /* Rows that are there to be divided by one another are measured equally often. */
     bool in_turn = o->plan == PLAN_PEERS || o->plan == PLAN_SCALING;
-    repetition = fmax(REPETITION_LEAST, fmin(repetition, budget / (REPETITIONS_QUICK + 1)));
+    repetition = fmax(REPETITION_LEAST, fmin(repetition, budget / (REPETITIONS + 1)));
     for (int round = 0;; round++) {
         int todo = 0;
         bool again = round == 0 || (in_turn && another_round(runners, open, budget));
@@ -311,9 +310,7 @@ static void time_group(const struct bench_options *o, const struct machine *m, s
             struct runner *r = &runners[i];
             if (!r->ready || rows[i].state == ROW_GIVEN_UP)
                 continue;
-            int repetitions = r->call > SLOW_CALL    ? REPETITIONS_SLOW
-                              : o->plan == PLAN_FULL ? REPETITIONS_FULL
-                                                     : REPETITIONS_QUICK;
+            int repetitions = r->call > SLOW_CALL ? REPETITIONS_SLOW : REPETITIONS;
             double iterations = fmax(1, ceil(repetition / fmax(r->call, 1e-9)));
             double cost = repetitions * (iterations + r->warm_up) * r->call;
             bool good = rows[i].calm && rows[i].cv < CV_GOOD;
@@ -329,7 +326,7 @@ static void time_group(const struct bench_options *o, const struct machine *m, s
                 .context = r,
                 .iterations = (int64_t)iterations,
                 .repetitions = repetitions,
-                .samples = samples + (size_t)todo * REPETITIONS_FULL,
+                .samples = samples + (size_t)todo * REPETITIONS,
             };
             todo++;
         }

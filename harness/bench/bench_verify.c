@@ -1,6 +1,7 @@
 /* Verifies rows in child processes, each case once for all rows that it vouches for. */
 #include "bench/bench.h"
 #include "core/clock.h"
+#include "verify/supervisor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct verify_watch {
     void *user;
 };
 
-static void case_done(int index, const struct verdict *v, void *user)
+static void case_verified(int index, const struct verdict *v, void *user)
 {
     struct verify_watch *w = user;
     (void)v;
@@ -142,7 +143,7 @@ bool bench_verify(const struct bench_options *o, const struct machine *m, struct
             }
         struct verify_watch watch = {rows, row_of + done, count - done, 0, now(), progress, user};
         good =
-            verify_in_worker(cases + done, count - done, verdicts + done, case_done, &watch, error);
+            supervise(cases + done, count - done, verdicts + done, 0, case_verified, &watch, error);
         for (int c = done; good && c < count; c++)
             for (int i = 0; i < n; i++)
                 if (case_of[i] == row_of[c])

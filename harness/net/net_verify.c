@@ -30,10 +30,11 @@ bool net_verify(const struct net *n, uint64_t seed, int *checked, char message[N
                                       .problem = c->problem,
                                       .formats = c->args.formats,
                                       .seed = seed,
-                                      .hints = c->args.hints};
+                                      .hints = c->args.hints,
+                                      .gates = GATE_HYGIENE | GATE_EXACT | GATE_BOUND,
+                                      .max_coordinates = COORDINATES};
         crash_during = c->name;
-        struct verdict v = verify_case(k.entry, &k.problem, k.formats, k.seed, k.hints,
-                                       GATE_HYGIENE | GATE_EXACT | GATE_BOUND, COORDINATES);
+        struct verdict v = verify_case(&k);
         crash_during = NULL;
         char problem[PROBLEM_TEXT], command[COMMAND_TEXT];
         if (v.kind != VERDICT_PASS) {

@@ -80,12 +80,9 @@ __attribute__((noreturn)) static void work(const struct verify_case *cases, int 
     watch_traps();
     verify_status = &shared->status;
     for (int i = first; i < count; i++) {
-        const struct verify_case *c = &cases[i];
         shared->index = i;
         shared->status.gate[0] = '\0';
-        struct report r = {.index = i};
-        r.verdict = verify_case(c->entry, &c->problem, c->formats, c->seed, c->hints, c->gates,
-                                c->max_coordinates);
+        const struct report r = {.index = i, .verdict = verify_case(&cases[i])};
         send(to, &r);
     }
     _exit(EXIT_SUCCESS);
@@ -223,11 +220,4 @@ bool supervise(const struct verify_case *cases, int count, struct verdict *verdi
         good = one_worker(cases, &next, count, verdicts, timeout, done, user, error);
     munmap(shared, sizeof *shared);
     return good;
-}
-
-bool verify_in_worker(const struct verify_case *cases, int count, struct verdict *verdicts,
-                      void (*done)(int index, const struct verdict *v, void *user), void *user,
-                      char error[ERROR_TEXT])
-{
-    return supervise(cases, count, verdicts, 0, done, user, error);
 }

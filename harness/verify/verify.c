@@ -492,26 +492,26 @@ static bool gradient_gate(struct check *k)
     return good;
 }
 
-struct verdict verify_case(const struct entry *e, const struct problem *p, struct formats f,
-                           uint64_t seed, struct hints h, unsigned gates, int64_t max_coordinates)
+struct verdict verify_case(const struct verify_case *c)
 {
     static bool (*const gate[GATE_COUNT])(struct check *) = {hygiene_gate, exact_gate, bound_gate,
                                                              hard_gate, gradient_gate};
-    struct verify_case c = {e, *p, f, seed, h, gates, max_coordinates};
-    struct check k = {.c = &c, .op = op_find(e->op), .v = e->variant};
-    const char *why = e->variant ? registry_why_not_problem(e, p, f) : e->foreign;
+    const struct entry *e = c->entry;
+    struct check k = {.c = c, .op = op_find(e->op), .v = e->variant};
+    const char *why =
+        e->variant ? registry_why_not_problem(e, &c->problem, c->formats) : e->foreign;
     if (why || !k.v) {
         k.out.kind = VERDICT_UNSUPPORTED;
         snprintf(k.out.message, sizeof k.out.message, "%s", why ? why : "not in this build");
         return k.out;
     }
-    if (!memory_holds(verify_bytes(&c), "the case with its reference and copies", k.out.message,
+    if (!memory_holds(verify_bytes(c), "the case with its reference and copies", k.out.message,
                       sizeof k.out.message)) {
         k.out.kind = VERDICT_INAPPLICABLE;
         return k.out;
     }
     for (int i = 0; i < GATE_COUNT; i++)
-        if ((gates & 1u << i) && !gate[i](&k))
+        if ((c->gates & 1u << i) && !gate[i](&k))
             return k.out;
     if (!k.ran) {
         k.out.kind = VERDICT_INAPPLICABLE;

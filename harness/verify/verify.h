@@ -55,15 +55,7 @@ struct verify_case {
 };
 
 /* Runs one case in this process. Enters OpenMP; a variant that crashes ends the process. */
-struct verdict verify_case(const struct entry *e, const struct problem *p, struct formats f,
-                           uint64_t seed, struct hints h, unsigned gates, int64_t max_coordinates);
-
-/* Runs cases in supervised children: see supervisor.h. The caller owns verdicts[count]. `done` (may be
- * NULL) is called after each case. Call this before the process starts any thread: a child of a process
- * that has used OpenMP cannot use it. False: `error` says why nothing was run. */
-bool verify_in_worker(const struct verify_case *cases, int count, struct verdict *verdicts,
-                      void (*done)(int index, const struct verdict *v, void *user), void *user,
-                      char error[ERROR_TEXT]);
+struct verdict verify_case(const struct verify_case *c);
 
 /* The command that repeats a case, as one line to paste. */
 #define COMMAND_TEXT 512
