@@ -117,7 +117,7 @@ static bool suits_winograd(const struct conv *c)
  *     channels on a side, as in mb16ic64ih56oc256kh1, 0.8 to 1.0. For the gradient of the
  *     weights 0.8 to 0.9 from 256 to 64 or 128, level from 128 to 512, 1.0 to 1.8 in deeper layers.
  * runs is for nhwc and nchw16c with few inputs: nchw, the default layout, must turn its results. */
-#define THE_REST "direct_[!pr]*,direct_*,im2col*,blocked*,naive*,*"
+#define THE_REST "direct,direct_*,im2col*,blocked*,naive*,*"
 static const char *default_order(const struct op *op, const struct problem *p)
 {
     if (p->kind != PROBLEM_CONV)
@@ -228,7 +228,9 @@ const struct entry *kernel_choose(const char *choice, enum isa cap, int threads,
         const struct entry *best = NULL;
         for (int i = 0; i < registry_count; i++) {
             const struct entry *e = &registry[i];
-            if (strcmp(e->op, op) || fnmatch(c.pattern, e->name, 0))
+            /* The default order may name an algorithm, and so all of its variants and no other. */
+            const bool whole = !named && !strcmp(c.pattern, e->algorithm);
+            if (strcmp(e->op, op) || (!whole && fnmatch(c.pattern, e->name, 0)))
                 continue;
             const char *why = refused(e, cap, p, f, !named, c.pattern);
             if (!why && better(e, best, parallel))

@@ -182,12 +182,14 @@ void net_times_free(struct net_times *t)
 /* Does the same variant exist for AVX-512, where that can be used? */
 static bool has_wider(const struct entry *e, enum isa cap)
 {
-    char name[128];
-    const char *word = strstr(e->name, "avx2");
-    if (!word || cap < ISA_AVX512)
-        return false;
-    snprintf(name, sizeof name, "%.*savx512%s", (int)(word - e->name), e->name, word + 4);
-    return registry_find(e->op, name) != NULL;
+    for (int i = 0; i < registry_count; i++) {
+        const struct entry *other = &registry[i];
+        if (!strcmp(other->op, e->op) && !strcmp(other->algorithm, e->algorithm) &&
+            !registry_why_not(other, cap) && other->variant->isa == ISA_AVX512 &&
+            other->variant->parallel == e->variant->parallel)
+            return e->variant->isa == ISA_AVX2;
+    }
+    return false;
 }
 
 /* Can training use the variant, and can it be the fastest? On small problems AVX2 or one thread may be the fastest,

@@ -3,8 +3,8 @@
 #   table.sh registry ARCH ABSENT FILE...   ARCH: x86_64 or aarch64; ABSENT: words of libraries that are not there;
 #                                           FILE: kernels/<op>/NN_name.c
 #   table.sh sets FILE...
-# The words of a file name, split at _, say what it needs; a file of a foreign architecture
-# or an absent library is listed, not built.
+# The words of a file name, split at _, say what it needs: a file of a foreign architecture
+# or an absent library is listed, not built. The other words name the algorithm.
 set -eu
 kind=$1
 shift
@@ -32,8 +32,13 @@ for file in "$@"; do
     rung=${base%%_*}
     name=${base#*_}
     library=
+    algorithm=
     for word in $(echo "$name" | tr _ ' '); do
         case $absent in *" $word "*) library=$word ;; esac
+        case $word in
+        scalar | sse2 | avx2 | avx512 | avx512bf16 | neon | omp) ;;
+        *) algorithm=${algorithm:+${algorithm}_}$word ;;
+        esac
     done
     case "_${name}_" in
     *_avx2_* | *_avx512_* | *_avx512bf16_* | *_sse2_*) needs=x86_64 ;;
@@ -41,12 +46,12 @@ for file in "$@"; do
     *) needs=$arch ;;
     esac
     if [ -n "$library" ]; then
-        row="{\"$op\", \"$name\", ${rung#0}, \"$file\", \"built without $library; make peers installs it\", 0},"
+        row="{\"$op\", \"$name\", \"$algorithm\", ${rung#0}, \"$file\", \"built without $library; make peers installs it\", 0},"
     elif [ "$needs" = "$arch" ]; then
         echo "extern const struct variant ${op}_${name};"
-        row="{\"$op\", \"$name\", ${rung#0}, \"$file\", 0, &${op}_${name}},"
+        row="{\"$op\", \"$name\", \"$algorithm\", ${rung#0}, \"$file\", 0, &${op}_${name}},"
     else
-        row="{\"$op\", \"$name\", ${rung#0}, \"$file\", \"needs $needs\", 0},"
+        row="{\"$op\", \"$name\", \"$algorithm\", ${rung#0}, \"$file\", \"needs $needs\", 0},"
     fi
     rows="$rows    $row
 "

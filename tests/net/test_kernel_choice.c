@@ -62,18 +62,18 @@ static void default_kernels_follow_the_shape(void **state)
     static const struct {
         const char *problem, *names[3];
     } cases[] = {
-        {"mb80ic60ih16oc60kh3ph1", {"winograd4_", "winograd4_", "winograd4_"}},
-        {"mb80ic60ih16oc60kh3sh2ph1", {"direct_avx", "direct_avx", "direct_avx"}},
-        {"mb80ic60ih2oc60kh3ph1", {"direct_avx", "direct_avx", "direct_avx"}},
-        {"mb80ic3ih32oc60kh3ph1", {"rows_", "rows_", "planes_"}},
-        {"mb10ic6ih14oc16kh5", {"direct_planes_", "rows_", "few_"}},
-        {"mb80ic64ih56oc64kh1", {"direct_avx", "direct_avx", "direct_avx"}},
-        {"mb80ic64ih56oc256kh1", {"direct_avx", "direct_avx", "direct_avx"}},
-        {"mb80ic256ih56oc512kh1sh2", {"pointwise_", "pointwise_", "pointwise_"}},
-        {"mb16ic128ih56oc128kh3sh2ph1", {"direct_avx", "direct_avx", "direct_avx"}},
-        {"mb16g64ic64ih56oc64kh3ph1", {"rows_", "rows_", "depthwise_"}},
-        {"mb16g64ic64ih56oc64kh3sh2ph1", {"depthwise_", "depthwise_", "depthwise_"}},
-        {"mb16g64ic64ih14oc64kh3ph1", {"direct_planes_", "depthwise_", "depthwise_"}},
+        {"mb80ic60ih16oc60kh3ph1", {"winograd4", "winograd4", "winograd4"}},
+        {"mb80ic60ih16oc60kh3sh2ph1", {"direct", "direct", "direct"}},
+        {"mb80ic60ih2oc60kh3ph1", {"direct", "direct", "direct"}},
+        {"mb80ic3ih32oc60kh3ph1", {"rows", "rows", "planes"}},
+        {"mb10ic6ih14oc16kh5", {"direct_planes", "rows", "few"}},
+        {"mb80ic64ih56oc64kh1", {"direct", "direct", "direct"}},
+        {"mb80ic64ih56oc256kh1", {"direct", "direct", "direct"}},
+        {"mb80ic256ih56oc512kh1sh2", {"pointwise", "pointwise", "pointwise"}},
+        {"mb16ic128ih56oc128kh3sh2ph1", {"direct", "direct", "direct"}},
+        {"mb16g64ic64ih56oc64kh3ph1", {"rows", "rows", "depthwise"}},
+        {"mb16g64ic64ih56oc64kh3sh2ph1", {"depthwise", "depthwise", "depthwise"}},
+        {"mb16g64ic64ih14oc64kh3ph1", {"direct_planes", "depthwise", "depthwise"}},
     };
     static const char *const passes[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -84,7 +84,7 @@ static void default_kernels_follow_the_shape(void **state)
             const struct entry *e = kernel_choose(NULL, ISA_AVX512, 2, passes[k], &p.problem,
                                                   (struct formats){NCHW, NCHW}, error);
             assert_non_null(e);
-            assert_ptr_equal(strstr(e->name, cases[i].names[k]), e->name);
+            assert_string_equal(e->algorithm, cases[i].names[k]);
             assert_true(e->variant->parallel && e->variant->isa == ISA_AVX512);
         }
     }
