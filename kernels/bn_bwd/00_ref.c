@@ -1,9 +1,9 @@
-/* bn_bwd/ref: gradients of training-mode batch normalization, float64. Layout nchw.
+/* Gradients of training-mode batch normalization, float64. Layout nchw.
  *
  *   xhat = (x - mean) / sqrt(variance + eps);  dbeta = sum dy;  dgamma = sum dy xhat
  *   dx = gamma / sqrt(variance + eps) (dy - dbeta / n - xhat dgamma / n)
  *
- * with mean and variance as the forward pass left them. Missing gamma is 1. */
+ * Mean and variance are those of the forward pass. Missing gamma is 1. */
 #include "ref.h"
 
 struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src,

@@ -1,6 +1,6 @@
-/* bn_bwd/blocked: naive with the loops turned inside out: sums and gradient of one channel (nhwc:
- * 16 channels) before the next, so that the second pass finds it in the cache where it fits. Plain
- * C; limit: the latency of the additions, one accumulator a channel, not memory any more. */
+/* One channel (nhwc: 16 channels) is finished before the next begins, so that its gradient finds in
+ * the cache what its sums have read. Plain C. Limited by the latency of additions, one sum a
+ * channel, and no longer by memory. */
 #include "kernel.h"
 
 /* Channels of nhwc taken together: a cache line of each pixel. */

@@ -1,5 +1,6 @@
 /* The two sums of every channel, then the gradient of the whole tensor. One float32 accumulator a
- * sum, obvious loops. Layouts nchw and nhwc. */
+ * sum, obvious loops. Layouts nchw and nhwc. Two trips through memory, and each sum waits for the
+ * latency of one addition a value: it keeps its order and stays scalar under wider flags too. */
 #include "kernel.h"
 
 /* dx = scale (dy - dbeta / n - xhat dgamma / n) with xhat = (x - mean) rstd, scale = gamma rstd */
@@ -92,3 +93,7 @@ static void run(const struct args *a)
         bwd_nhwc(a, a->t[SRC], a->t[DIFF_DST], a->t[DIFF_SRC], a->t[DIFF_GAMMA], a->t[DIFF_BETA],
                  a->scratch);
 }
+
+#define NAIVE_BN                                                                                   \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}}, .algebra = TWO_PASS, .thread_invariant = true,        \
+    .scratch_size = scratch_size, .run = run

@@ -1,4 +1,5 @@
-/* The loops of naive.tmpl.h with omp simd: reductions over the pixels (nchw), lanes over channels (nhwc). */
+/* The loops of naive.tmpl.h with omp simd: reductions over the pixels (nchw), lanes over channels (nhwc).
+ * The pragma lets the compiler reorder the sums, which is what keeps naive scalar. */
 #include "kernel.h"
 
 /* dx = scale dy + (x - mean) slope + offset, the constants of every channel in arrays over the channels. */
@@ -91,3 +92,7 @@ static void run(const struct args *a)
     struct constants k = {scratch, scratch + channels, scratch + 2 * channels};
     (a->formats.src == NCHW ? bwd_nchw : bwd_nhwc)(a, k);
 }
+
+#define NAIVE_BN                                                                                   \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}}, .algebra = TWO_PASS, .thread_invariant = true,        \
+    .scratch_size = scratch_size, .run = run

@@ -1,5 +1,5 @@
-/* bn_fwd_infer/ref: y = gamma (x - mean) / sqrt(variance + eps) + beta with mean and variance
- * given. Float64, layout nchw. Missing gamma is 1, missing beta 0. */
+/* y = gamma (x - mean) / sqrt(variance + eps) + beta with mean and variance given. Float64, layout
+ * nchw. Missing gamma is 1, missing beta 0. */
 #include "ref.h"
 
 static void run(const struct args *a)

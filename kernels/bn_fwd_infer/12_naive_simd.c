@@ -1,13 +1,4 @@
-/* bn_fwd_infer/naive_simd: the loop of naive with omp simd on it, at the base instruction set.
- * There is no sum to reorder, so it shows what the pragma brings where the compiler could already
- * see that the loop is parallel. One trip through memory. */
+/* The loops of naive with omp simd, at the base instruction set. */
 #include "naive_simd.tmpl.h"
 
-const struct variant bn_fwd_infer_naive_simd = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_fwd_infer_naive_simd = {VARIANT_BUILD, NAIVE_BN};

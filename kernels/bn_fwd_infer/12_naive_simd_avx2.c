@@ -1,13 +1,4 @@
-/* bn_fwd_infer/naive_simd_avx2: the loop of naive with omp simd on it under the flags of avx2.
- * There is no sum to reorder, so it shows what the pragma brings where the compiler could already
- * see that the loop is parallel. One trip through memory. */
+/* The loops of naive with omp simd, under the flags of AVX2. */
 #include "naive_simd.tmpl.h"
 
-const struct variant bn_fwd_infer_naive_simd_avx2 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_fwd_infer_naive_simd_avx2 = {VARIANT_BUILD, NAIVE_BN};

@@ -1,17 +1,7 @@
-/* bn_fwd_infer/apply_scalar: one pass with vectors (one float at a time) in the order of memory.
- * All layouts. Limit: memory or cache bandwidth: one read and one write of each value. */
+/* One float at a time, one thread: one pass over the tensor in the order of memory. */
 #define VEC_SCALAR
-#include "algorithms/bn/bn_tiles.h"
-
-static const bool RELU = false, STREAM = false;
-
+#define RELU false
+#define STREAM false
 #include "algorithms/bn/bn_fwd_infer.tmpl.h"
 
-const struct variant bn_fwd_infer_apply_scalar = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_fwd_infer_apply_scalar = {VARIANT_BUILD, BN_VARIANT};

@@ -1,9 +1,9 @@
-/* bn_fwd_train/ref: the definition, float64, two passes for the statistics. Layout nchw.
+/* The definition of batch normalization in training, float64, two passes. Layout nchw.
  *
- *   mean = 1/n sum x;  variance = 1/n sum (x - mean)^2;  y = gamma (x - mean) / sqrt(variance +
- * eps) + beta
+ *   mean = 1/n sum x;  variance = 1/n sum (x - mean)^2
+ *   y = gamma (x - mean) / sqrt(variance + eps) + beta
  *
- * per channel over n = mb ih iw values. Missing gamma is 1, missing beta 0. */
+ * for each channel, over its n = mb ih iw values. Missing gamma is 1, missing beta 0. */
 #include "ref.h"
 
 struct bn_ref_stats bn_ref_stats(const struct bn *p, const float *src, int64_t c)

@@ -1,13 +1,4 @@
-/* bn_fwd_train/naive_simd: the loops of naive with omp simd on them, at the base instruction set:
- * the pragma lets the compiler reorder the sums, which is what keeps naive scalar. Still three
- * trips through memory. */
+/* The loops of naive with omp simd, at the base instruction set. */
 #include "naive_simd.tmpl.h"
 
-const struct variant bn_fwd_train_naive_simd = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_fwd_train_naive_simd = {VARIANT_BUILD, NAIVE_BN};

@@ -1,13 +1,4 @@
-/* bn_fwd_train/naive_simd_avx512: the loops of naive with omp simd on them under the flags of
- * avx512: the pragma lets the compiler reorder the sums, which is what keeps naive scalar. Still
- * three trips through memory. */
+/* The loops of naive with omp simd, under the flags of AVX-512. */
 #include "naive_simd.tmpl.h"
 
-const struct variant bn_fwd_train_naive_simd_avx512 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_fwd_train_naive_simd_avx512 = {VARIANT_BUILD, NAIVE_BN};

@@ -1,7 +1,6 @@
-/* bn_fwd_train/blocked: naive with the loops turned inside out: statistics and result of one
- * channel (nhwc: 16 channels) before the next, so that the second and third pass find it in the
- * cache where it fits. Plain C; limit: the latency of the additions, one accumulator a channel,
- * not memory any more. */
+/* One channel (nhwc: 16 channels) is finished before the next begins, so that the second and third
+ * pass find it in the cache. Plain C. Limited by the latency of additions, one sum a channel, and no
+ * longer by memory. */
 #include "by_channel.tmpl.h"
 
 static void statistics_nchw(const struct args *a, int64_t c, float *mean, float *variance)

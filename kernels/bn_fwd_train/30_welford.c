@@ -1,7 +1,6 @@
-/* bn_fwd_train/welford: mean and squared differences in one pass, by Welford's recurrence
- * (Technometrics 4, 1962): exact about the running mean, so it never cancels, but each value waits
- * for a division and the one before it. One trip through memory less than naive. Limit: the
- * latency of subtract, divide and add. */
+/* Mean and squared differences in one pass by Welford's recurrence (Technometrics 4, 1962). Squares
+ * are taken about the running mean, so that nothing cancels. One trip through memory less than naive.
+ * Limited by the latency of a subtraction, a division and an addition for each value. */
 #include "by_channel.tmpl.h"
 
 static void statistics_nchw(const struct args *a, int64_t c, float *mean, float *variance)

@@ -1,6 +1,5 @@
-/* bn_fwd_train/onepass: variance from the sum and the sum of squares, E[x^2] - E[x]^2, in one
- * pass: the fewest operations, and the digits of the variance are lost as the square of mean/std.
- * Limit: the latency of the additions. */
+/* Variance as E[x^2] - E[x]^2 in one pass: the fewest operations, but it loses digits by the square
+ * of mean/std. Limited by the latency of the additions. */
 #include "by_channel.tmpl.h"
 
 /* Rounding can leave the difference of the two large numbers below zero. */

@@ -1,4 +1,5 @@
-/* The loops of naive.tmpl.h with omp simd: reductions over the pixels (nchw), lanes over channels (nhwc). */
+/* The loops of naive.tmpl.h with omp simd: reductions over the pixels (nchw), lanes over channels (nhwc).
+ * The pragma lets the compiler reorder the sums, which is what keeps naive scalar. */
 #include "kernel.h"
 
 static void train_nchw(const struct bn *p, double eps, const float *restrict x, const float *gamma,
@@ -88,3 +89,7 @@ static void run(const struct args *a)
         train_nhwc(p, a->problem->eps, a->t[SRC], a->t[GAMMA], a->t[BETA], a->t[DST], a->t[MEAN],
                    a->t[VARIANCE], scale, scale + p->ic);
 }
+
+#define NAIVE_BN                                                                                   \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}}, .algebra = TWO_PASS, .thread_invariant = true,        \
+    .scratch_size = scratch_size, .run = run

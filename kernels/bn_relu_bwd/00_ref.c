@@ -1,5 +1,5 @@
-/* bn_relu_bwd/ref: gradients of max(0, batch normalization), float64. Layout nchw. As bn_bwd/ref
- * with dy counted only where gamma xhat + beta > 0. Missing gamma is 1, missing beta 0. */
+/* Gradients of max(0, batch normalization), float64. Layout nchw. As bn_bwd/ref, but dy counts only
+ * where gamma xhat + beta > 0. Missing gamma is 1, missing beta 0. */
 #include "ref.h"
 
 static void run(const struct args *a)

@@ -1,6 +1,6 @@
-/* bn_relu_bwd/naive: the reference's loops in float32: the two sums of a channel, then its
- * gradient, with the mask of the ReLU recomputed from src. Layouts nchw and nhwc. Two trips through
- * memory, and each sum waits for the latency of one addition an element. */
+/* The loops of the reference in float32: two sums of a channel, then its gradient; the mask of the
+ * ReLU is computed again from src. Layouts nchw and nhwc. Two trips through memory, and each sum waits
+ * for the latency of one addition a value. */
 #include "kernel.h"
 
 static void run(const struct args *a)

@@ -1,18 +1,7 @@
-/* bn_relu_bwd/fused_neon: the unfused twopass_neon and the ReLU in one: the mask of the ReLU is
- * recomputed from src in both passes, so neither it nor the masked gradient is ever stored. Limit:
- * as the unfused kernel. */
-#include "algorithms/bn/bn_tiles.h"
-
-static const bool RELU = true, STREAM = false;
-static const enum bn_schedule SCHEDULE = BY_PANEL;
-
+/* As bn_bwd/twopass_neon, with the mask of the ReLU computed again from src. */
+#define RELU true
+#define STREAM false
+#define SCHEDULE BY_PANEL
 #include "algorithms/bn/bn_bwd.tmpl.h"
 
-const struct variant bn_relu_bwd_fused_neon = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_relu_bwd_fused_neon = {VARIANT_BUILD, BN_VARIANT};

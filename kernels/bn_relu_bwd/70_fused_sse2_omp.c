@@ -1,18 +1,7 @@
-/* bn_relu_bwd/fused_sse2_omp: the unfused twopass_sse2_omp and the ReLU in one: the mask of the
- * ReLU is recomputed from src in both passes, so neither it nor the masked gradient is ever
- * stored. Limit: as the unfused kernel. */
-#include "algorithms/bn/bn_tiles.h"
-
-static const bool RELU = true, STREAM = true;
-static const enum bn_schedule SCHEDULE = BY_SIZE;
-
+/* As bn_bwd/twopass_sse2_omp, with the mask of the ReLU computed again from src. */
+#define RELU true
+#define STREAM true
+#define SCHEDULE BY_SIZE
 #include "algorithms/bn/bn_bwd.tmpl.h"
 
-const struct variant bn_relu_bwd_fused_sse2_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_relu_bwd_fused_sse2_omp = {VARIANT_BUILD, BN_VARIANT};

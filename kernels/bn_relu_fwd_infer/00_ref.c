@@ -1,6 +1,5 @@
-/* bn_relu_fwd_infer/ref: y = gamma (x - mean) / sqrt(variance + eps) + beta with mean and variance given, then
- * max(0, y), composed in float64 without rounding between. Layout nchw. Missing gamma is 1, missing beta 0. NaN stays
- * NaN. */
+/* max(0, y) of y = gamma (x - mean) / sqrt(variance + eps) + beta with mean and variance given, in
+ * float64 without rounding between. Layout nchw. Missing gamma is 1, missing beta 0. NaN stays NaN. */
 #include "ref.h"
 
 static void run(const struct args *a)

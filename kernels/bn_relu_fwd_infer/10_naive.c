@@ -1,5 +1,5 @@
-/* bn_relu_fwd_infer/naive: the reference's loops in float32, layouts nchw and nhwc. One trip through memory, one value
- * at a time. Not folded into x scale + (beta - mean scale): that loses digits when mean >> std. */
+/* The loops of the reference in float32. Layouts nchw and nhwc. One trip through memory, a value at a
+ * time. Not folded into x scale + (beta - mean scale), which loses digits when mean >> std. */
 #include "kernel.h"
 
 static void run(const struct args *a)

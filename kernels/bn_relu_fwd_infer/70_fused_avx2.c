@@ -1,16 +1,6 @@
-/* bn_relu_fwd_infer/fused_avx2: bn_fwd_infer/apply_avx2 and the ReLU in one: max(0, y) is taken before y is
- * written, so the ReLU costs no trip through memory. NaN stays NaN. Limit: as the unfused kernel. */
-#include "algorithms/bn/bn_tiles.h"
-
-static const bool RELU = true, STREAM = false;
-
+/* As bn_fwd_infer/apply_avx2, with max(0, y) taken before y is written. */
+#define RELU true
+#define STREAM false
 #include "algorithms/bn/bn_fwd_infer.tmpl.h"
 
-const struct variant bn_relu_fwd_infer_fused_avx2 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_relu_fwd_infer_fused_avx2 = {VARIANT_BUILD, BN_VARIANT};

@@ -1,17 +1,6 @@
-/* bn_relu_fwd_infer/onednn_bn: batch normalization by given statistics and ReLU fused, by oneDNN.
- * In nchw16c its best layout, in nchw and nhwc the tensors as they lie: no conversion in any. */
+/* Batch normalization by given statistics and ReLU fused by oneDNN, in the layout of the tensors. */
 #define ONEDNN_BN_PASS ONEDNN_BN_INFER
 #define ONEDNN_BN_FLAGS dnnl_fuse_norm_relu
 #include "peers/onednn_bn.tmpl.h"
 
-const struct variant bn_relu_fwd_infer_onednn_bn = {
-    VARIANT_BUILD,
-    .peer = onednn_peer,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .fits = onednn_bn_fits,
-    .prepare = onednn_bn_prepare,
-    .finish = onednn_finish,
-    .release = onednn_release,
-    .run = onednn_run,
-};
+const struct variant bn_relu_fwd_infer_onednn_bn = {VARIANT_BUILD, ONEDNN_BN};

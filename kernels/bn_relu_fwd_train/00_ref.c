@@ -1,6 +1,5 @@
-/* bn_relu_fwd_train/ref: batch normalization of the batch's own statistics, then max(0, y),
- * composed in float64 without rounding between. Layout nchw. Missing gamma is 1, missing beta 0.
- * NaN stays NaN. */
+/* max(0, y) of batch normalization in training, in float64 without rounding between. Layout nchw.
+ * Missing gamma is 1, missing beta 0. NaN stays NaN. */
 #include "ref.h"
 
 static void run(const struct args *a)

@@ -1,6 +1,6 @@
-/* bn_relu_fwd_train/naive: the reference's loops in float32: mean, variance, and a last pass that
- * normalises and takes max(0, y). Layouts nchw and nhwc. Three trips through memory, and each sum
- * waits for the latency of one addition an element. */
+/* The loops of the reference in float32: mean, variance, then a pass that normalizes and takes
+ * max(0, y). Layouts nchw and nhwc. Three trips through memory, and each sum waits for the latency of
+ * one addition a value. */
 #include "kernel.h"
 
 static void run(const struct args *a)

@@ -1,18 +1,7 @@
-/* bn_relu_fwd_train/fused_avx512: the unfused twopass_avx512 and the ReLU in one: max(0, y) is
- * taken in the pass that applies the normalization, so the ReLU costs no trip through memory. NaN
- * stays NaN. Limit: as the unfused kernel. */
-#include "algorithms/bn/bn_tiles.h"
-
-static const bool RELU = true, STREAM = false;
-static const enum bn_schedule SCHEDULE = BY_PANEL;
-
+/* As bn_fwd_train/twopass_avx512, with max(0, y) taken before y is written. */
+#define RELU true
+#define STREAM false
+#define SCHEDULE BY_PANEL
 #include "algorithms/bn/bn_fwd_train.tmpl.h"
 
-const struct variant bn_relu_fwd_train_fused_avx512 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_relu_fwd_train_fused_avx512 = {VARIANT_BUILD, BN_VARIANT};

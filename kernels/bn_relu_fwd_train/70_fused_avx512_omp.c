@@ -1,18 +1,7 @@
-/* bn_relu_fwd_train/fused_avx512_omp: the unfused twopass_avx512_omp and the ReLU in one: max(0,
- * y) is taken in the pass that applies the normalization, so the ReLU costs no trip through
- * memory. NaN stays NaN. Limit: as the unfused kernel. */
-#include "algorithms/bn/bn_tiles.h"
-
-static const bool RELU = true, STREAM = true;
-static const enum bn_schedule SCHEDULE = BY_SIZE;
-
+/* As bn_fwd_train/twopass_avx512_omp, with max(0, y) taken before y is written. */
+#define RELU true
+#define STREAM true
+#define SCHEDULE BY_SIZE
 #include "algorithms/bn/bn_fwd_train.tmpl.h"
 
-const struct variant bn_relu_fwd_train_fused_avx512_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = TWO_PASS,
-    .thread_invariant = true,
-    .scratch_size = scratch_size,
-    .run = run,
-};
+const struct variant bn_relu_fwd_train_fused_avx512_omp = {VARIANT_BUILD, BN_VARIANT};

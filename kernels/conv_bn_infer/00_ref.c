@@ -1,8 +1,7 @@
-/* conv_bn_infer/ref: a convolution, then batch normalization with given statistics, composed in float64 without
- * rounding in between, one output at a time. Layout nchw.
+/* A convolution, then batch normalization with given statistics, in float64 without rounding
+ * between, one output at a time. Layout nchw. Gamma, beta and bias may be missing.
  *
- *   dst = gamma (conv(src) + bias - mean) / sqrt(variance + eps) + beta;  gamma, beta and bias may be missing
- */
+ *   dst = gamma (conv(src) + bias - mean) / sqrt(variance + eps) + beta */
 #include "ref.h"
 
 static void run(const struct args *a)

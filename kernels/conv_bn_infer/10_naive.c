@@ -1,6 +1,6 @@
-/* conv_bn_infer/naive: the seven loops of conv_fwd/naive, then a second pass over dst that normalizes, float32. Layouts
- * nchw and nhwc. From 00_ref: float32. Nothing is fused: dst is written, read and written again, beside what limits
- * conv_fwd/naive. `speedup_naive` of every row refers to this file. */
+/* The seven loops of conv_fwd/naive, then a second pass over dst that normalizes. Float32, layouts
+ * nchw and nhwc. Nothing is fused: dst is written, read and written again. speedup_naive of every row
+ * refers to this file. */
 #define SIMD_REDUCTION
 #include "algorithms/conv/naive_conv_fwd.tmpl.h"
 

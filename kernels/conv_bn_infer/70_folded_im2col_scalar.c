@@ -1,19 +1,5 @@
-/* conv_bn_infer/folded_im2col_scalar: batch normalization folded into the weights and bias (folded.tmpl.h),
- * then the convolution of conv_fwd/im2col_scalar: one float at a time. Layout nchw. From 10_naive: no second
- * pass over dst. Limited as that convolution is; by folding where an image is smaller than the kernel's
- * weights. */
+/* Im2col with batch normalization folded into its weights: one float at a time, one thread. */
 #define VEC_SCALAR
-#include "algorithms/conv/im2col_fwd.tmpl.h"
+#include "algorithms/conv/folded_im2col.tmpl.h"
 
-#define FOLDED_SCRATCH im2col_fwd_scratch
-#define FOLDED_RUN im2col_fwd_run
-#include "algorithms/conv/folded.tmpl.h"
-
-const struct variant conv_bn_infer_folded_im2col_scalar = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .scratch_size = folded_scratch,
-    .run = folded_run,
-};
+const struct variant conv_bn_infer_folded_im2col_scalar = {VARIANT_BUILD, FOLDED_IM2COL};

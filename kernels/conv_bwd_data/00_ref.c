@@ -1,4 +1,4 @@
-/* conv_bwd_data/ref: the definition, float64 accumulation, one input gradient at a time. Layout nchw.
+/* The gradient of the data by its definition, float64, one value at a time. Layout nchw.
  *
  *   diff_src[n][ic][ih][iw] = sum over oc, kh, kw of diff_dst[n][oc][oh][ow] weights[oc][ic][kh][kw]
  *

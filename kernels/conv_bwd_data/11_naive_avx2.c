@@ -1,12 +1,5 @@
-/* conv_bwd_data/naive_avx2: the source of 10_naive again, under the AVX2 + FMA flags of its name.
- * Layouts nchw and nhwc. The additions still go through memory in the same order. */
+/* The loops of naive under the flags of AVX2: what flags alone bring. */
 #define SIMD_LOOP
 #include "algorithms/conv/naive_conv_bwd_data.tmpl.h"
 
-const struct variant conv_bwd_data_naive_avx2 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = naive_run,
-};
+const struct variant conv_bwd_data_naive_avx2 = {VARIANT_BUILD, NAIVE_CONV};

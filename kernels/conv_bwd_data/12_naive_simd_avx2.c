@@ -1,13 +1,5 @@
-/* conv_bwd_data/naive_simd_avx2: 10_naive with `omp simd` on the innermost loop, the taps of a
- * kernel row; AVX2 + FMA flags. Layouts nchw and nhwc. A kernel row holds few taps, so most of a
- * vector stays empty: a pragma does not replace choosing the loop to vectorise. */
+/* The loops of naive with omp simd, under the flags of AVX2. */
 #define SIMD_LOOP _Pragma("omp simd")
 #include "algorithms/conv/naive_conv_bwd_data.tmpl.h"
 
-const struct variant conv_bwd_data_naive_simd_avx2 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = naive_run,
-};
+const struct variant conv_bwd_data_naive_simd_avx2 = {VARIANT_BUILD, NAIVE_CONV};

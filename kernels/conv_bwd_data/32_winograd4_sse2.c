@@ -1,15 +1,6 @@
-/* conv_bwd_data/winograd4_sse2: Winograd's F(4x4,3x3) (Lavin and Gray 2015), gradient of the data, for SSE2;
- * winograd4_data.tmpl.h has the algorithm. From 30_im2col_sse2: 36 products for a 4x4 tile instead of 144, for more
- * additions before and after. Lanes are channels, in all three layouts. Limited by the FMA ports at many channels,
- * by the transforms at few. */
 /* 10 sums, 2 vectors of U, 1 broadcast and 1 product fit 16 registers. */
 #define W4_ROWS 5
 #define W4_VECTORS 2
 #include "algorithms/winograd/winograd4_bwd_data.tmpl.h"
 
-const struct variant conv_bwd_data_winograd4_sse2 = {
-    VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = WINOGRAD_F4, .thread_invariant = true,
-    .fits = w4_fits,        .scratch_size = w4_scratch,
-    .flops = w4_flops,      .run = w4_run,
-};
+const struct variant conv_bwd_data_winograd4_sse2 = {VARIANT_BUILD, WINOGRAD4};

@@ -1,20 +1,8 @@
-/* conv_bwd_data/direct_scalar: gradient of the data, direct, from packed operands with a register tile
- * instead of the loops of the rung
- * below. Plain C, one float at a time: the algorithm of the SIMD files without SIMD, and the only one for a
- * machine none of them fits. Layouts nchw, nhwc, nchw16c; blocking: direct_data.tmpl.h.
- * Limited by the FMA ports; with a stride, scattered stores. */
+/* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of
+ * an addition. */
 #define VEC_SCALAR
-/* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of an addition. */
 #define TILE_PIXELS 4
 #define TILE_VECTORS 2
 #include "algorithms/conv/direct_bwd_data.tmpl.h"
 
-const struct variant conv_bwd_data_direct_scalar = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .flops = direct_flops,
-    .scratch_size = direct_scratch,
-    .run = direct_run,
-};
+const struct variant conv_bwd_data_direct_scalar = {VARIANT_BUILD, DIRECT_DATA};

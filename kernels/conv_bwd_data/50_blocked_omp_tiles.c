@@ -1,13 +1,5 @@
-/* conv_bwd_data/blocked_omp_tiles: 20_blocked with a grid of batch times blocks of four input channels shared
- * out to the threads. Layout nchw. A tile is computed by one thread, so the bits do not depend on their
- * number. Limited as 20_blocked is, on each core, and balanced even at batch 1. */
+/* Images and blocks of four input channels are shared out: balanced even at batch 1. */
 enum { SPLIT_CHANNELS = 1 };
 #include "algorithms/conv/blocked_conv_bwd_data.tmpl.h"
 
-const struct variant conv_bwd_data_blocked_omp_tiles = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = blocked_run,
-};
+const struct variant conv_bwd_data_blocked_omp_tiles = {VARIANT_BUILD, BLOCKED_CONV_BWD_DATA};

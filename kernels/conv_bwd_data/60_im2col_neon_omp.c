@@ -1,13 +1,4 @@
-/* conv_bwd_data/im2col_neon_omp: 30_im2col_neon with its tiles shared out to the threads
- * (im2col_bwd_data.tmpl.h). Layout nchw. The grid is fixed, so the bits do not depend on the number of
- * threads. Limited as 30_im2col_neon is, on every core. */
+/* The gradient of the data as a matrix product: NEON, all threads. */
 #include "algorithms/conv/im2col_bwd_data.tmpl.h"
 
-const struct variant conv_bwd_data_im2col_neon_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .scratch_size = col2im_scratch,
-    .run = col2im_run,
-};
+const struct variant conv_bwd_data_im2col_neon_omp = {VARIANT_BUILD, IM2COL_BWD_DATA};

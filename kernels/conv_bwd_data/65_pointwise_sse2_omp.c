@@ -1,21 +1,7 @@
-/* conv_bwd_data/pointwise_sse2_omp: kernels of 1x1, gradient of the data, as a matrix product.
- * One operand is packed just where it is used; direct_sse2_omp packs all weights first and passes few pixels over
- * them. Layouts nchw, nhwc, nchw16c; blocking: pointwise.tmpl.h. Limited by the FMA ports, then by inputs that come
- * from beyond the L2. Same bits for any team. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
-#include "kernel.h"
-
-static const bool BACKWARD = true;
+#define BACKWARD true
 #include "algorithms/pointwise/pointwise.tmpl.h"
 
-const struct variant conv_bwd_data_pointwise_sse2_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .fits = pointwise_fits,
-    .scratch_size = pointwise_scratch,
-    .run = pointwise_run,
-};
+const struct variant conv_bwd_data_pointwise_sse2_omp = {VARIANT_BUILD, POINTWISE};

@@ -1,5 +1,5 @@
-/* conv_bwd_data/openblas_im2col: the gradient of the data as OpenBLAS's matrix products: transposed weights times the
- * gradient of each image give columns, which are added up where they came from. Limited by these two passes. */
+/* The gradient of the data by matrix products of OpenBLAS: transposed weights times the gradient of
+ * an image are columns, which are added up where they came from. Limited by these two passes. */
 #include "peers/openblas.h"
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)

@@ -1,9 +1,8 @@
-/* conv_bwd_weights/ref: the definition, float64 accumulation, one weight gradient at a time. Layout nchw.
+/* The gradient of the weights by its definition, float64, one value at a time. Layout nchw.
  *
  *   diff_weights[oc][ic][kh][kw] = sum over n, oh, ow of
  *       src[n][ic][oh sh - ph + kh (dh + 1)][ow sw - pw + kw (dw + 1)] diff_dst[n][oc][oh][ow]
- *   diff_bias[oc] = sum over n, oh, ow of diff_dst[n][oc][oh][ow]
- */
+ *   diff_bias[oc] = sum over n, oh, ow of diff_dst[n][oc][oh][ow] */
 #include "ref.h"
 
 struct ref_sum conv_bwd_weights_ref_at(const struct conv *p, const float *src,

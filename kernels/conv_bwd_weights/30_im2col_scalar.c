@@ -1,15 +1,5 @@
-/* conv_bwd_weights/im2col_scalar: diff_dst times the transposed column matrix, partial sums over fixed chunks
- * of pixels; the product is the project's own (gemm.tmpl.h), one float at a time. Layout nchw. From
- * 20_blocked: the problem is turned into one the packed micro-kernel solves, at the price of copying. Limited
- * by the FMA ports; by making columns where there are few output channels. */
+/* The gradient of the weights as a matrix product: one float at a time, one thread. */
 #define VEC_SCALAR
 #include "algorithms/conv/im2col_bwd_weights.tmpl.h"
 
-const struct variant conv_bwd_weights_im2col_scalar = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .scratch_size = grad_scratch,
-    .run = grad_run,
-};
+const struct variant conv_bwd_weights_im2col_scalar = {VARIANT_BUILD, IM2COL_BWD_WEIGHTS};

@@ -1,18 +1,7 @@
-/* conv_bwd_weights/pointwise_neon_omp: kernels of 1x1, gradient of the weights, as a matrix product.
- * Lanes are inputs, so that sums lie as the weights do; direct_neon_omp turns its sums, and streams a unit of diff_dst
- * from L2 for each of its tiles. Layouts nchw, nhwc, nchw16c; blocking: pointwise_bwd_weights.tmpl.h. Limited by the FMA
- * ports; with few channels on a side, by packing. Same bits for any team. */
-/* 16 sums, 2 vectors of src and the values of diff_dst a compiler loads ahead fit 32 registers; 24 sums spill. */
+/* 16 sums, 2 vectors of src and the values of diff_dst a compiler loads ahead fit 32 registers; 24
+ * sums spill. */
 #define TILE_PIXELS 8
 #define TILE_VECTORS 2
 #include "algorithms/pointwise/pointwise_bwd_weights.tmpl.h"
 
-const struct variant conv_bwd_weights_pointwise_neon_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .fits = pointwise_fits,
-    .scratch_size = pointwise_scratch,
-    .run = pointwise_run,
-};
+const struct variant conv_bwd_weights_pointwise_neon_omp = {VARIANT_BUILD, POINTWISE};

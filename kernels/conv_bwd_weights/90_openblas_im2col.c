@@ -1,5 +1,5 @@
-/* conv_bwd_weights/openblas_im2col: the gradient of the weights as OpenBLAS's matrix products: the gradient of each image
- * times its transposed columns, summed up in each thread and then over the threads. Limited by making columns. */
+/* The gradient of the weights by matrix products of OpenBLAS: the gradient of an image times its
+ * transposed columns, added up in each thread, then over the threads. Limited by making columns. */
 #include "peers/openblas.h"
 
 static int64_t weights_size(const struct openblas_conv *f)

@@ -1,9 +1,9 @@
-/* conv_fwd/ref: the definition, float64 accumulation, one output at a time. Layout nchw.
+/* The convolution by its definition, float64, one output at a time. Layout nchw.
  *
  *   dst[n][oc][oh][ow] = bias[oc] + sum over ic, kh, kw of
  *       src[n][ic][oh sh - ph + kh (dh + 1)][ow sw - pw + kw (dw + 1)] weights[oc][ic][kh][kw]
  *
- * with taps outside the image left out and ic running over the channels of oc's group. */
+ * without the taps outside the image; ic runs over the channels of oc's group. */
 #include "ref.h"
 
 struct ref_sum conv_fwd_ref_at(const struct conv *p, const float *src, const float *weights,

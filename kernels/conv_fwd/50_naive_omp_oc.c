@@ -1,13 +1,5 @@
-/* conv_fwd/naive_omp_oc: 10_naive with the output channels shared out to the threads. Layouts nchw
- * and nhwc. A channel is computed by one thread, so the bits do not depend on their number. Limited
- * as 10_naive is, on each core; with fewer channels than cores some stay idle. */
+/* The loops of naive with the output channels shared out to the threads. */
 #define SIMD_REDUCTION
 #include "algorithms/conv/naive_conv_fwd.tmpl.h"
 
-const struct variant conv_fwd_naive_omp_oc = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = naive_run,
-};
+const struct variant conv_fwd_naive_omp_oc = {VARIANT_BUILD, NAIVE_CONV};

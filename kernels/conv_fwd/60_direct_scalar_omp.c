@@ -1,20 +1,8 @@
-/* conv_fwd/direct_scalar_omp: direct_scalar with its tiles dealt to threads. The grid follows from the
- * problem alone,
- * hence the same bits for any team. Limited by the FMA ports; for few channels, packing and transposing, and
- * by tiles that do not
- * divide by the team. */
+/* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of
+ * an addition. */
 #define VEC_SCALAR
-/* 8 sums: few enough for 16 registers with a pixel and a weight, many enough to hide the latency of an addition. */
 #define TILE_PIXELS 4
 #define TILE_VECTORS 2
 #include "algorithms/conv/direct_fwd.tmpl.h"
 
-const struct variant conv_fwd_direct_scalar_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .flops = direct_flops,
-    .scratch_size = direct_scratch,
-    .run = direct_run,
-};
+const struct variant conv_fwd_direct_scalar_omp = {VARIANT_BUILD, DIRECT_DATA};

@@ -1,19 +1,6 @@
-/* conv_fwd/direct_sse2_omp: direct_sse2 with its tiles dealt to threads. The grid follows from the problem
- * alone,
- * hence the same bits for any team. Limited by the FMA ports; for few channels, packing and transposing, and
- * by tiles that do not
- * divide by the team. */
 /* 12 sums, 2 vectors of weights, 1 pixel and 1 product fill the 16 registers. */
 #define TILE_PIXELS 6
 #define TILE_VECTORS 2
 #include "algorithms/conv/direct_fwd.tmpl.h"
 
-const struct variant conv_fwd_direct_sse2_omp = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .flops = direct_flops,
-    .scratch_size = direct_scratch,
-    .run = direct_run,
-};
+const struct variant conv_fwd_direct_sse2_omp = {VARIANT_BUILD, DIRECT_DATA};

@@ -1,5 +1,5 @@
-/* conv_fwd/openblas_im2col: the convolution as OpenBLAS's matrix products, weights times the columns of each image: the
- * yardstick for our im2col, which never makes the columns as a whole. Limited by writing and reading them. */
+/* The convolution by matrix products of OpenBLAS: weights times the columns of an image. A yardstick
+ * for our im2col, which never makes all columns. Limited by writing and reading them. */
 #include "peers/openblas.h"
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)

@@ -1,9 +1,9 @@
-/* conv_stats/ref: a convolution and the statistics of its results, composed in float64 without rounding in between, one
- * channel at a time. Layout nchw.
+/* A convolution and the statistics of its results, in float64 without rounding between, one channel
+ * at a time. Layout nchw. The bias may be missing.
  *
  *   dst = conv(src) + bias;  mean = 1/n sum dst;  variance = 1/n sum (dst - mean)^2
  *
- * per output channel over n = mb oh ow values; bias may be missing. */
+ * for each output channel, over its n = mb oh ow values. */
 #include "ref.h"
 
 static size_t scratch_size(const struct problem *p, struct formats f, const struct hints *h)

@@ -1,8 +1,7 @@
-/* conv_stats/naive: the seven loops of conv_fwd/naive, then a walk over dst for the statistics, float32. Layouts nchw and
- * nhwc. From 00_ref: float32, and because long sums of it lose digits, statistics row by row of the image, long rows in
- * parts, merged by Chan's formula (chan.h). Nothing is fused: dst is written, then read twice, beside what limits
- * conv_fwd/naive.
- * `speedup_naive` of every row refers to this file. */
+/* The seven loops of conv_fwd/naive, then a walk over dst for its statistics. Float32, layouts nchw
+ * and nhwc. Long float32 sums lose digits, so rows of the image (long rows in parts) are summed by
+ * themselves and merged by Chan's formula (chan.h). Nothing is fused: dst is written, then read twice.
+ * speedup_naive of every row refers to this file. */
 #define SIMD_REDUCTION
 #include "algorithms/conv/naive_conv_fwd.tmpl.h"
 

@@ -1,15 +1,6 @@
-/* conv_stats/winograd4_neon_omp: conv_fwd/winograd4_neon_omp, which also gathers mean and variance of its results: a tile
- * of 4x4 pixels is taken while it is in registers, in two passes, and tiles and blocks are merged by Chan's formula in
- * the order of the grid, so the bits do not depend on the number of threads. dst is not read again. Limited as the
- * convolution is; the statistics are 4 operations a value beside its 72 ic / 16. */
 /* 18 sums, 3 vectors of U and the broadcasts a compiler loads ahead fit 32 registers. */
 #define W4_ROWS 6
 #define W4_VECTORS 3
 #include "algorithms/winograd/winograd4_stats.tmpl.h"
 
-const struct variant conv_stats_winograd4_neon_omp = {
-    VARIANT_BUILD,          .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},
-    .algebra = WINOGRAD_F4, .thread_invariant = true,
-    .fits = w4_fits,        .scratch_size = w4_scratch,
-    .flops = w4_flops,      .run = w4_run,
-};
+const struct variant conv_stats_winograd4_neon_omp = {VARIANT_BUILD, WINOGRAD4};

@@ -1,4 +1,4 @@
-/* copy/ref: the definition, dst = src over every element. Layout nchw (any plain array). */
+/* The definition: dst = src for every element of a plain array. */
 #include "kernel.h"
 
 static void run(const struct args *a)

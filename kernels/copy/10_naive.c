@@ -1,5 +1,5 @@
-/* copy/naive: the plain loop at the base level of the architecture, one thread. The compiler may
- * well call memcpy. Limited by bandwidth, in the caches by the width of the base vectors. */
+/* The plain loop at the base instruction set, one thread. The compiler may call memcpy. Limited by
+ * bandwidth, in the caches by the width of the base vectors. */
 #include "kernel.h"
 
 static void run(const struct args *a)

@@ -1,10 +1,6 @@
-/* copy/simd_sse2: plain stores, vectors of sse2, one thread. Layout nchw (any plain array).
- * Limited by the bandwidth of whatever level of memory holds the arrays. */
+/* Copy with plain stores: SSE2, one thread. */
 #define TRIAD 0
 #define NONTEMPORAL 0
 #include "algorithms/memory/stream.tmpl.h"
 
-const struct variant copy_simd_sse2 = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = EXACT, .thread_invariant = true,
-    .run = run,
-};
+const struct variant copy_simd_sse2 = {VARIANT_BUILD, STREAM};

@@ -1,7 +1,6 @@
-/* gemm/ref: the definition, float64 accumulation, one element of C at a time.
+/* The matrix product by its definition, float64, one element of C at a time.
  *
- *   dst[i][j] = bias[j] + sum over l of A[i][l] B[l][j]
- */
+ *   dst[i][j] = bias[j] + sum over l of A[i][l] B[l][j] */
 #include "ref.h"
 
 struct ref_sum gemm_ref_at(const struct gemm *p, enum layout layout, const float *a, const float *b,

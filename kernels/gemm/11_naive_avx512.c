@@ -1,13 +1,5 @@
-/* gemm/naive_avx512: the source of 10_naive again, under the AVX-512 flags of its name.
- * NN, NT and TN. The chain of additions still may not be reordered, so the flags alone buy a fused
- * multiply-add. */
+/* The loops of naive under the flags of AVX-512: what flags alone bring. */
 #define SIMD_REDUCTION
 #include "algorithms/gemm/naive_gemm.tmpl.h"
 
-const struct variant gemm_naive_avx512 = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = naive_run,
-};
+const struct variant gemm_naive_avx512 = {VARIANT_BUILD, NAIVE_GEMM};

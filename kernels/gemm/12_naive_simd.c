@@ -1,13 +1,5 @@
-/* gemm/naive_simd: 10_naive with `omp simd reduction`: the innermost sum, over k, may
- * be reordered and so vectorised; base flags. NN, NT and TN. Limited by loads: two for each
- * multiply-add, nothing is kept in registers. */
+/* The loops of naive with omp simd, at the base instruction set. */
 #define SIMD_REDUCTION _Pragma("omp simd reduction(+ : sum)")
 #include "algorithms/gemm/naive_gemm.tmpl.h"
 
-const struct variant gemm_naive_simd = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = naive_run,
-};
+const struct variant gemm_naive_simd = {VARIANT_BUILD, NAIVE_GEMM};

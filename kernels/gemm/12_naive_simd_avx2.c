@@ -1,13 +1,5 @@
-/* gemm/naive_simd_avx2: 10_naive with `omp simd reduction`: the innermost sum, over k, may
- * be reordered and so vectorised; AVX2 + FMA flags. NN, NT and TN. Limited by loads: two for each
- * multiply-add, nothing is kept in registers. */
+/* The loops of naive with omp simd, under the flags of AVX2. */
 #define SIMD_REDUCTION _Pragma("omp simd reduction(+ : sum)")
 #include "algorithms/gemm/naive_gemm.tmpl.h"
 
-const struct variant gemm_naive_simd_avx2 = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = naive_run,
-};
+const struct variant gemm_naive_simd_avx2 = {VARIANT_BUILD, NAIVE_GEMM};

@@ -1,11 +1,5 @@
-/* gemm/blocked_avx512: the source of 20_blocked again, under the AVX-512 flags of its name. NN, NT and TN.
- * Wider vectors move the same sums through L1 in fewer instructions; that traffic is what limits it. */
+/* The loops of blocked under the flags of AVX-512: the same sums pass through L1 in wider
+ * vectors. */
 #include "algorithms/gemm/blocked_gemm.tmpl.h"
 
-const struct variant gemm_blocked_avx512 = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .run = blocked_run,
-};
+const struct variant gemm_blocked_avx512 = {VARIANT_BUILD, BLOCKED_GEMM};

@@ -1,14 +1,4 @@
-/* gemm/packed_neon: blocked, packed, tiles of C in registers (NEON: 14 x 8 floats; gemm.tmpl.h says
- * why). From 20_blocked: packing, so that the innermost loop reads both operands in order, and a
- * micro-kernel of intrinsics. NN, NT and TN. Limited by the FMA ports; by packing where few rows
- * share a panel. */
+/* NEON, one thread: 14 x 8 floats of C in registers. */
 #include "algorithms/gemm/gemm_packed.tmpl.h"
 
-const struct variant gemm_packed_neon = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .scratch_size = packed_scratch,
-    .run = packed_run,
-};
+const struct variant gemm_packed_neon = {VARIANT_BUILD, GEMM_PACKED};

@@ -1,14 +1,4 @@
-/* gemm/packed_sse2: blocked, packed, tiles of C in registers (SSE2: 6 x 8, no FMA floats;
- * gemm.tmpl.h says why). From 20_blocked: packing, so that the innermost loop reads both operands
- * in order, and a micro-kernel of intrinsics. NN, NT and TN. Limited by the multiply and add ports.
- */
+/* SSE2, one thread: 6 x 8 floats of C in registers. */
 #include "algorithms/gemm/gemm_packed.tmpl.h"
 
-const struct variant gemm_packed_sse2 = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .scratch_size = packed_scratch,
-    .run = packed_run,
-};
+const struct variant gemm_packed_sse2 = {VARIANT_BUILD, GEMM_PACKED};

@@ -1,15 +1,4 @@
-/* gemm/small_neon: products too small to be packed: operands are read where they lie
- * (6 x 16 floats of C or 6 x 4 sums of 4 in registers; gemm_small.tmpl.h says why and when).
- * From 40_packed: no copy of A, and of B only where many rows share it.
- * Limited by the FMA ports; by loads where rows of B are short. */
+/* NEON, one thread: 6 x 16 floats of C or 6 x 4 sums of 4 in registers. */
 #include "algorithms/gemm/gemm_small.tmpl.h"
 
-const struct variant gemm_small_neon = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .fits = small_fits,
-    .scratch_size = small_scratch,
-    .run = small_run,
-};
+const struct variant gemm_small_neon = {VARIANT_BUILD, GEMM_SMALL};

@@ -1,14 +1,4 @@
-/* gemm/small_avx512_omp: 41_small_avx512 with tiles of C shared out to the threads that have enough to do to be worth
- * waking; the grid follows from the problem, so bits do not depend on their number. Limited by the FMA ports of all
- * cores, and by the start of a team. */
+/* AVX-512, all threads: 6 x 64 floats of C or 6 x 4 sums of 16 in registers. */
 #include "algorithms/gemm/gemm_small.tmpl.h"
 
-const struct variant gemm_small_avx512_omp = {
-    VARIANT_BUILD,
-    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .fits = small_fits,
-    .scratch_size = small_scratch,
-    .run = small_run,
-};
+const struct variant gemm_small_avx512_omp = {VARIANT_BUILD, GEMM_SMALL};

@@ -1,4 +1,4 @@
-/* gemm/openblas: OpenBLAS's matrix product, the yardstick for ours. A bias is written into the result beforehand. */
+/* The matrix product of OpenBLAS, a yardstick for ours. A bias is written into the result first. */
 #include "peers/openblas.h"
 
 static void run(const struct args *a)

@@ -1,5 +1,5 @@
-/* peak_fma/ref: the definition. 64 counters go from 0 by acc = acc * src[0] + src[1], iterations
- * times; with src = {1, 1} every counter ends at the number of iterations. */
+/* The definition. 64 counters go from 0 by acc = acc * src[0] + src[1], `iterations` times. With
+ * src = {1, 1} every counter ends at the number of iterations. */
 #include "kernel.h"
 
 static double flops(const struct problem *p, struct formats f)

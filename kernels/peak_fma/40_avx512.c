@@ -1,16 +1,6 @@
-/* peak_fma/avx512: 512-bit FMAs, 16 floats, one core.
- * Limited by the multiply-add ports alone. */
 /* Two FMAs a cycle of 4 cycles each need 8 chains; sixteen leave room for wider machines within 32
  * registers. */
 #define CHAINS 16
 #include "algorithms/memory/peak_fma.tmpl.h"
 
-const struct variant peak_fma_avx512 = {
-    VARIANT_BUILD,
-    .formats = {{FLAT, FLAT}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .fits = fits,
-    .flops = flops,
-    .run = run,
-};
+const struct variant peak_fma_avx512 = {VARIANT_BUILD, PEAK_FMA(flops)};

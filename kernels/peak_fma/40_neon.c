@@ -1,15 +1,5 @@
-/* peak_fma/neon: NEON FMAs, 4 floats, one core.
- * Limited by the multiply-add ports alone. */
 /* Four FMAs a cycle of 4 cycles each (the widest cores) need 16 chains; 32 registers hold them. */
 #define CHAINS 16
 #include "algorithms/memory/peak_fma.tmpl.h"
 
-const struct variant peak_fma_neon = {
-    VARIANT_BUILD,
-    .formats = {{FLAT, FLAT}},
-    .algebra = SUM_OF_PRODUCTS,
-    .thread_invariant = true,
-    .fits = fits,
-    .flops = flops,
-    .run = run,
-};
+const struct variant peak_fma_neon = {VARIANT_BUILD, PEAK_FMA(flops)};

@@ -176,3 +176,8 @@ static void *onednn_bn_prepare(const struct args *a)
     omp_set_num_threads(team);
     return h;
 }
+
+#define ONEDNN_BN                                                                                  \
+    .peer = onednn_peer, .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},              \
+    .algebra = TWO_PASS, .fits = onednn_bn_fits, .prepare = onednn_bn_prepare,                     \
+    .finish = onednn_finish, .release = onednn_release, .run = onednn_run

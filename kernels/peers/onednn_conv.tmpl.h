@@ -139,3 +139,15 @@ static void *onednn_conv_prepare(const struct args *a)
     omp_set_num_threads(team);
     return h;
 }
+
+#define ONEDNN_CONV                                                                                \
+    .peer = onednn_peer, .fits = onednn_conv_fits, .prepare = onednn_conv_prepare,                 \
+    .finish = onednn_finish, .release = onednn_release, .run = onednn_run
+#define ONEDNN_DIRECT                                                                              \
+    ONEDNN_CONV, .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}},                      \
+                 .algebra = SUM_OF_PRODUCTS, .flops = onednn_direct_flops
+#define ONEDNN_WINOGRAD                                                                            \
+    ONEDNN_CONV, .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = WINOGRAD_F4
+#define ONEDNN_PLAIN                                                                               \
+    ONEDNN_CONV, .formats = {{NCHW, NCHW}, {NHWC, NHWC}}, .algebra = SUM_OF_PRODUCTS,              \
+                 .flops = onednn_direct_flops

@@ -1,17 +1,4 @@
-/* reorder/tiled_avx512: 16 x 16 tiles transposed in registers, 64 pixels at a time, so that every
- * cache line is fetched and written once. All six pairs of layouts. Limit: shuffles for tensors in
- * L2, memory beyond. */
+/* AVX-512, one thread: tiles of 16 x 16 floats are transposed in registers. */
 #include "algorithms/memory/reorder_tiled.tmpl.h"
 
-const struct variant reorder_tiled_avx512 = {
-    VARIANT_BUILD,
-    .formats = {{NCHW, NHWC},
-                {NHWC, NCHW},
-                {NCHW, NCHW16C},
-                {NCHW16C, NCHW},
-                {NHWC, NCHW16C},
-                {NCHW16C, NHWC}},
-    .algebra = EXACT,
-    .thread_invariant = true,
-    .run = run,
-};
+const struct variant reorder_tiled_avx512 = {VARIANT_BUILD, REORDER_TILED};

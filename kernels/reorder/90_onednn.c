@@ -1,5 +1,5 @@
-/* reorder/onednn: oneDNN's conversions between the three layouts: what its convolutions cost beside their own time where
- * tensors come and go plain. Limited by memory, as ours. */
+/* oneDNN's conversions between the three layouts: what its convolutions cost beside their own time
+ * where tensors are plain. Limited by memory, as ours. */
 #include "peers/onednn.h"
 
 static void *prepare(const struct args *a)

@@ -13,3 +13,8 @@ static void run(const struct args *a)
             for (int64_t i = 0; i < p->ih * p->iw; i++)
                 y[index_of(to, n, c, i)] = c < p->ic ? x[index_of(from, n, c, i)] : 0;
 }
+
+#define NAIVE_REORDER                                                                              \
+    .formats = {{NCHW, NHWC},    {NHWC, NCHW},    {NCHW, NCHW16C},                                 \
+                {NCHW16C, NCHW}, {NHWC, NCHW16C}, {NCHW16C, NHWC}},                                \
+    .algebra = EXACT, .thread_invariant = true, .run = run

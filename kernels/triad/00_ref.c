@@ -1,5 +1,4 @@
-/* triad/ref: the definition, dst = src + 3 diff_dst over every element. Layout nchw (any plain
- * array). */
+/* The definition: dst = src + 3 diff_dst for every element of plain arrays. */
 #include "kernel.h"
 
 static void run(const struct args *a)

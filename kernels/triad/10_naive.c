@@ -1,5 +1,5 @@
-/* triad/naive: the plain loop at the base level of the architecture, one thread.
- * Limited by bandwidth, in the caches by the width of the base vectors. */
+/* The plain loop at the base instruction set, one thread. Limited by bandwidth, in the caches by the
+ * width of the base vectors. */
 #include "kernel.h"
 
 static void run(const struct args *a)

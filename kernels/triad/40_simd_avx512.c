@@ -1,10 +1,6 @@
-/* triad/simd_avx512: plain stores, vectors of avx512, one thread. Layout nchw (any plain array).
- * Limited by the bandwidth of whatever level of memory holds the arrays. */
+/* Triad with plain stores: AVX-512, one thread. */
 #define TRIAD 1
 #define NONTEMPORAL 0
 #include "algorithms/memory/stream.tmpl.h"
 
-const struct variant triad_simd_avx512 = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,
-    .run = run,
-};
+const struct variant triad_simd_avx512 = {VARIANT_BUILD, STREAM};

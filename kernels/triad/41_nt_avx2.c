@@ -1,10 +1,6 @@
-/* triad/nt_avx2: non-temporal stores, vectors of avx2, one thread. Layout nchw (any plain array).
- * Limited by memory bandwidth: the destination is never read, and never cached. */
+/* Triad with stores past the cache: AVX2, one thread. */
 #define TRIAD 1
 #define NONTEMPORAL 1
 #include "algorithms/memory/stream.tmpl.h"
 
-const struct variant triad_nt_avx2 = {
-    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,
-    .run = run,
-};
+const struct variant triad_nt_avx2 = {VARIANT_BUILD, STREAM};

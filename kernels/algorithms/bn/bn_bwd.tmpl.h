@@ -4,6 +4,9 @@
  *
  * with scale = gamma rstd, slope = -scale rstd dgamma / n, offset = -scale dbeta / n.
  *
+ * Several independent sums hide the latency of additions. Limited by L2 bandwidth, four reads and a write of each value, while
+ * a panel fits L2; beyond by memory (see bn_driver.tmpl.h).
+ *
  * The includer defines RELU (dy counts only where gamma xhat + beta > 0: the mask is recomputed
  * from x, which costs two operations where storing it would cost memory traffic), SCHEDULE and
  * STREAM. */

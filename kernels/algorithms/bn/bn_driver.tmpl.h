@@ -9,6 +9,12 @@
  *   result_tile    the result of a tile, from the copy in `near` unless NULL; then it also asks for the lines `next`
  *                  floats further on
  *
+ *   BY_PANEL   threads take whole panels: no barrier, but some wait where panels are few or do not divide
+ *   BY_TILE    threads share the tiles of all panels: all sums, a merge in fixed order, all results. None waits, but a tensor
+ *              larger than the caches is read from memory twice
+ *   BY_SIZE    by panel while panels keep the team busy and stay in a thread's L2; larger ones tile by tile, as many panels at
+ *              a time as the team's L2s hold; no team for small tensors
+ *
  * A share of tiles is reduced, and its results are written backwards: what was read last is still near.
  *
  * Runs beyond the caches take turns instead: the result of a tile of one share, the sums of a tile of the next, whose

@@ -1,7 +1,10 @@
 /* Inference forward pass over vec.h: mean and variance are given, so there is nothing to reduce and
  * the tiles are walked in the order of memory; all layouts (see bn_tiles.h).
  *
- * The includer defines RELU and STREAM. */
+ * Limited by memory or cache bandwidth: one read and one write of each value.
+ *
+ * The includer defines RELU and STREAM: results larger than the last-level cache are written past
+ * it, unless they are read soon, which saves reading the lines they overwrite (not on NEON). */
 #include "algorithms/bn/bn_apply.tmpl.h"
 
 static void constants_of_panels(const struct args *a, const struct bn_view *v)

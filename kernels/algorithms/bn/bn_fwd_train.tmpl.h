@@ -1,5 +1,8 @@
 /* Training forward pass over vec.h, two passes for the statistics; all layouts (see bn_tiles.h).
  *
+ * Several independent sums hide the latency of additions. Limited by L2 bandwidth, three reads and a write of each value, while
+ * a panel fits L2; beyond by memory (see bn_driver.tmpl.h).
+ *
  * The includer defines RELU (max(0, y) in the apply pass), SCHEDULE (enum bn_schedule) and STREAM
  * (non-temporal stores where bn_streams() says so).
  *

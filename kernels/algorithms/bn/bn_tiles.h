@@ -295,4 +295,8 @@ static inline bool bn_streams(const struct args *a)
     return !a->hints.keep && bytes > (own < a->hints.llc / 2 ? own : a->hints.llc / 2);
 }
 
+#define BN_VARIANT                                                                                 \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = TWO_PASS,              \
+    .thread_invariant = true, .scratch_size = scratch_size, .run = run
+
 #endif

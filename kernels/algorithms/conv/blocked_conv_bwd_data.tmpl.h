@@ -2,6 +2,7 @@
  *
  * A row of diff_dst is added, tap by tap, to the rows of BLOCK_IC input channels: a loaded gradient serves BLOCK_IC
  * channels, the rows stay in L1 while all output channels pass, and the innermost loop runs along a row.
+ * Limited by loads and stores of the sums, which stay in L1 and not in registers.
  *
  * A file defines SPLIT_CHANNELS: a tile of the grid is an image (0), or an image and a block of input channels (1). */
 #include "kernel.h"
@@ -107,3 +108,7 @@ static void blocked_run(const struct args *a)
     const struct conv *p = &a->problem->conv;
     run_tiles(a, SPLIT_CHANNELS ? p->mb * p->g * blocked_ic_blocks(p) : p->mb, blocked_tiles);
 }
+
+#define BLOCKED_CONV_BWD_DATA                                                                      \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .run = blocked_run

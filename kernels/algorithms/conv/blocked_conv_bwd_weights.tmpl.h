@@ -3,6 +3,7 @@
  * One image at a time, BLOCK_OC planes of diff_dst stay in cache while every tap of every input channel passes over
  * them; a loaded pixel serves BLOCK_OC channels, and LANES partial sums a channel leave the compiler free to use
  * vectors without reordering a sum behind the reader's back.
+ * Limited by loads and stores of the sums, which stay in L1 and not in registers.
  *
  * A file defines CHUNKS, into how many parts the batch is cut at most, and SPLIT_CHANNELS: a tile of the grid is a part
  * of the batch (0), or that and a block of output channels (1). Parts leave partial sums in scratch,
@@ -166,3 +167,7 @@ static void blocked_run(const struct args *a)
     run_tiles(a, SPLIT_CHANNELS ? f.parts * f.blocks : f.parts, blocked_tiles);
     run_tiles(a, a->problem->conv.oc, blocked_sum);
 }
+
+#define BLOCKED_CONV_BWD_WEIGHTS                                                                   \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .scratch_size = blocked_scratch, .run = blocked_run

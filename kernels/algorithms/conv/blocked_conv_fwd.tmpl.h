@@ -2,7 +2,7 @@
  *
  * BLOCK_OC output channels times BLOCK_OW pixels of one output row are summed in a small array while all taps pass:
  * a loaded pixel serves BLOCK_OC channels, and the innermost loop runs along a row, where nothing depends on the
- * pixel before.
+ * pixel before. Limited by loads and stores of the sums, which stay in L1 and not in registers.
  *
  * A file defines SPLIT_CHANNELS: a tile of the grid is an image (0), or an image and a block of output channels (1). */
 #include "kernel.h"
@@ -113,3 +113,7 @@ static void blocked_run(const struct args *a)
     const struct conv *p = &a->problem->conv;
     run_tiles(a, SPLIT_CHANNELS ? p->mb * p->g * blocked_oc_blocks(p) : p->mb, blocked_tiles);
 }
+
+#define BLOCKED_CONV_FWD                                                                           \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .run = blocked_run

@@ -15,6 +15,8 @@
  * fifth of the products of a single block: hence several, as many as have their sums in L2. Which blocks go together
  * depends on team and cache and changes no bits.
  *
+ * Limited by the FMA ports; with small images by packing.
+ *
  * Chunks exist because a small layer has too few weights to keep many threads busy; how many there are follows
  * from the problem alone, hence the same bits for any number of threads. */
 #include "algorithms/conv/direct_core.tmpl.h"
@@ -337,3 +339,7 @@ static void direct_run(const struct args *a)
     run_tiles_twice(a, d.conv->g * d.blocks * d.input_blocks * d.chunks, accumulate,
                     d.conv->g * d.vectors, finish);
 }
+
+#define DIRECT_BWD_WEIGHTS                                                                         \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
+    .thread_invariant = true, .scratch_size = direct_scratch, .run = direct_run

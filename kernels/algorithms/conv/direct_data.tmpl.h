@@ -19,6 +19,10 @@
  * output channel: a tile is taken while its results are in L1, a unit leaves its share in scratch, and when all units
  * are done their shares are merged in the order of the units (chan.h).
  *
+ * Limited by the FMA ports; with few channels by packing and transposing, in the gradient of a strided convolution by
+ * scattered stores. Statistics cost 4 operations a value and a merge every TILE_PIXELS beside the 2 ic kh kw of the value.
+ * The grid of tiles follows from the problem alone: the same bits for any number of threads.
+ *
  * Weights are packed once per call, [group][phase][block of outputs][tap][input][TILE_LANES], or [input][tap] where
  * there is a padded window: planes of nchw then are read tap after tap, as cache lines have them.
  * The gradient of a strided convolution falls into sh sw phases: the input pixels with the same
@@ -941,3 +945,8 @@ static void direct_run(const struct args *a)
     if (DIRECT_STATISTICS)
         run_tiles(a, d.pass.conv->g * d.vectors, merge_units);
 }
+
+#define DIRECT_DATA                                                                                \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
+    .thread_invariant = true, .flops = direct_flops, .scratch_size = direct_scratch,               \
+    .run = direct_run

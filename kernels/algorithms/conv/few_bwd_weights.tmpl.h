@@ -8,6 +8,10 @@
  * neighbours share the columns they have in common, which saves loads: 3 taps of 3 inputs for 2 pixels, 32 lanes, are 16
  * loads for 36 products.
  *
+ * direct_bwd_weights.tmpl.h spends as long there on copies of diff_dst as on products. Limited by the FMA ports; with 16
+ * lanes by loads: of diff_dst across lines in nhwc, of lines of src that hold few inputs in nchw16c. In nchw also by
+ * transposing diff_dst.
+ *
  *   for each chunk of units                                               dealt to threads
  *     for each unit of the chunk: some images or a strip of rows
  *       src to a window, inputs of a pixel together
@@ -526,3 +530,7 @@ static void few_run(const struct args *a)
     const struct plan d = few_plan(a->problem, a->formats, a->t, a->scratch, 0);
     run_tiles_twice(a, d.chunks, accumulate, d.vectors * div_up(d.taps, V), finish);
 }
+
+#define FEW_BWD_WEIGHTS                                                                            \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
+    .thread_invariant = true, .fits = few_fits, .scratch_size = few_scratch, .run = few_run

@@ -3,6 +3,8 @@
  * the weights become weights * scale and the bias (bias - mean) * scale + beta, so that batch normalization costs one
  * pass over the weights and none over dst. The scales are computed in double, as often as there are channels.
  *
+ * Limited as the convolution is; by folding where an image is smaller than the weights.
+ *
  * A file includes a conv_fwd core first and defines FOLDED_SCRATCH and FOLDED_RUN, the core's scratch_size and run.
  * Scratch: folded weights, folded bias, then the core's. */
 #include "kernel.h"

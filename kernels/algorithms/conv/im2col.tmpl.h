@@ -1,5 +1,9 @@
 /* What the three convolution passes share when written as matrix products (im2col: Chellapilla, Puri and Simard 2006).
  *
+ * A convolution becomes a problem that the packed micro-kernel solves, at the price of copying. Limited by the FMA ports; by
+ * making columns (the gradient of the data: by adding them up) where there are few outputs or tiny images. The grids are
+ * fixed: the same bits for any number of threads.
+ *
  * The column matrix has a row for every tap (ic, kh, kw) of a group and a column for every output pixel, flattened over
  * n, oh, ow, so that small images fill whole panels together. It never exists as a whole: the pieces below describe the
  * columns of one panel or cut, and only a block of it is made, in the packed order gemm.tmpl.h reads. */

@@ -175,3 +175,7 @@ static void col2im_run(const struct args *a)
     run_tiles(a, f.p.g * f.channel_blocks, col2im_pack);
     run_tiles(a, f.image_blocks * f.p.g * f.channel_blocks, col2im_tiles);
 }
+
+#define IM2COL_BWD_DATA                                                                            \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .scratch_size = col2im_scratch, .run = col2im_run

@@ -214,3 +214,7 @@ static void grad_run(const struct args *a)
     if (a->t[DIFF_BIAS])
         run_tiles(a, f.p.oc, grad_bias);
 }
+
+#define IM2COL_BWD_WEIGHTS                                                                         \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .scratch_size = grad_scratch, .run = grad_run

@@ -148,3 +148,7 @@ static void im2col_fwd_run(const struct args *a)
     run_tiles(a, f.p.g * div_up(f.ocg, f.height), im2col_fwd_pack);
     run_tiles(a, f.p.g * f.blocks, im2col_fwd_tiles);
 }
+
+#define IM2COL_FWD                                                                                 \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .scratch_size = im2col_fwd_scratch, .run = im2col_fwd_run

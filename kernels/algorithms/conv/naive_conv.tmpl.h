@@ -3,6 +3,12 @@
  * their names select and in SIMD_REDUCTION, so that what they measure is the flags, the pragma and
  * the threads, nothing else.
  *
+ * Limited by the latency of one chain of additions, which the compiler may not reorder: what flags
+ * alone gain is a fused multiply-add. The pragma allows vectors in the innermost sum. Forward, that
+ * is a sum over the few taps of a kernel row, so most of a vector stays empty. For the weights it is
+ * a sum over an output row, limited by two loads for each multiply-add. One thread computes a
+ * channel: the bits do not depend on the number of threads; with fewer channels some threads wait.
+ *
  * Layouts nchw and nhwc, by strides. A file defines SIMD_REDUCTION, empty or an OpenMP simd pragma
  * with a reduction over `sum`, then includes this. */
 #include "kernel.h"
@@ -32,3 +38,7 @@ static inline struct strides naive_dst_strides(const struct args *a)
     const struct conv *p = &a->problem->conv;
     return naive_strides(a->formats.dst, p->oc, p->oh, p->ow);
 }
+
+#define NAIVE_CONV                                                                                 \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, \
+    .run = naive_run

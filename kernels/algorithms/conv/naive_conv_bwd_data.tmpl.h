@@ -1,8 +1,9 @@
 /* diff_src[n][ic][ih][iw] = sum over oc, kh, kw of diff_dst[n][oc][oh][ow] weights[oc][ic][kh][kw]
  * as the transpose of the forward pass: each output gradient is added to the pixels its output was
- * made from. (Gathering instead would need a division per tap to find out which outputs read a
- * pixel.) One tile of the grid is one input channel. See naive_conv.tmpl.h; SIMD_LOOP is this
- * pass's SIMD_REDUCTION: here the taps of a row go to different pixels, so there is no sum. */
+ * made from, and each addition waits for the store of the one before to the same pixel. (Gathering
+ * instead would need a division per tap to find out which outputs read a pixel.) One tile of the grid
+ * is one input channel. See naive_conv.tmpl.h; SIMD_LOOP is this pass's SIMD_REDUCTION: here the taps
+ * of a row go to different pixels, so there is no sum. */
 #include "algorithms/conv/naive_conv.tmpl.h"
 
 static inline void naive_clear(const struct conv *p, float *restrict diff_src, struct strides s)

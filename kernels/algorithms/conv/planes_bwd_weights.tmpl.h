@@ -7,6 +7,9 @@
  * diff_dst is copied, a tile's outputs at a time, to [pixels / V][output][V] with zeros beyond the last pixel; the bias is
  * summed on the way. The lanes of the sums of a tile are added up at its end: 24 floats to keep instead of 24 vectors.
  *
+ * With few inputs direct_bwd_weights.tmpl.h spends as long on transposing diff_dst as on products; here it is only copied.
+ * Limited by the copies, by adding up the lanes once an image, and with many outputs by reading diff_dst.
+ *
  *   for each (chunk of units of pixels, group, block of ic)            dealt to threads
  *     for each unit of the chunk
  *       for each block of outputs
@@ -581,3 +584,7 @@ static void planes_run(const struct args *a)
     const int64_t pairs = d.conv->g * d.input_blocks;
     run_tiles_twice(a, d.chunks * pairs, accumulate, pairs * d.blocks, finish);
 }
+
+#define PLANES_BWD_WEIGHTS                                                                         \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .scratch_size = planes_scratch, .run = planes_run

@@ -6,6 +6,9 @@
  * kw sums are shifted together. No tap in the padding is computed, no stride costs anything before the last step, and
  * nothing but the weights is packed.
  *
+ * direct_data.tmpl.h leaves most lanes of ic empty there. Limited by the FMA ports where rows are multiples of V. Strips follow
+ * from the problem alone: the same bits for any number of threads.
+ *
  *   pack the weights, [part of (ic, kw)][kh][oc][(ic, kw)]         each thread for itself: few channels, few weights
  *   for each strip of rows of an image                             dealt to threads
  *     for each part of (ic, kw), each row, each few vectors        the micro-kernel, over kh and oc
@@ -389,3 +392,7 @@ static double rows_flops(const struct problem *problem, struct formats f)
     return 2.0 * (double)p->mb * (double)p->oc * (double)(p->ic / p->g) * (double)p->kw *
            (double)p->ow * reached;
 }
+
+#define ROWS_BWD_DATA                                                                              \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .fits = rows_fits, .scratch_size = rows_scratch, .flops = rows_flops, .run = rows_run

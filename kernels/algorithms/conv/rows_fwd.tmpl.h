@@ -1,6 +1,10 @@
 /* Convolution forward with pixels in the lanes: for few input channels in nchw. Defines rows_fits(), rows_scratch()
  * and rows_run().
  *
+ * direct_data.tmpl.h spends as long there on packing and transposing as on products; here dst is written from registers.
+ * Limited by these stores, one vector for ic kh kw products, and by loads across lines: from the 147 products of a 7x7 stem on
+ * direct_data.tmpl.h is faster. Strips follow from the problem alone: the same bits for any number of threads.
+ *
  *   pack the weights, [block of outputs][ic, kh, kw][output]      each thread for itself: few channels, few weights
  *   for each strip of output rows of an image                     dealt to threads
  *     copy its input rows, zero padded, columns sorted by their remainder modulo the stride
@@ -295,3 +299,7 @@ static const char *rows_fits(const struct problem *p, struct formats f)
     return p->conv.ic / p->conv.g > MAX_INPUTS ? "more input channels than rows are meant for"
                                                : NULL;
 }
+
+#define ROWS_FWD                                                                                   \
+    .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
+    .fits = rows_fits, .scratch_size = rows_scratch, .run = rows_run

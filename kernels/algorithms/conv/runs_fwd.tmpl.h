@@ -8,6 +8,9 @@
  * every load feeds TILE_VECTORS products. All products of a sum are made in one go, from the bias on, and a call makes
  * a row of tiles.
  *
+ * Limited by the FMA ports and the loads that feed them; where dst is beyond the L2, by its stores; in nchw by the copies that
+ * transpose the sums.
+ *
  *   pack the weights, [block of TILE_VECTORS vectors][input and tap][lane], zeros beyond the outputs
  *   for each unit (some rows of an image)                                                    dealt to threads
  *     copy its input with its padding, or read the input where it lies if there is none
@@ -572,3 +575,7 @@ static void runs_run(const struct args *a)
 {
     run_team(a, a->problem->conv.mb * a->problem->conv.oh * a->problem->conv.ow, runs_share);
 }
+
+#define RUNS_FWD                                                                                   \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
+    .thread_invariant = true, .fits = runs_fits, .scratch_size = runs_scratch, .run = runs_run

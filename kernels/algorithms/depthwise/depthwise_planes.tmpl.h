@@ -2,6 +2,8 @@
  * are copied into, one for each remainder of rows and columns modulo the stride. A tap of a vector of results is then a
  * vector of a plane.
  *
+ * direct_core.tmpl.h has the channels of a group in the lanes, so that one lane of V works where a group has one channel.
+ *
  * A slice is a channel where the layout keeps its pixels together (nchw): the lanes are pixels, counted on through the
  * rows of the planes, so that narrow images fill vectors too. Else it is V channels (nhwc, nchw16c), which are the
  * lanes. */
@@ -150,3 +152,8 @@ static void put_planes(const struct planes *d, float *planes, int64_t plane, con
             put_zeros(to, V);
     }
 }
+
+#define DEPTHWISE                                                                                  \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
+    .thread_invariant = true, .fits = depthwise_fits, .scratch_size = depthwise_scratch,           \
+    .run = depthwise_run

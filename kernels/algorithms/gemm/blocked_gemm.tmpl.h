@@ -1,7 +1,8 @@
 /* dst = A B + bias in cache tiles, plain C for the compiler to vectorise; NN, NT and TN.
  *
  * A block of B is copied into a small array in [k][column] order, so that all three layouts share one innermost loop
- * along the columns; BLOCK_M rows of C are summed beside it. */
+ * along the columns; BLOCK_M rows of C are summed beside it.
+ * Limited by loads and stores of the sums, which stay in L1 and not in registers. */
 #include "kernel.h"
 
 enum {
@@ -67,3 +68,7 @@ static void blocked_run(const struct args *a)
         }
     }
 }
+
+#define BLOCKED_GEMM                                                                               \
+    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},                       \
+    .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .run = blocked_run

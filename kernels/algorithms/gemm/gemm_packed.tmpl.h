@@ -2,6 +2,9 @@
  * block of C, all of k. Where few rows share it (a dense layer at a small batch), packing B costs more than it gains,
  * so the full panels of an NN or TN operand are read in place.
  *
+ * Limited by the FMA ports (SSE2: multiply and add ports); by packing where few rows share a panel; on threads by the start of
+ * two teams where the product is small. k is never split between threads: the same bits for any number of them.
+ *
  * Scratch: A as [cut of k][panel][k][rows of the panel], B as [cut of k][panel][k][GEMM_COLUMNS]. */
 #include "algorithms/gemm/gemm.tmpl.h"
 #include "shared/partition.h"
@@ -135,3 +138,8 @@ static void packed_run(const struct args *a)
     run_tiles(a, g.a_panels + g.b_panels, packed_pack);
     run_tiles(a, g.across * g.down, packed_tiles);
 }
+
+#define GEMM_PACKED                                                                                \
+    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},                       \
+    .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .scratch_size = packed_scratch,          \
+    .run = packed_run

@@ -12,7 +12,8 @@
  *            NT; and NN with so few columns that B is transposed in no time.
  *
  * Bound by the FMA ports where m, n and k fill tiles; by loads, most of which straddle cache lines, where a row of B is
- * short or sums are few; below about 1,000 products by the call itself. The grid of tiles and the cuts of k follow from the
+ * short or sums are few; below about 1,000 products by the call itself.
+ * Only threads that have enough to do are woken. The grid of tiles and the cuts of k follow from the
  * problem, so bits do not depend on the number of threads. */
 #include "algorithms/gemm/gemm.tmpl.h"
 #include "shared/partition.h"
@@ -560,3 +561,8 @@ static void small_run(const struct args *args)
     default: run_tiles(&few, s.across * s.down, small_tiles);
     }
 }
+
+#define GEMM_SMALL                                                                                 \
+    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},                       \
+    .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .fits = small_fits,                      \
+    .scratch_size = small_scratch, .run = small_run

@@ -1,7 +1,8 @@
 /* dst[i][j] = bias[j] + sum over l of A[i][l] B[l][j]: three loops, float32, by strides for NN, NT
  * and TN. One source for every rung 1x of gemm: the files differ in flags and in SIMD_REDUCTION
  * alone, which they define (empty, or an OpenMP simd pragma with a reduction over `sum`) before
- * they include this. */
+ * they include this. Limited by the latency of one chain of additions; with the pragma by two loads
+ * for each multiply-add. */
 #include "kernel.h"
 
 static void naive_run(const struct args *a)
@@ -23,3 +24,7 @@ static void naive_run(const struct args *a)
         }
     }
 }
+
+#define NAIVE_GEMM                                                                                 \
+    .formats = {{GEMM_NN, GEMM_NN}, {GEMM_NT, GEMM_NT}, {GEMM_TN, GEMM_TN}},                       \
+    .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .run = naive_run

@@ -1,8 +1,8 @@
-/* Measures the peak: independent multiply-adds in registers and nothing else. The including file
- * defines
+/* Measures the peak: independent multiply-adds in registers and nothing else, limited by the
+ * multiply-add ports alone. The including file defines
  *
- *   CHAINS   independent accumulators: at least (FMA latency) x (FMAs a cycle), and all of them in
- * registers
+ *   CHAINS   independent accumulators: at least (FMA latency) x (FMAs a cycle), and all
+ *            of them in registers
  *
  * Each of the 64 counters of dst is counted up TILES_A_COUNTER times, from 0 by acc = acc * src[0]
  * + src[1] with src = {1, 1}, so that the result proves how many steps were taken: dst[i] =
@@ -62,3 +62,7 @@ static void run(const struct args *a)
 {
     run_tiles(a, COUNTERS * TILES_A_COUNTER, tiles);
 }
+
+#define PEAK_FMA(flops_of_run)                                                                     \
+    .formats = {{FLAT, FLAT}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true, .fits = fits, \
+    .flops = flops_of_run, .run = run

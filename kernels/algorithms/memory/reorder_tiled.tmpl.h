@@ -3,7 +3,9 @@
  * A piece is PIXELS pixels of one image with all their channels, so that the rows of the side that has
  * channels innermost, of which a block of 16 channels is 64 bytes, stay in L1 or L2 until all blocks have been
  * done. Within a piece go block by block, tile by tile. nhwc and nchw16c both have channels innermost: a copy
- * of rows. So is everything where the image is a single pixel. */
+ * of rows. So is everything where the image is a single pixel.
+ *
+ * Every cache line is fetched and written once. Limited by shuffles for tensors in L2, by memory beyond. */
 #include "shared/partition.h"
 #include "shared/reorder_index.h"
 #include "vec/vec.h"
@@ -116,3 +118,8 @@ static void run(const struct args *caller)
         a.hints.threads = 1;
     run_tiles(&a, p->mb * pieces_of_image(p), pieces);
 }
+
+#define REORDER_TILED                                                                              \
+    .formats = {{NCHW, NHWC},    {NHWC, NCHW},    {NCHW, NCHW16C},                                 \
+                {NCHW16C, NCHW}, {NHWC, NCHW16C}, {NCHW16C, NHWC}},                                \
+    .algebra = EXACT, .thread_invariant = true, .run = run

@@ -3,9 +3,10 @@
  *
  *   TRIAD         1: triad, 0: copy
  *   NONTEMPORAL   1: store past the cache: saves reading the destination's lines, loses where they
- * are in cache
+ *                 are in cache
  *
- * Each thread gets one contiguous range, cut on multiples of TILE. */
+ * Limited by the bandwidth of whatever level of memory holds the arrays. Each thread gets one
+ * contiguous range, cut on multiples of TILE. */
 #include "shared/partition.h"
 #include "vec/vec.h"
 
@@ -66,3 +67,7 @@ static void run(const struct args *a)
     const struct bn *p = &a->problem->bn;
     run_tiles(a, div_up(p->mb * p->ic * p->ih * p->iw, TILE), tiles);
 }
+
+#define STREAM                                                                                     \
+    .formats = {{NCHW, NCHW}}, .algebra = TRIAD ? SUM_OF_PRODUCTS : EXACT,                         \
+    .thread_invariant = true, .run = run

@@ -18,4 +18,9 @@ static inline const char *pointwise_fits(const struct problem *p, struct formats
     return NULL;
 }
 
+#define POINTWISE                                                                                  \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
+    .thread_invariant = true, .fits = pointwise_fits, .scratch_size = pointwise_scratch,           \
+    .run = pointwise_run
+
 #endif

@@ -16,7 +16,8 @@
  * Rows are read where they lie, pixels of the whole batch one after the other: images of 7x7 fill tiles as well as
  * others do. direct_data.tmpl.h packs all weights first and passes few rows over them; deep layers of few pixels
  * then wait for weights to be written, and read again by each unit. Here a panel is packed where it is used, and a unit
- * has enough rows to pay for that. The micro-kernel asks for the rows and sums of the next tile.
+ * has enough rows to pay for that. The micro-kernel asks for the rows and sums of the next tile. Limited by the FMA ports, then
+ * by inputs that come from beyond the L2.
  *
  * With a stride, the forward pass first copies the pixels it uses (nhwc and nchw16c: read in place they would leave
  * half of the sets of all caches empty), and the gradient writes each pixel with the zeros around it that belong to it.

@@ -10,6 +10,9 @@
  * together. The transforms across a patch's row run along a row of patches; those down its columns over whole vectors of
  * patches, wherever in the image they lie.
  *
+ * Limited by the FMA ports with many channels, by the transforms with few. The grid is fixed: the same bits for any number of
+ * threads.
+ *
  * Scratch: packed U [g][panel][16][ic][rows]; then for each thread V [16][panel][ic][GEMM_COLUMNS], one channel's row
  * transforms, the products of one panel M [16][rows][patches], and a row of src with its padding.
  * Entry points: winograd2_fits, winograd2_scratch, winograd2_flops, winograd2_run. */
@@ -313,3 +316,8 @@ static void winograd2_run(const struct args *a)
     run_tiles(a, f.p->g * div_up(f.ocg, f.height), winograd2_pack);
     run_tiles(a, f.p->g * f.blocks, winograd2_tiles);
 }
+
+#define WINOGRAD2                                                                                  \
+    .formats = {{NCHW, NCHW}}, .algebra = WINOGRAD_F2, .thread_invariant = true,                   \
+    .fits = winograd2_fits, .scratch_size = winograd2_scratch, .flops = winograd2_flops,           \
+    .run = winograd2_run

@@ -8,6 +8,10 @@
  * points the sum is a matrix product. Lanes are channels everywhere, so every transform is V of them at once without a
  * shuffle; plain nchw is transposed on the way in and out.
  *
+ * A 4x4 tile takes 36 products a pair of channels, where F(2x2,3x3) takes 64 and the direct sum 144, and more additions before
+ * and after. Limited by the FMA ports with many channels, with few by the transforms and the L2 they go through. Blocks of
+ * tiles are dealt to threads by a grid that follows from the problem alone: the same bits for any number of threads.
+ *
  * The including file defines W4_ROWS and W4_VECTORS, the register tile: W4_ROWS broadcasts by W4_VECTORS vectors. */
 #include "shared/partition.h"
 #include "vec/vec.h"
@@ -546,3 +550,8 @@ static const char *w4_fits(const struct problem *p, struct formats f)
         return "a group ends inside a block of 16 channels";
     return NULL;
 }
+
+#define WINOGRAD4                                                                                  \
+    .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = WINOGRAD_F4,           \
+    .thread_invariant = true, .fits = w4_fits, .scratch_size = w4_scratch, .flops = w4_flops,      \
+    .run = w4_run

@@ -16,7 +16,7 @@
  *
  * With W4_STATISTICS, which the including template sets, the tensors MEAN and VARIANCE get the statistics of each output
  * channel: a tile is taken while it is in registers, a block leaves its share in scratch, and when all blocks are done
- * their shares are merged in the order of the blocks (chan.h).
+ * their shares are merged in the order of the blocks (chan.h): 4 operations a value beside its 72 ic / 16.
  *
  * Bound: a quarter of the direct kernels' FMAs. On top come the transforms, (216 ic + 146 oc) / (72 ic oc) of that or 8 % at
  * 64 channels, and V and M, each written to L2 and read back: 36 vectors a tile where the image has 16. Waiting
