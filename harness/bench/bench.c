@@ -1,6 +1,7 @@
 /* Times rows group by group. */
 #include "bench/bench.h"
 #include "core/clock.h"
+#include "core/stat.h"
 #include "machine/calm.h"
 #include "problem/crash.h"
 #include "problem/operands.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Repetitions of a round. Nine against nine of another run are enough for significance among hundreds of
  * rows (scripts/results/comparison.py), and one interruption cannot change their median. Slow rows get

@@ -1,5 +1,6 @@
 /* Names, statistics and counters of rows. */
 #include "bench/bench_row.h"
+#include "core/stat.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -14,7 +14,6 @@
 #define BATCHMARK_BENCH_ROW_H
 
 #include "bench/gbench.h"
-#include "core/stat.h"
 #include "problem/op.h"
 #include "problem/problem.h"
 #include "problem/registry.h"

@@ -11,13 +11,10 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <link.h>
-#include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -5,7 +5,6 @@
 #include "cli/options.h"
 #include "machine/cpu_name.h"
 
-#include <math.h>
 #include <stdio.h>
 
 struct request {

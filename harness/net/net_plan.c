@@ -3,6 +3,7 @@
 #include "bench/results.h"
 #include "core/clock.h"
 #include "core/input_file.h"
+#include "core/stat.h"
 #include "core/whole_file.h"
 
 #include <errno.h>

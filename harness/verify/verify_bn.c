@@ -9,7 +9,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* The error of y with exact statistics, in units of u: root and quotient (6 with the products), x scale +
  * shift instead of (x - mean) scale (2 each for x and mean), the final addition (2). */

@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 const struct tensor_spec *outcome_spec(const struct outcome *r, enum role role)
 {

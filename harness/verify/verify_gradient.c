@@ -5,7 +5,6 @@
  * L(-2h))) / 12 h, whose error goes with h^4. The inputs are multiples of 2^-10, so that x + h is
  * exact in float32. */
 #include "core/rng.h"
-#include "problem/layout.h"
 #include "ref.h"
 #include "verify/verify_parts.h"
 

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum hard { HARD_RATIO, HARD_CONSTANT, HARD_TINY, HARD_NARROW };
 

@@ -6,7 +6,6 @@
 #include "verify/verify.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Unit roundoff of float32. */
 #define U 0x1p-24

@@ -8,7 +8,6 @@
 #include "verify/verify_parts.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { MAX_ALPHA = 6, R = 3 };
 

@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 #include "bench/results.h"
 #include "core/clock.h"
+#include "core/stat.h"
 #include "folder.h"
 #include "machine/calm.h"
 #include "machine/system.h"
