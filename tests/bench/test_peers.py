@@ -56,8 +56,9 @@ def test_the_plan_times_both_sides_and_names_the_library(tmp_path):
     assert {row["variant"] for row in rows if row["rung"] >= 90} >= {"onednn_direct", "onednn_plain"}
     assert any(row["rung"] < 90 for row in rows)
     assert all(row["peer"].startswith(("oneDNN ", "OpenBLAS ")) for row in rows if row["rung"] >= 90)
-    # Every row took part in every round.
-    assert len({row["rounds"] for row in rows}) == 1
+    # Every row took part in every round; what was disturbed is timed again afterwards.
+    least = min(row["rounds"] for row in rows)
+    assert all(row["rounds"] == least or row["disturbed"] for row in rows)
 
 
 def test_training_refuses_peers():
