@@ -1,4 +1,5 @@
 /* Problem strings: what is read, what is printed, what is refused. */
+#include "problem/op.h"
 #include "problem/problem.h"
 #include "problem/random_problem.h"
 
@@ -110,12 +111,45 @@ static void built_in_sets_are_readable(void **state)
     }
 }
 
+/* What a row of the table says of an operation is what its operands say. */
+static void operations_are_what_their_operands_say(void **state)
+{
+    (void)state;
+    static const char *const samples[] = {[PROBLEM_CONV] = "mb2ic3ih8oc4kh3",
+                                          [PROBLEM_BN] = "mb2ic3ih8",
+                                          [PROBLEM_GEMM] = "2x3:3x4",
+                                          [PROBLEM_ITERATIONS] = "iter10"};
+    for (const struct op *op = ops; op->name; op++) {
+        struct named_problem p;
+        char error[ERROR_TEXT];
+        struct tensor_spec specs[ROLE_COUNT];
+        bool there[ROLE_COUNT] = {false}, made[ROLE_COUNT] = {false};
+        assert_true(problem_parse(op->kind, samples[op->kind], &p, error));
+        const int count = op->tensors(&p.problem, (struct formats){NCHW, NCHW}, specs);
+        for (int i = 0; i < count; i++) {
+            there[specs[i].role] = true;
+            made[specs[i].role] = specs[i].output;
+        }
+        assert_ptr_equal(op_find(op->name), op);
+        assert_int_equal(op->pass == FORWARD, made[DST]);
+        assert_int_equal(op->pass == BACKWARD_DATA, made[DIFF_SRC]);
+        assert_int_equal(op->pass == BACKWARD_WEIGHTS, made[DIFF_WEIGHTS]);
+        assert_int_equal(op->statistics, made[MEAN]);
+        assert_int_equal(op->normalizes, there[GAMMA]);
+        assert_true(!op->relu || op->normalizes);
+        assert_true(!op->moves || (count == 2 && there[SRC] && made[DST]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prints_canonically),         cmocka_unit_test(keeps_name_and_multiplicity),
-        cmocka_unit_test(round_trips_at_random),      cmocka_unit_test(refuses_with_a_reason),
+        cmocka_unit_test(prints_canonically),
+        cmocka_unit_test(keeps_name_and_multiplicity),
+        cmocka_unit_test(round_trips_at_random),
+        cmocka_unit_test(refuses_with_a_reason),
         cmocka_unit_test(built_in_sets_are_readable),
+        cmocka_unit_test(operations_are_what_their_operands_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
