@@ -64,4 +64,17 @@ struct bn_ref_grad bn_ref_grad(const struct bn *p, double eps, const float *src,
 double bn_ref_dx(double x, double dy, double mean, double variance, double eps, double gamma,
                  double dgamma, double dbeta, int64_t n);
 
+/* Of a maximum over windows of 2x2: the plain index in src of the first value of the window of output `at`; the largest
+ * of the window's values of max(0, gamma (x - mean) / sqrt(variance + eps) + beta) and its place row by row, BN_POOL_NONE
+ * where all are 0 (a NaN beats all); diff_dst spread over a tensor like src, to the maxima, with 0 elsewhere. */
+enum { BN_POOL_NONE = 4 };
+int64_t bn_pool_ref_corner(const struct bn *p, int64_t at);
+struct bn_pool_ref_max {
+    double y;
+    int place;
+};
+struct bn_pool_ref_max bn_pool_ref_max(const struct args *a, int64_t at, double mean,
+                                       double variance);
+void bn_pool_ref_spread(const struct args *a, float *spread);
+
 #endif

@@ -65,7 +65,7 @@ struct call {
  *   gathers   a conv computes the statistics of the bn after it
  *   gathered  a bn whose statistics the conv before it computes
  *   relu      it also does the relu after it
- *   pools     it also does the relu and the maxpool after it, and is no operation of the registry */
+ *   pools     it also does the relu and the maxpool after it */
 struct joined {
     bool gathers, gathered, relu, pools;
 };
@@ -93,9 +93,10 @@ struct layer_state {
     /* Activations and their gradients, in that layout. src is the dst of the layer before, unless a reorder lies
      * between; in-place layers have dst = src and diff_src = diff_dst. */
     float *src, *dst, *diff_src, *diff_dst;
-    float *weight, *bias;              /* conv, dense; gamma and beta of bn */
-    float *diff_weight, *diff_bias;    /* of the loss */
-    float *mean, *variance;            /* bn: of the batch */
+    float *weight, *bias;           /* conv, dense; gamma and beta of bn */
+    float *diff_weight, *diff_bias; /* of the loss */
+    float *mean, *variance;         /* bn: of the batch */
+    float *scale, *shift; /* bn that pools: y = (x - mean) scale + shift in the last pass */
     float *running_mean, *running_var; /* bn, if it has them */
     uint8_t *chosen;                   /* maxpool */
 };
@@ -218,6 +219,9 @@ bool layer_by_batch(const struct layer *l, bool training);
 /* The problem of a conv; of a bn, or of a reorder, which has no eps. */
 struct problem conv_problem(const struct layer *l, int64_t mb);
 struct problem plane_problem(const struct layer *l, double eps, int64_t mb);
+/* bn that pools: where in window i of channel c it took the maximum, row by row; -1: the ReLU let nothing pass. */
+int layer_pooled_place(const struct layer *l, const struct layer_state *s, int64_t image, int64_t c,
+                       int64_t i);
 /* The pooling a layer does. */
 struct maxpool layer_pool(const struct layer *l, int64_t mb, enum layout layout);
 

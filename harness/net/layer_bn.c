@@ -1,6 +1,7 @@
 /* bn */
 #include "net/layer.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* What other libraries do by default. */
@@ -114,6 +115,8 @@ static void make(const struct layer *l, struct layer_state *s, int64_t mb, struc
     (void)mb;
     s->mean = memory_floats(m, l->src.c);
     s->variance = memory_floats(m, l->src.c);
+    s->scale = memory_floats(m, l->src.c);
+    s->shift = memory_floats(m, l->src.c);
     if (l->running) {
         s->running_mean = memory_floats(m, l->src.c);
         s->running_var = memory_floats(m, l->src.c);
@@ -140,35 +143,37 @@ struct problem plane_problem(const struct layer *l, double eps, int64_t mb)
 
 static struct net_op op(const struct layer *l, const struct call_site *at)
 {
-    const bool relu = at->joined.relu;
-    const char *name = relu ? "bn_relu_bwd" : "bn_bwd";
-    if (at->joined.pools || at->phase == BWD_WEIGHTS || (at->phase == BWD_DATA && l->frozen))
+    enum { TRAIN, INFER, BWD };
+    static const char *const names[][3] = {
+        {"bn_fwd_train", "bn_fwd_infer", "bn_bwd"},
+        {"bn_relu_fwd_train", "bn_relu_fwd_infer", "bn_relu_bwd"},
+        {"bn_pool_fwd_train", "bn_pool_fwd_infer", "bn_pool_bwd"}};
+    const int with = at->joined.pools ? 2 : at->joined.relu, backward = at->phase != FWD;
+    /* Statistics that were gathered have only to be applied. */
+    const bool given = at->joined.gathered || !layer_by_batch(l, at->training);
+    if (at->phase == BWD_WEIGHTS || (backward && l->frozen))
         return (struct net_op){0};
-    if (at->phase == FWD && !layer_by_batch(l, at->training))
-        name = "bn_fwd_infer";
-    else if (at->phase == FWD && at->joined.gathered) /* has only to be applied */
-        name = relu ? "bn_relu_fwd_infer" : "bn_fwd_infer";
-    else if (at->phase == FWD)
-        name = relu ? "bn_relu_fwd_train" : "bn_fwd_train";
-    return (struct net_op){name, plane_problem(l, l->eps, at->mb), same_layout(at->layout)};
+    return (struct net_op){names[with][backward ? BWD
+                                       : given  ? INFER
+                                                : TRAIN],
+                           plane_problem(l, l->eps, at->mb), same_layout(at->layout)};
 }
 
 static void bind(struct layer_pass *p)
 {
-    const struct layer_state *s = p->s;
-    struct call *c = p->calls;
+    const struct layer_state *s = p->s, *end = p->joined.pools ? s + 2 : s;
     const bool by_batch = layer_by_batch(p->l, p->training);
-    float **fwd = c[FWD].args.t, **data = c[BWD_DATA].args.t;
+    float **fwd = p->calls[FWD].args.t, **data = p->calls[BWD_DATA].args.t;
     fwd[SRC] = data[SRC] = s->src;
     fwd[GAMMA] = data[GAMMA] = s->weight;
     fwd[BETA] = s->bias;
-    data[BETA] = p->joined.relu ? s->bias : NULL;
-    fwd[DST] = s->dst;
+    data[BETA] = p->joined.relu || p->joined.pools ? s->bias : NULL;
+    fwd[DST] = end->dst;
     fwd[MEAN] = by_batch ? s->mean : s->running_mean;
     fwd[VARIANCE] = by_batch ? s->variance : s->running_var;
     data[MEAN] = s->mean;
     data[VARIANCE] = s->variance;
-    data[DIFF_DST] = s->diff_dst;
+    data[DIFF_DST] = end->diff_dst;
     data[DIFF_SRC] = s->diff_src;
     data[DIFF_GAMMA] = s->diff_weight;
     data[DIFF_BETA] = s->diff_bias;
@@ -178,10 +183,29 @@ static void forward(const struct layer_pass *p)
 {
     const struct layer *l = p->l;
     const struct layer_state *s = p->s;
+    for (int64_t c = 0; p->joined.pools && c < l->src.c; c++) {
+        s->scale[c] = (float)((double)s->weight[c] / sqrt((double)s->variance[c] + l->eps));
+        s->shift[c] = s->bias[c];
+    }
     if (p->step->counts && l->running && !l->frozen)
         bn_running_update(l->src.c, p->mb * l->src.h * l->src.w,
                           l->cumulative ? 1 / (double)p->step->number : l->momentum, l->population,
                           s->mean, s->variance, s->running_mean, s->running_var);
+}
+
+int layer_pooled_place(const struct layer *l, const struct layer_state *s, int64_t image, int64_t c,
+                       int64_t i)
+{
+    const int64_t w = l->src.w, row = i / (w / 2), column = i % (w / 2);
+    const float *window = s->src + ((image * l->src.c + c) * l->src.h + 2 * row) * w + 2 * column;
+    float best = 0;
+    int place = -1;
+    for (int k = 0; k < 4; k++) {
+        const float y = fmaf(window[k / 2 * w + k % 2] - s->mean[c], s->scale[c], s->shift[c]);
+        place = y > best ? k : place;
+        best = y > best ? y : best;
+    }
+    return place;
 }
 
 /* Back through a bn that keeps to its running statistics. */

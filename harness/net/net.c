@@ -68,7 +68,9 @@ bool net_decisions(const struct net *n, int layer, int64_t mb, float *out)
         for (int64_t c = 0; c < l->dst.c; c++)
             for (int64_t i = 0; i < pixels; i++, out++) {
                 const int64_t at = ((image * planes + c / lanes) * pixels + i) * lanes + c % lanes;
-                if (s->chosen)
+                if (net_pooled(n, layer))
+                    *out = (float)layer_pooled_place(l - 2, s - 2, image, c, i);
+                else if (s->chosen)
                     *out = s->chosen[at] == MAXPOOL_NONE ? -1 : s->chosen[at];
                 else
                     *out = s->dst[at] > 0;

@@ -139,11 +139,6 @@ static double layer_seconds(const struct net_times *t, int layer, enum phase pha
                             struct plan_node before, struct plan_node here)
 {
     const bool there = phase == FWD, back = phase == BWD_DATA;
-    if (here.join == POOLS && t->text->layers[layer].kind == LAYER_BN)
-        return there && before.join == GATHERS ? t->bn_pools[layer].gathered
-               : there                         ? t->bn_pools[layer].fwd
-               : back                          ? t->bn_pools[layer].bwd
-                                               : 0;
     if (!layer_type(&t->text->layers[layer])->planned || before.join == POOLS)
         return 0;
     return there ? t->pools[layer][here.layout].fwd : back ? t->pools[layer][here.layout].bwd : 0;
@@ -228,25 +223,32 @@ static bool add_candidates(struct bench_rows *rows, const struct net_op *is,
     return true;
 }
 
-/* The calls a layer could make in a phase, in any layout, with statistics gathered by a conv or not. */
+/* The calls a layer could make in a phase: in any layout, with statistics that a conv gathers, with a bn that pools. */
 static bool layer_candidates(const struct net_text *text, int i, enum phase phase,
                              const struct net_plan_key *key, struct bench_rows *rows)
 {
-    const bool conv = net_can_gather(text, i), bn = i && net_can_gather(text, i - 1);
-    /* Only reorders depend on what was before. */
-    const int befores = phase == REORDER_FWD || phase == REORDER_BWD ? LAYOUTS : 1;
-    for (int k = 0; k < LAYOUTS; k++)
-        for (int b = 0; b < befores; b++)
-            for (int stats = 0; stats <= (phase == FWD && (conv || bn)); stats++) {
+    const bool conv = net_can_gather(text, i), bn = i && net_can_gather(text, i - 1),
+               pool = net_can_pool(text, i), reorder = phase == REORDER_FWD || phase == REORDER_BWD;
+    /* Bit 0: statistics are gathered; bit 1: the bn pools. */
+    const int statistics = phase == FWD && (conv || bn), most = statistics | pool << 1;
+    for (int k = 0; k < LAYOUTS; k++) {
+        if (!layer_takes(&text->layers[i], layouts[k]))
+            continue;
+        /* Only reorders depend on what was before. */
+        for (int b = 0; b < (reorder ? LAYOUTS : 1); b++)
+            for (int way = 0; way < 4; way++) {
+                const bool stats = way & 1, pools = way & 2;
                 const struct joined joined = {.gathers = stats && conv,
                                               .gathered = stats && bn,
-                                              .relu = net_can_rectify(text, i)};
+                                              .relu = net_can_rectify(text, i),
+                                              .pools = pools};
                 struct net_op is =
                     net_op(text, i, phase, key->batch, true, joined, layouts[b], layouts[k]);
-                if (is.op && layer_takes(&text->layers[i], layouts[k]) &&
+                if ((way | most) == most && is.op && (!pools || layouts[k] == NCHW) &&
                     !add_candidates(rows, &is, key))
                     return false;
             }
+    }
     return true;
 }
 
@@ -317,52 +319,27 @@ bool net_times_verify(struct net_times *t, const struct bench_options *o, const 
 
 enum { RUNS = 9 };
 
-/* The buffers a layer is timed on. */
-struct pool_buffers {
-    float *src, *dst, *diff_src, *channels;
-    uint8_t *chosen;
-};
-
-static bool make_buffers(struct pool_buffers *b, const struct maxpool *pool, int64_t channels)
-{
-    size_t before = (size_t)(pool->planes * pool->lanes * pool->ih * pool->iw),
-           after = (size_t)(pool->planes * pool->lanes * pool->oh * pool->ow);
-    *b = (struct pool_buffers){calloc(before, sizeof(float)), calloc(after, sizeof(float)),
-                               calloc(before, sizeof(float)),
-                               calloc(6 * (size_t)channels, sizeof(float)), calloc(after, 1)};
-    if (!b->src || !b->dst || !b->diff_src || !b->channels || !b->chosen)
-        return false;
-    for (size_t j = 0; j < before; j++)
-        b->src[j] = (float)(j * 2654435761u % 1024);
-    return true;
-}
-
-static void free_buffers(struct pool_buffers *b)
-{
-    free(b->src);
-    free(b->dst);
-    free(b->diff_src);
-    free(b->channels);
-    free(b->chosen);
-}
-
-static void time_pool(struct net_times *t, int i, enum layout layout, struct pool_buffers *b,
-                      const struct net_plan_key *key)
+/* Times layer i in a layout, forward and backward, on buffers of its own. */
+static bool time_layer(struct net_times *t, int i, enum layout layout,
+                       const struct net_plan_key *key)
 {
     const struct layer *l = &t->text->layers[i];
-    struct layer_state state = {.layout = layout,
-                                .src = b->src,
-                                .dst = b->dst,
-                                .diff_dst = b->dst,
-                                .diff_src = b->diff_src,
-                                .chosen = b->chosen};
-    const struct layer_pass pass = {.l = l,
-                                    .s = &state,
-                                    .kernels = layers_for(key->isa),
-                                    .threads = key->threads,
-                                    .mb = t->batch};
+    const int64_t before = t->batch * shape_floats(&l->src, layout),
+                  after = t->batch * shape_floats(&l->dst, layout);
+    struct memory m = {0};
+    struct layer_state s = {.layout = layout,
+                            .src = memory_floats(&m, before),
+                            .dst = memory_floats(&m, after),
+                            .diff_src = memory_floats(&m, before)};
+    const struct layer_pass pass = {
+        .l = l, .s = &s, .kernels = layers_for(key->isa), .threads = key->threads, .mb = t->batch};
     double fwd[RUNS], bwd[RUNS];
-    for (int r = 0; r < RUNS; r++) {
+    s.diff_dst = s.dst;
+    if (layer_type(l)->make)
+        layer_type(l)->make(l, &s, t->batch, &m);
+    for (int64_t j = 0; !m.failed && j < before; j++)
+        s.src[j] = (float)((size_t)j * 2654435761u % 1024);
+    for (int r = 0; !m.failed && r < RUNS; r++) {
         const double start = now();
         layer_type(l)->forward(&pass);
         const double middle = now();
@@ -370,63 +347,21 @@ static void time_pool(struct net_times *t, int i, enum layout layout, struct poo
         fwd[r] = middle - start;
         bwd[r] = now() - middle;
     }
+    memory_free(&m);
+    if (m.failed)
+        return false;
     t->pools[i][layout].fwd = stat_min(fwd, RUNS);
     t->pools[i][layout].bwd = stat_min(bwd, RUNS);
-}
-
-/* The bn at i with the relu and the maxpool after it. */
-static void time_bn_pool(struct net_times *t, int i, struct pool_buffers *b,
-                         const struct net_plan_key *key)
-{
-    const struct layer *l = &t->text->layers[i];
-    const struct layers *layers = layers_for(key->isa);
-    const int64_t channels = l->src.c;
-    struct bn_pool pool = {
-        .pool = layer_pool(l + 2, t->batch, NCHW), .channels = channels, .eps = l->eps};
-    pool.pool.relu = true;
-    for (int64_t c = 0; c < channels; c++)
-        b->channels[c] = 1;
-    const struct bn_pool_tensors tensors = {.src = b->src,
-                                            .gamma = b->channels,
-                                            .beta = b->channels + channels,
-                                            .mean = b->channels + 2 * channels,
-                                            .variance = b->channels + 3 * channels,
-                                            .dst = b->dst,
-                                            .chosen = b->chosen,
-                                            .diff_dst = b->dst,
-                                            .diff_src = b->diff_src,
-                                            .diff_gamma = b->channels + 4 * channels,
-                                            .diff_beta = b->channels + 5 * channels};
-    double seconds[3][RUNS];
-    for (int r = 0; r < RUNS; r++)
-        for (int way = 0; way < 3; way++) {
-            const double start = now();
-            pool.gathered = way == 1;
-            (way == 2 ? layers->bn_pool_bwd : layers->bn_pool_fwd)(&pool, &tensors, key->threads);
-            seconds[way][r] = now() - start;
-        }
-    t->bn_pools[i].fwd = stat_min(seconds[0], RUNS);
-    t->bn_pools[i].gathered = stat_min(seconds[1], RUNS);
-    t->bn_pools[i].bwd = stat_min(seconds[2], RUNS);
+    return true;
 }
 
 bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT])
 {
     for (int i = 0; i < t->text->count; i++) {
-        const struct layer *l = &t->text->layers[i];
-        for (int k = 0; layer_type(l)->planned && k < LAYOUTS; k++) {
-            struct maxpool pool = layer_pool(l, t->batch, layouts[k]);
-            struct pool_buffers b;
-            bool good = make_buffers(&b, &pool, l->src.c);
-            if (good)
-                time_pool(t, i, layouts[k], &b, key);
-            if (good && layouts[k] == NCHW && i >= 2 && net_can_pool(t->text, i - 2))
-                time_bn_pool(t, i - 2, &b, key);
-            free_buffers(&b);
-            if (!good)
-                return explain(error, "out of memory to time %s of layer %d", layer_type(l)->name,
-                               i);
-        }
+        const struct layer_type *type = layer_type(&t->text->layers[i]);
+        for (int k = 0; type->planned && k < LAYOUTS; k++)
+            if (!time_layer(t, i, layouts[k], key))
+                return explain(error, "out of memory to time %s of layer %d", type->name, i);
     }
     return true;
 }

@@ -67,10 +67,6 @@ struct net_times {
     struct {
         double fwd, bwd; /* seconds */
     } pools[MAX_LAYERS][LAYOUT_COUNT];
-    struct {
-        double fwd, gathered,
-            bwd; /* of a bn with its relu and maxpool; gathered: fwd with given statistics */
-    } bn_pools[MAX_LAYERS];
 };
 plan_cost_fn net_times_cost; /* user: struct net_times * */
 void net_times_free(struct net_times *t);
@@ -85,7 +81,7 @@ bool net_times_rows(struct net_times *t, const struct machine *m, const struct n
 bool net_times_verify(struct net_times *t, const struct bench_options *o, const struct machine *m,
                       bench_progress_fn *progress, void *user, char error[ERROR_TEXT]);
 
-/* Times the layers that are no operation of the registry: pooling, and bn with relu and maxpool. Enters OpenMP. */
+/* Times the layers that are no operation of the registry and are slow enough: pooling. Enters OpenMP. */
 bool net_times_pools(struct net_times *t, const struct net_plan_key *key, char error[ERROR_TEXT]);
 
 /* Writes the decisions of a plan as a JSON array, which the caller owns (NULL: out of memory), and reads them.

@@ -39,36 +39,10 @@ uint64_t net_dropout_key(const struct net *n, int layer)
                       USE_DROPOUT, (uint64_t)layer);
 }
 
-/* A bn, the relu and the maxpool after it, forward or backward. */
-static void run_bn_pool(const struct layer_pass *p, bool backward)
-{
-    const struct layer *l = p->l;
-    const struct layer_state *s = p->s, *end = s + 2;
-    struct bn_pool pool = {.pool = layer_pool(l + 2, p->mb, NCHW),
-                           .channels = l->src.c,
-                           .eps = l->eps,
-                           .gathered = p->joined.gathered};
-    const struct bn_pool_tensors t = {.src = s->src,
-                                      .gamma = s->weight,
-                                      .beta = s->bias,
-                                      .mean = s->mean,
-                                      .variance = s->variance,
-                                      .dst = end->dst,
-                                      .chosen = end->chosen,
-                                      .diff_dst = end->diff_dst,
-                                      .diff_src = s->diff_src,
-                                      .diff_gamma = s->diff_weight,
-                                      .diff_beta = s->diff_bias};
-    pool.pool.relu = true;
-    (backward ? p->kernels->bn_pool_bwd : p->kernels->bn_pool_fwd)(&pool, &t, p->threads);
-}
-
 static void layer_forward(struct net *n, const struct layer_pass *p)
 {
     const struct layer_type *type = layer_type(p->l);
     run_reorder(n, &p->calls[REORDER_FWD]);
-    if (p->joined.pools)
-        run_bn_pool(p, false);
     run_call(&p->calls[FWD]);
     if (type->forward && !p->done)
         type->forward(p);
@@ -77,8 +51,6 @@ static void layer_forward(struct net *n, const struct layer_pass *p)
 static void layer_backward(struct net *n, const struct layer_pass *p)
 {
     const struct layer_type *type = layer_type(p->l);
-    if (p->joined.pools)
-        run_bn_pool(p, true);
     run_call(&p->calls[BWD_WEIGHTS]);
     run_call(&p->calls[BWD_DATA]);
     if (type->backward && !p->done)

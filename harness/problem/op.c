@@ -226,6 +226,43 @@ static int bn_relu_bwd_tensors(const struct problem *p, struct formats f,
     return n;
 }
 
+/* Batch normalization, ReLU and the maximum of windows of 2x2, which leave out an odd row and column. */
+
+static struct tensor_spec pooled(enum role role, bool output, enum layout layout,
+                                 const struct bn *b)
+{
+    return activation(role, output, layout, b->mb, b->ic, b->ih / 2, b->iw / 2);
+}
+
+static int bn_pool_fwd_train_tensors(const struct problem *p, struct formats f,
+                                     struct tensor_spec out[ROLE_COUNT])
+{
+    int n = bn_fwd_train_tensors(p, f, out);
+    out[3] = pooled(DST, true, f.dst, &p->bn);
+    return n;
+}
+
+static int bn_pool_fwd_infer_tensors(const struct problem *p, struct formats f,
+                                     struct tensor_spec out[ROLE_COUNT])
+{
+    int n = bn_fwd_infer_tensors(p, f, out);
+    out[3] = pooled(DST, true, f.dst, &p->bn);
+    return n;
+}
+
+static int bn_pool_bwd_tensors(const struct problem *p, struct formats f,
+                               struct tensor_spec out[ROLE_COUNT])
+{
+    int n = bn_relu_bwd_tensors(p, f, out); /* which value is the largest is found again, too */
+    out[1] = pooled(DIFF_DST, false, f.dst, &p->bn);
+    return n;
+}
+
+static const char *refuse_no_window(const struct problem *p)
+{
+    return p->bn.ih < 2 || p->bn.iw < 2 ? "the images are smaller than a window of 2x2" : NULL;
+}
+
 static const char *refuse_single(int64_t values)
 {
     return values > 1 ? NULL
@@ -264,6 +301,22 @@ static struct cost bn_fwd_infer_cost(const struct problem *p)
 static struct cost bn_bwd_cost(const struct problem *p)
 {
     return bn_cost(p, 8, 3);
+}
+
+/* dst and diff_dst are a quarter of src. */
+static struct cost bn_pool_fwd_train_cost(const struct problem *p)
+{
+    return bn_cost(p, 6, 1.25);
+}
+
+static struct cost bn_pool_fwd_infer_cost(const struct problem *p)
+{
+    return bn_cost(p, 2, 1.25);
+}
+
+static struct cost bn_pool_bwd_cost(const struct problem *p)
+{
+    return bn_cost(p, 8, 2.25);
 }
 
 /* Matrix products */
@@ -360,6 +413,12 @@ const struct op ops[] = {
      .normalizes = true, .relu = true},
     {"bn_relu_bwd", PROBLEM_BN, BACKWARD_DATA, bn_relu_bwd_tensors, bn_bwd_cost,
      refuse_single_value, .normalizes = true, .relu = true},
+    {"bn_pool_fwd_train", PROBLEM_BN, FORWARD, bn_pool_fwd_train_tensors, bn_pool_fwd_train_cost,
+     refuse_no_window, .normalizes = true, .statistics = true, .relu = true, .pools = true},
+    {"bn_pool_fwd_infer", PROBLEM_BN, FORWARD, bn_pool_fwd_infer_tensors, bn_pool_fwd_infer_cost,
+     refuse_no_window, .normalizes = true, .relu = true, .pools = true},
+    {"bn_pool_bwd", PROBLEM_BN, BACKWARD_DATA, bn_pool_bwd_tensors, bn_pool_bwd_cost,
+     refuse_no_window, .normalizes = true, .relu = true, .pools = true},
     {"gemm", PROBLEM_GEMM, FORWARD, gemm_tensors, gemm_cost, .refuse = NULL},
     {"reorder", PROBLEM_BN, FORWARD, reorder_tensors, reorder_cost, NULL, .moves = true},
     {"copy", PROBLEM_BN, FORWARD, reorder_tensors, reorder_cost, NULL, .moves = true,

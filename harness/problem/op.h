@@ -37,8 +37,9 @@ struct op {
     bool normalizes; /* a batch normalization, alone or folded into a convolution */
     bool statistics; /* computes the mean and the variance of its channels */
     bool relu;       /* a ReLU follows; backward, its mask is applied first */
-    bool moves;      /* copies values and rounds nothing */
-    bool ceiling;    /* measures what the machine can do at most; other rows are compared with it */
+    bool pools; /* the maximum of windows of 2x2 follows; backward, the gradient goes to it first */
+    bool moves; /* copies values and rounds nothing */
+    bool ceiling; /* measures what the machine can do at most; other rows are compared with it */
 };
 
 /* All operations, in the order of lists and benchmarks; the last one has no name. And one by name, or

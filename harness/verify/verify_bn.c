@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The error of y with exact statistics, in units of u: root and quotient (6 with the products), x scale +
  * shift instead of (x - mean) scale (2 each for x and mean), the final addition (2). */
@@ -132,8 +133,80 @@ static double variance_limit(const struct bn_ref_stats *s, struct alike alike, d
     return limit + 0x1p-147;
 }
 
+/* A value after batch normalization, before the ReLU, and how far the variant's may be off. */
+struct normal {
+    double y, limit;
+};
+
+/* Of src[at]. `stats`: the truth, where the variant took mean and variance itself; NULL: they are given. */
+static struct normal normal_at(const struct outcome *r, const struct bn_ref_stats *stats,
+                               enum bn_rule rule, int64_t at)
+{
+    const struct bn *p = &r->problem.bn;
+    const int64_t c = at / (p->ih * p->iw) % p->ic;
+    const double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0),
+                 value = r->t[SRC][at], eps = r->problem.eps;
+    if (!stats) {
+        const double mean = r->t[MEAN][c], variance = r->t[VARIANCE][c];
+        const double y = bn_ref_apply(value, mean, variance, eps, gamma, beta),
+                     scale = gamma / sqrt(variance + eps);
+        return (struct normal){y, rule == BN_EXACT ? 0 : y_rounding(value, mean, scale, beta, y)};
+    }
+    const struct bn_ref_stats *s = &stats[c];
+    const double rstd = 1 / sqrt(s->variance + eps),
+                 got_rstd = 1 / sqrt(fmax(r->t[VARIANCE][c], 0) + eps),
+                 dmean = fabs(r->t[MEAN][c] - s->mean) + U * fabs(s->mean),
+                 scale = gamma * fmax(rstd, got_rstd),
+                 y = bn_ref_apply(value, s->mean, s->variance, eps, gamma, beta);
+    return (struct normal){y, fabs(scale) * dmean +
+                                  fabs(gamma * (value - s->mean)) * fabs(got_rstd - rstd) +
+                                  y_rounding(value, s->mean, scale, beta, y)};
+}
+
+/* The largest of a window, or the 0 of the ReLU. A maximum is off by no more than any of its values. *decided: no other
+ * value is as large within the limits. Equal values of src stay equal, and then the first counts. */
+static struct normal window_at(const struct outcome *r, const struct bn_ref_stats *stats,
+                               enum bn_rule rule, int64_t at, bool *decided)
+{
+    const struct bn *p = &r->problem.bn;
+    const int64_t corner = bn_pool_ref_corner(p, at);
+    struct normal all[5] = {0};
+    int64_t from[4];
+    int best = 4;
+    double limit = 0;
+    for (int k = 0; k < 4; k++) {
+        from[k] = corner + k / 2 * p->iw + k % 2;
+        all[k] = normal_at(r, stats, rule, from[k]);
+        limit = fmax(limit, all[k].limit);
+        best = all[k].y > all[best].y ? k : best;
+    }
+    *decided = true;
+    for (int k = 0; k < 5; k++) {
+        const bool equal =
+            k == best || (k < 4 && best < 4 && r->t[SRC][from[k]] == r->t[SRC][from[best]]);
+        const double room = all[best].limit + all[k].limit;
+        *decided &= equal || room == 0 || all[best].y - all[k].y > room;
+    }
+    return (struct normal){all[best].y, limit};
+}
+
+static void expect_y(struct expectation *x, const struct outcome *r,
+                     const struct bn_ref_stats *stats, enum bn_rule rule)
+{
+    struct expected *y = expect_output(x, r, DST);
+#pragma omp parallel for schedule(static) if (y->count > 1 << 16)
+    for (int64_t i = 0; i < y->count; i++) {
+        bool decided;
+        const int64_t at = expected_at(y, i);
+        const struct normal here =
+            r->op->pools ? window_at(r, stats, rule, at, &decided) : normal_at(r, stats, rule, at);
+        y->value[i] = r->op->relu && here.y < 0 ? 0 : here.y;
+        y->limit[i] = here.limit;
+    }
+}
+
 /* mean, variance and y of training. */
-static struct expectation forward_train(const struct outcome *r, bool relu, enum bn_rule rule)
+static struct expectation forward_train(const struct outcome *r, enum bn_rule rule)
 {
     const struct bn *p = &r->problem.bn;
     struct expectation x = {0};
@@ -155,41 +228,15 @@ static struct expectation forward_train(const struct outcome *r, bool relu, enum
         variance->value[c] = stats[c].variance;
         variance->limit[c] = variance_limit(&stats[c], alike, dmean, r->variant->algebra, rule);
     }
-    struct expected *y = expect_output(&x, r, DST);
-#pragma omp parallel for schedule(static) if (y->count > 1 << 16)
-    for (int64_t i = 0; i < y->count; i++) {
-        int64_t at = expected_at(y, i), c = at / hw % p->ic;
-        double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
-        double rstd = 1 / sqrt(stats[c].variance + r->problem.eps), value = r->t[SRC][at];
-        double got_rstd = 1 / sqrt(fmax(r->t[VARIANCE][c], 0) + r->problem.eps);
-        double dmean = fabs(r->t[MEAN][c] - stats[c].mean) + U * fabs(stats[c].mean);
-        double scale = gamma * fmax(rstd, got_rstd), y_ref;
-        y_ref = bn_ref_apply(value, stats[c].mean, stats[c].variance, r->problem.eps, gamma, beta);
-        y->limit[i] = fabs(scale) * dmean +
-                      fabs(gamma * (value - stats[c].mean)) * fabs(got_rstd - rstd) +
-                      y_rounding(value, stats[c].mean, scale, beta, y_ref);
-        y->value[i] = relu && y_ref < 0 ? 0 : y_ref;
-    }
+    expect_y(&x, r, stats, rule);
     free(stats);
     return x;
 }
 
-static struct expectation forward_infer(const struct outcome *r, bool relu, enum bn_rule rule)
+static struct expectation forward_infer(const struct outcome *r, enum bn_rule rule)
 {
-    const struct bn *p = &r->problem.bn;
     struct expectation x = {0};
-    struct expected *y = expect_output(&x, r, DST);
-    int64_t hw = p->ih * p->iw;
-#pragma omp parallel for schedule(static) if (y->count > 1 << 16)
-    for (int64_t i = 0; i < y->count; i++) {
-        int64_t at = expected_at(y, i), c = at / hw % p->ic;
-        double gamma = of_channel(r->t[GAMMA], c, 1), beta = of_channel(r->t[BETA], c, 0);
-        double mean = r->t[MEAN][c], variance = r->t[VARIANCE][c], value = r->t[SRC][at];
-        double scale = gamma / sqrt(variance + r->problem.eps);
-        double y_ref = bn_ref_apply(value, mean, variance, r->problem.eps, gamma, beta);
-        y->limit[i] = rule == BN_EXACT ? 0 : y_rounding(value, mean, scale, beta, y_ref);
-        y->value[i] = relu && y_ref < 0 ? 0 : y_ref;
-    }
+    expect_y(&x, r, NULL, rule);
     return x;
 }
 
@@ -208,8 +255,10 @@ static bool undecided(const struct channel *ch, double x)
     return fabs(y) <= y_rounding(x, ch->mean, scale, ch->beta, y);
 }
 
-static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rule rule, int64_t c)
+static struct channel channel_of(const struct outcome *r, const float *open, enum bn_rule rule,
+                                 int64_t c)
 {
+    const bool relu = r->op->relu && !open;
     const struct bn *p = &r->problem.bn;
     int64_t hw = p->ih * p->iw;
     struct channel ch = {.mean = r->t[MEAN][c],
@@ -226,7 +275,10 @@ static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rul
         for (int64_t i = 0; i < hw; i++) {
             int64_t at = (n * p->ic + c) * hw + i;
             double x = r->t[SRC][at], dy = r->t[DIFF_DST][at], xhat = (x - ch.mean) * ch.rstd;
-            if (relu && undecided(&ch, x)) {
+            if (open) {
+                open_dbeta += (double)open[at];
+                open_dgamma += (double)open[at] * fabs(xhat);
+            } else if (relu && undecided(&ch, x)) {
                 open_dbeta += fabs(dy);
                 open_dgamma += fabs(dy * xhat);
             } else if (relu && ch.gamma * xhat + ch.beta <= 0) {
@@ -252,8 +304,10 @@ static struct channel channel_of(const struct outcome *r, bool relu, enum bn_rul
     return ch;
 }
 
-static struct expectation backward(const struct outcome *r, bool relu, enum bn_rule rule)
+/* `open` (else NULL): windows whose maximum rounding decides; diff_dst is spread already. */
+static struct expectation backward(const struct outcome *r, const float *open, enum bn_rule rule)
 {
+    const bool relu = r->op->relu && !open;
     const struct bn *p = &r->problem.bn;
     int64_t hw = p->ih * p->iw;
     struct expectation x = {0};
@@ -266,7 +320,7 @@ static struct expectation backward(const struct outcome *r, bool relu, enum bn_r
         abort();
 #pragma omp parallel for schedule(dynamic, 1) if (p->mb * p->ic * hw > 1 << 16)
     for (int64_t c = 0; c < p->ic; c++) {
-        channels[c] = channel_of(r, relu, rule, c);
+        channels[c] = channel_of(r, open, rule, c);
         dgamma->value[c] = channels[c].g.dgamma;
         dgamma->limit[c] = channels[c].dgamma_limit;
         dbeta->value[c] = channels[c].g.dbeta;
@@ -290,17 +344,50 @@ static struct expectation backward(const struct outcome *r, bool relu, enum bn_r
                             8 * U * (fabs(dy) + db + fabs(xhat) * dg) +
                             4 * U * ch->rstd * dg * (fabs(value) + fabs(ch->mean))) +
                        0x1p-147 * (1 + a);
-        if (relu && rule != BN_EXACT && undecided(ch, value))
+        if ((relu && rule != BN_EXACT && undecided(ch, value)) || (open && open[at] > 0))
             dx->limit[i] = -1;
     }
     free(channels);
     return x;
 }
 
+float *spread_gradient(const struct outcome *r)
+{
+    const struct bn *p = &r->problem.bn;
+    struct args a = {.problem = &r->problem};
+    memcpy(a.t, r->t, sizeof a.t);
+    float *spread = must(malloc((size_t)(p->mb * p->ic * p->ih * p->iw) * sizeof *spread));
+    bn_pool_ref_spread(&a, spread);
+    return spread;
+}
+
+/* For each value of src how large a gradient it may get or not, because rounding decides which value of its window is the
+ * largest; 0 where that is decided. */
+static float *open_windows(const struct outcome *r, enum bn_rule rule)
+{
+    const struct bn *p = &r->problem.bn;
+    float *open = must(calloc((size_t)(p->mb * p->ic * p->ih * p->iw), sizeof *open));
+    for (int64_t at = 0; at < p->mb * p->ic * (p->ih / 2) * (p->iw / 2); at++) {
+        bool decided;
+        window_at(r, NULL, rule, at, &decided);
+        for (int k = 0; k < 4 && !decided; k++)
+            open[bn_pool_ref_corner(p, at) + k / 2 * p->iw + k % 2] = fabsf(r->t[DIFF_DST][at]);
+    }
+    return open;
+}
+
 struct expectation expect_bn(const struct outcome *r, enum bn_rule rule)
 {
     const struct op *op = r->op;
-    if (op->pass != FORWARD)
-        return backward(r, op->relu, rule);
-    return (op->statistics ? forward_train : forward_infer)(r, op->relu, rule);
+    if (op->pass == FORWARD)
+        return (op->statistics ? forward_train : forward_infer)(r, rule);
+    if (!op->pools)
+        return backward(r, NULL, rule);
+    struct outcome spread = *r;
+    spread.t[DIFF_DST] = spread_gradient(r);
+    float *open = open_windows(r, rule);
+    struct expectation x = backward(&spread, open, rule);
+    free(spread.t[DIFF_DST]);
+    free(open);
+    return x;
 }

@@ -152,7 +152,7 @@ static float *input_copy(const struct outcome *r, enum role role, int64_t n)
     return t;
 }
 
-struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
+static struct expectation gradients(const struct outcome *r, bool relu, int64_t *left_out)
 {
     struct expectation x = {0};
     struct forward f = {.r = r};
@@ -161,8 +161,7 @@ struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
         f.t[SRC] = input_copy(r, SRC, (int64_t)forward_work(&r->problem));
         f.t[GAMMA] = r->t[GAMMA] ? input_copy(r, GAMMA, r->problem.bn.ic) : NULL;
         f.t[BETA] = input_copy(r, BETA, r->problem.bn.ic);
-        if (r->op->relu &&
-            !(f.passes = calloc((size_t)forward_work(&r->problem), sizeof *f.passes)))
+        if (relu && !(f.passes = calloc((size_t)forward_work(&r->problem), sizeof *f.passes)))
             abort();
     } else {
         f.t[SRC] = input_copy(r, SRC, c->mb * c->ic * c->ih * c->iw);
@@ -195,5 +194,17 @@ struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
     free(f.passes);
     for (int i = 0; i < ROLE_COUNT; i++)
         free(f.t[i]);
+    return x;
+}
+
+struct expectation expect_gradient(const struct outcome *r, int64_t *left_out)
+{
+    if (!r->op->pools)
+        return gradients(r, r->op->relu, left_out);
+    /* Once spread, the gradient holds the decisions of ReLU and maximum. */
+    struct outcome spread = *r;
+    spread.t[DIFF_DST] = spread_gradient(r);
+    struct expectation x = gradients(&spread, false, left_out);
+    free(spread.t[DIFF_DST]);
     return x;
 }

@@ -98,6 +98,8 @@ enum bn_rule {
                  violate */
 };
 struct expectation expect_bn(const struct outcome *r, enum bn_rule rule);
+/* diff_dst of bn_pool_bwd, spread to the maxima. The caller frees it. */
+float *spread_gradient(const struct outcome *r);
 
 /* copy, reorder, triad, peak_fma */
 struct expectation expect_simple(const struct outcome *r);

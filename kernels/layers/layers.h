@@ -29,25 +29,6 @@ struct avgpool {
 /* Activations that saturate. */
 enum curve { CURVE_SIGMOID, CURVE_TANH };
 
-/* Batch normalization over the batch, ReLU and max pooling over windows of 2x2 as one: what lies between two convolutions
- * of a VGG. The normalized tensor, as large as src, is never written, and the gradient that the pooling spreads over it
- * never read: its two sums are taken where the few gradients of the windows come in. */
-struct bn_pool {
-    struct maxpool pool; /* of 2x2, s = 2, lanes = 1, planes = images * channels, relu */
-    int64_t channels;
-    double eps;
-    bool gathered; /* mean and variance of src are there already */
-};
-
-/* Tensors of both passes; a pass uses those it needs. */
-struct bn_pool_tensors {
-    const float *src, *gamma, *beta;
-    float *mean, *variance, *dst;
-    uint8_t *chosen;
-    const float *diff_dst;
-    float *diff_src, *diff_gamma, *diff_beta;
-};
-
 /* The gradient through a batch normalization with given statistics, which do not depend on x:
  * dx = gamma rstd dy, and the sums of dy and of dy xhat. Lanes as in maxpool: 1, all channels, or 16, of
  * which the last ones may be padding. */
@@ -102,9 +83,6 @@ struct layers {
     void (*avgpool_fwd)(const struct avgpool *p, const float *src, float *dst, int threads);
     void (*avgpool_bwd)(const struct avgpool *p, const float *diff_dst, float *diff_src,
                         int threads);
-
-    void (*bn_pool_fwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
-    void (*bn_pool_bwd)(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads);
 
     void (*bn_frozen_bwd)(const struct bn_frozen *p, const struct bn_frozen_tensors *t,
                           int threads);

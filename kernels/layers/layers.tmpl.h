@@ -4,11 +4,14 @@
  * Bandwidth limits them. In L2, one root and one division per weight limit the optimizers; beyond L2, bytes
  * do (Adam moves 28 per weight). Threads take whole planes or whole cache lines of a static partition, and
  * only if each has a few microseconds of work. */
-#include "lanes.h"
 #include "layers.h"
+#include "shared/windows.h"
 #include "team.h"
+#include "vec/lanes.h"
 
 #include <string.h>
+
+_Static_assert((int)NO_PLACE == (int)MAXPOOL_NONE, "one byte for what a ReLU stops");
 
 static void relu_fwd_range(float *x, struct range r)
 {
@@ -56,91 +59,25 @@ static void relu_bwd(const float *y, float *dy, int64_t n, int threads)
 #include "dropout.tmpl.h"
 #include "frozen.tmpl.h"
 
-/* Max pooling: the largest values so far and their places, as floats. */
-struct holders {
-    vf value, at;
-};
-
-static inline struct holders challenge(struct holders h, vf value, float at)
-{
-    return (struct holders){vwins(value, h.value, value, h.value),
-                            vwins(value, h.value, vset1(at), h.at)};
-}
-
-/* With a ReLU: nothing below zero, and no place for what it stops. */
-static inline struct holders rectify(struct holders h)
-{
-    const vf none = vset1(MAXPOOL_NONE);
-    return (struct holders){vmax(vzero(), h.value), vadd(none, vdrop(h.value, vsub(h.at, none)))};
-}
-
-/* Even and odd columns of n <= V windows of 2x2. */
-static inline __attribute__((always_inline)) struct vpair load_pairs(const float *p, int64_t n)
-{
-    if (n == V)
-        return vunzip(vload(p), vload(p + V));
-    const int64_t low = 2 * n < V ? 2 * n : V;
-    return vunzip(vload_n(p, low), 2 * n > V ? vload_n(p + V, 2 * n - V) : vzero());
-}
-
-static inline __attribute__((always_inline)) void store_pairs(float *p, vf even, vf odd, int64_t n)
-{
-    const struct vpair x = vzip(even, odd);
-    if (n == V) {
-        vstore(p, x.a);
-        vstore(p + V, x.b);
-        return;
-    }
-    vstore_n(p, x.a, 2 * n < V ? 2 * n : V);
-    if (2 * n > V)
-        vstore_n(p + V, x.b, 2 * n - V);
-}
-
-/* y = (x - mean) scale + shift, of one channel. */
-struct affine {
-    float mean, scale, shift;
-};
-
-static inline struct vpair affine_pair(const struct affine *a, struct vpair x)
-{
-    const vf mean = vset1(a->mean), scale = vset1(a->scale), shift = vset1(a->shift);
-    return (struct vpair){vfma(vsub(x.a, mean), scale, shift), vfma(vsub(x.b, mean), scale, shift)};
-}
-
-static inline __attribute__((always_inline)) void
-fwd_2x2_of(const struct maxpool *p, const struct affine *a, const float *restrict src,
-           float *restrict dst, uint8_t *restrict chosen)
+static void fwd_2x2(const struct maxpool *p, const float *restrict src, float *restrict dst,
+                    uint8_t *restrict chosen)
 {
     for (int64_t oh = 0; oh < p->oh; oh++) {
-        const float *top = src + 2 * oh * p->iw, *bottom = top + p->iw;
+        const float *top = src + 2 * oh * p->iw;
         for (int64_t ow = 0; ow < p->ow; ow += V) {
             const int64_t n = p->ow - ow < V ? p->ow - ow : V, to = oh * p->ow + ow;
-            struct vpair above = load_pairs(top + 2 * ow, n),
-                         below = load_pairs(bottom + 2 * ow, n);
-            if (a) {
-                above = affine_pair(a, above);
-                below = affine_pair(a, below);
-            }
-            struct holders h = {above.a, vzero()};
-            h = challenge(h, above.b, 1);
-            h = challenge(h, below.a, 2);
-            h = challenge(h, below.b, 3);
-            if (p->relu)
-                h = rectify(h);
+            const struct windows w = {load_pairs(top + 2 * ow, n),
+                                      load_pairs(top + p->iw + 2 * ow, n)};
+            const struct holders max = window_max(&w, &w, p->relu);
             if (n == V) {
-                vstore(dst + to, h.value);
-                vbytes_store(chosen + to, h.at);
+                vstore(dst + to, max.value);
+                vbytes_store(chosen + to, max.at);
             } else {
-                vstore_n(dst + to, h.value, n);
-                vbytes_store_n(chosen + to, h.at, n);
+                vstore_n(dst + to, max.value, n);
+                vbytes_store_n(chosen + to, max.at, n);
             }
         }
     }
-}
-
-static void fwd_2x2(const struct maxpool *p, const float *src, float *dst, uint8_t *chosen)
-{
-    fwd_2x2_of(p, NULL, src, dst, chosen);
 }
 
 /* Windows of 2x2 do not overlap: each is written whole, and only what no window covers is cleared. */
@@ -205,13 +142,13 @@ static void bwd_any(const struct maxpool *p, const float *restrict diff_dst,
 static inline __attribute__((always_inline)) void
 fwd_together(const struct maxpool *p, const float *window, int64_t n, float *dst, uint8_t *chosen)
 {
-    struct holders h = {n == V ? vload(window) : vload_n(window, n), vzero()};
+    struct holders h = {n == V ? vload(window) : vload_n(window, n), vzero(), vzero()};
     float at = 0;
     for (int64_t kh = 0; kh < p->kh; kh++) {
         for (int64_t kw = 0; kw < p->kw; kw++, at++) {
             const float *value = window + (kh * p->iw + kw) * p->lanes;
             if (kh + kw)
-                h = challenge(h, n == V ? vload(value) : vload_n(value, n), at);
+                h = challenge(h, n == V ? vload(value) : vload_n(value, n), at, vzero());
         }
     }
     if (p->relu)
@@ -330,184 +267,6 @@ static void maxpool_bwd(const struct maxpool *p, const float *diff_dst, const ui
     }
 #pragma omp parallel num_threads(team)
     bwd_planes(p, diff_dst, chosen, diff_src, my_range(p->planes, 1));
-}
-
-/* Batch normalization, ReLU and pooling. A thread takes whole channels, one after the other: src is read from memory
- * once and is near when it is needed again. Sums are taken plane by plane, so the bits do not depend on the team. */
-
-/* Sum over a plane of (x - from), or of its square. */
-static inline __attribute__((always_inline)) double plane_sum(const float *x, int64_t n, float from,
-                                                              bool squares)
-{
-    enum { UNROLL = 4 };
-    vf sum[UNROLL], base = vset1(from);
-    for (int u = 0; u < UNROLL; u++)
-        sum[u] = vzero();
-    int64_t i = 0;
-    for (; i + UNROLL * V <= n; i += UNROLL * V)
-        VEC_UNROLL
-    for (int u = 0; u < UNROLL; u++) {
-        const vf d = vsub(vload(x + i + u * V), base);
-        sum[u] = squares ? vfma(d, d, sum[u]) : vadd(sum[u], d);
-    }
-    double rest = 0;
-    for (; i < n; i++) {
-        const float d = x[i] - from;
-        rest += (double)(squares ? d * d : d);
-    }
-    return (double)vsum(vadd(vadd(sum[0], sum[1]), vadd(sum[2], sum[3]))) + rest;
-}
-
-/* Mean and biased variance of a channel. */
-static void channel_statistics(const struct bn_pool *p, const float *src, int64_t c, float *mean,
-                               float *variance)
-{
-    const int64_t plane = p->pool.ih * p->pool.iw, n = p->pool.planes / p->channels * plane;
-    const float from =
-        src[c * plane]; /* sums of differences lose nothing where the mean is large */
-    double sum = 0, squares = 0;
-    for (int64_t i = c; i < p->pool.planes; i += p->channels)
-        sum += plane_sum(src + i * plane, plane, from, false);
-    *mean = (float)((double)from + sum / (double)n);
-    for (int64_t i = c; i < p->pool.planes; i += p->channels)
-        squares += plane_sum(src + i * plane, plane, *mean, true);
-    *variance = (float)(squares / (double)n);
-}
-
-static void bn_pool_fwd_channels(const struct bn_pool *p, const struct bn_pool_tensors *t,
-                                 struct range r)
-{
-    const int64_t in = p->pool.ih * p->pool.iw, out = p->pool.oh * p->pool.ow;
-    for (int64_t c = r.first; c < r.last; c++) {
-        if (!p->gathered)
-            channel_statistics(p, t->src, c, &t->mean[c], &t->variance[c]);
-        const struct affine a = {
-            t->mean[c], (float)((double)t->gamma[c] / sqrt((double)t->variance[c] + p->eps)),
-            t->beta[c]};
-        for (int64_t i = p->pool.planes - p->channels + c; i >= 0; i -= p->channels)
-            fwd_2x2_of(&p->pool, &a, t->src + i * in, t->dst + i * out, t->chosen + i * out);
-    }
-}
-
-static void bn_pool_fwd(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads)
-{
-    int team = team_for(p->pool.planes * p->pool.ih * p->pool.iw, POOL_GRAIN, threads);
-    if (team < 2) {
-        bn_pool_fwd_channels(p, t, (struct range){0, p->channels});
-        return;
-    }
-#pragma omp parallel num_threads(team)
-    bn_pool_fwd_channels(p, t, my_range(p->channels, 1));
-}
-
-/* Windows of a row, as the gradient sees them. */
-struct windows {
-    struct vpair above, below; /* x - mean */
-    vf d, at;
-};
-
-static inline __attribute__((always_inline)) struct windows
-load_windows(const struct maxpool *p, const float *x, const float *diff_dst, const uint8_t *chosen,
-             int64_t oh, int64_t ow, int64_t n, vf mean)
-{
-    const float *top = x + 2 * oh * p->iw + 2 * ow;
-    const int64_t from = oh * p->ow + ow;
-    struct windows w = {load_pairs(top, n), load_pairs(top + p->iw, n),
-                        n == V ? vload(diff_dst + from) : vload_n(diff_dst + from, n),
-                        n == V ? vbytes(chosen + from) : vbytes_n(chosen + from, n)};
-    w.above = (struct vpair){vsub(w.above.a, mean), vsub(w.above.b, mean)};
-    w.below = (struct vpair){vsub(w.below.a, mean), vsub(w.below.b, mean)};
-    return w;
-}
-
-/* Adds a plane's sums of the gradient dy before the pooling, and of dy (x - mean). Elsewhere than at the places chosen
- * dy is 0. */
-static void sums_2x2(const struct maxpool *p, const float *x, const float *diff_dst,
-                     const uint8_t *chosen, float mean, double *sum, double *dot)
-{
-    const vf none = vset1(MAXPOOL_NONE);
-    vf s = vzero(), t = vzero();
-    for (int64_t oh = 0; oh < p->oh; oh++) {
-        for (int64_t ow = 0; ow < p->ow; ow += V) {
-            const struct windows w = load_windows(p, x, diff_dst, chosen, oh, ow,
-                                                  p->ow - ow < V ? p->ow - ow : V, vset1(mean));
-            const vf above = vadd(vkeep_equal(w.at, vzero(), w.above.a),
-                                  vkeep_equal(w.at, vset1(1), w.above.b)),
-                     below = vadd(vkeep_equal(w.at, vset1(2), w.below.a),
-                                  vkeep_equal(w.at, vset1(3), w.below.b));
-            s = vadd(s, vdrop(vsub(none, w.at), w.d));
-            t = vfma(w.d, vadd(above, below), t);
-        }
-    }
-    *sum += (double)vsum(s);
-    *dot += (double)vsum(t);
-}
-
-/* dx = dy scale + (x - mean) slope + offset */
-struct bn_slope {
-    float mean, scale, slope, offset;
-};
-
-static void bn_bwd_2x2(const struct maxpool *p, const struct bn_slope *g, const float *restrict x,
-                       const float *restrict diff_dst, const uint8_t *restrict chosen,
-                       float *restrict diff_src)
-{
-    const vf scale = vset1(g->scale), slope = vset1(g->slope), offset = vset1(g->offset);
-    for (int64_t oh = 0; oh < p->oh; oh++) {
-        for (int64_t ow = 0; ow < p->ow; ow += V) {
-            const int64_t n = p->ow - ow < V ? p->ow - ow : V;
-            const struct windows w =
-                load_windows(p, x, diff_dst, chosen, oh, ow, n, vset1(g->mean));
-            const vf d = vmul(w.d, scale);
-            float *top = diff_src + 2 * oh * p->iw + 2 * ow;
-            store_pairs(top, vadd(vkeep_equal(w.at, vzero(), d), vfma(w.above.a, slope, offset)),
-                        vadd(vkeep_equal(w.at, vset1(1), d), vfma(w.above.b, slope, offset)), n);
-            store_pairs(top + p->iw,
-                        vadd(vkeep_equal(w.at, vset1(2), d), vfma(w.below.a, slope, offset)),
-                        vadd(vkeep_equal(w.at, vset1(3), d), vfma(w.below.b, slope, offset)), n);
-        }
-    }
-    /* What no window covers: an odd column, an odd row. */
-    for (int64_t i = 0; i < p->ih * p->iw; i++) {
-        if (i < 2 * p->oh * p->iw && i % p->iw < 2 * p->ow)
-            i += 2 * p->ow - 1;
-        else
-            diff_src[i] = (x[i] - g->mean) * g->slope + g->offset;
-    }
-}
-
-static void bn_pool_bwd_channels(const struct bn_pool *p, const struct bn_pool_tensors *t,
-                                 struct range r)
-{
-    const int64_t in = p->pool.ih * p->pool.iw, out = p->pool.oh * p->pool.ow;
-    const double n = (double)(p->pool.planes / p->channels * in);
-    for (int64_t c = r.first; c < r.last; c++) {
-        const double rstd = 1 / sqrt((double)t->variance[c] + p->eps),
-                     scale = (double)t->gamma[c] * rstd;
-        double sum = 0, dot = 0;
-        for (int64_t i = c; i < p->pool.planes; i += p->channels)
-            sums_2x2(&p->pool, t->src + i * in, t->diff_dst + i * out, t->chosen + i * out,
-                     t->mean[c], &sum, &dot);
-        t->diff_beta[c] = (float)sum;
-        t->diff_gamma[c] = (float)(dot * rstd);
-        const struct bn_slope g = {t->mean[c], (float)scale,
-                                   (float)(-scale * rstd * rstd * dot / n),
-                                   (float)(-scale * sum / n)};
-        for (int64_t i = p->pool.planes - p->channels + c; i >= 0; i -= p->channels)
-            bn_bwd_2x2(&p->pool, &g, t->src + i * in, t->diff_dst + i * out, t->chosen + i * out,
-                       t->diff_src + i * in);
-    }
-}
-
-static void bn_pool_bwd(const struct bn_pool *p, const struct bn_pool_tensors *t, int threads)
-{
-    int team = team_for(p->pool.planes * p->pool.ih * p->pool.iw, POOL_GRAIN, threads);
-    if (team < 2) {
-        bn_pool_bwd_channels(p, t, (struct range){0, p->channels});
-        return;
-    }
-#pragma omp parallel num_threads(team)
-    bn_pool_bwd_channels(p, t, my_range(p->channels, 1));
 }
 
 /* The scalars of one Adam update, rounded once to the precision of the weights. */
@@ -655,8 +414,6 @@ const struct layers LAYERS = {
     .maxpool_bwd = maxpool_bwd,
     .avgpool_fwd = avgpool_fwd,
     .avgpool_bwd = avgpool_bwd,
-    .bn_pool_fwd = bn_pool_fwd,
-    .bn_pool_bwd = bn_pool_bwd,
     .bn_frozen_bwd = bn_frozen_bwd,
     .update = update,
     .column_sums = column_sums,

@@ -28,6 +28,9 @@ TITLES = {
     "bn_relu_fwd_train": "BN and ReLU, training",
     "bn_relu_fwd_infer": "BN and ReLU, inference",
     "bn_relu_bwd": "BN and ReLU, backward",
+    "bn_pool_fwd_train": "BN, ReLU and pooling, training",
+    "bn_pool_fwd_infer": "BN, ReLU and pooling, inference",
+    "bn_pool_bwd": "BN, ReLU and pooling, backward",
     "reorder": "change of layout",
 }
 

@@ -255,60 +255,113 @@ def bn_tensors(seed, batch):
     return random(seed + 70, *batch.shape), random(seed + 71, *batch.shape), gamma, beta
 
 
-def bn_fwd_train(subject, relu=False):
+def windows(y):
+    """The windows of 2x2 as rows of four, without an odd row or column."""
+    n, c, h, w = y.shape[0], y.shape[1], y.shape[2] // 2, y.shape[3] // 2
+    return y[:, :, : 2 * h, : 2 * w].reshape(n, c, h, 2, w, 2).swapaxes(3, 4).reshape(n, c, h, w, 4)
+
+
+def same(y):
+    """Nothing comes after the normalization."""
+    return y
+
+
+def relu(y):
+    """Negative values are cut off."""
+    return np.maximum(y, 0)
+
+
+def relu_pool(y):
+    """The largest of each window then."""
+    return relu(windows(y).max(-1))
+
+
+POOLED = [batch for batch in BATCHES if min(batch.shape[2:]) > 1]
+
+
+def bn_fwd_train(subject, after=same, batches=BATCHES):
     """dst, mean and variance; gamma and beta given or not."""
-    for seed, batch in enumerate(BATCHES):
+    for seed, batch in enumerate(batches):
         src, _, gamma, beta = bn_tensors(seed, batch)
         x = src.astype(np.float64)
         mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))
         extra = {} if seed % 2 else {"gamma": gamma, "beta": beta}
         scale, shift = (gamma, beta) if extra else (np.ones_like(gamma), np.zeros_like(beta))
         dst = batch.infer(x, mean, variance, scale, shift)
-        want = {"dst": np.maximum(dst, 0) if relu else dst, "mean": mean, "variance": variance}
+        want = {"dst": after(dst), "mean": mean, "variance": variance}
         subject(batch.text, {"src": src} | extra, want)
 
 
 def bn_relu_fwd_train(subject):
     """The same with negative values cut off."""
-    bn_fwd_train(subject, relu=True)
+    bn_fwd_train(subject, relu)
 
 
-def bn_fwd_infer(subject, relu=False):
+def bn_pool_fwd_train(subject):
+    """And of those the largest of each window."""
+    bn_fwd_train(subject, relu_pool, POOLED)
+
+
+def bn_fwd_infer(subject, after=same, batches=BATCHES):
     """dst from given statistics."""
-    for seed, batch in enumerate(BATCHES):
+    for seed, batch in enumerate(batches):
         src, _, gamma, beta = bn_tensors(seed, batch)
         mean, variance = random(seed + 74, gamma.size), np.abs(random(seed + 75, gamma.size)) + np.float32(0.25)
         tensors = {"src": src, "mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
         dst = batch.infer(*float64(*tensors.values()))
-        subject(batch.text, tensors, {"dst": np.maximum(dst, 0) if relu else dst})
+        subject(batch.text, tensors, {"dst": after(dst)})
 
 
 def bn_relu_fwd_infer(subject):
     """The same with negative values cut off."""
-    bn_fwd_infer(subject, relu=True)
+    bn_fwd_infer(subject, relu)
 
 
-def bn_bwd(subject, relu=False):
+def bn_pool_fwd_infer(subject):
+    """And of those the largest of each window."""
+    bn_fwd_infer(subject, relu_pool, POOLED)
+
+
+def bn_bwd(subject, masked=False):
     """diff_src, diff_gamma and diff_beta; with relu, through the mask of the forward pass."""
     for seed, batch in enumerate(BATCHES):
         src, diff_dst, gamma, beta = bn_tensors(seed, batch)
         mean, variance = src.mean((0, 2, 3)), src.var((0, 2, 3))
         tensors = {"src": src, "diff_dst": diff_dst, "mean": mean, "variance": variance, "gamma": gamma}
-        masked = diff_dst.astype(np.float64)
-        if relu:
+        gradient = diff_dst.astype(np.float64)
+        if masked:
             y = batch.infer(*float64(src, mean, variance, gamma, beta))
             # Where rounding decides the mask, no gradient arrives.
             diff_dst[np.abs(y) < 1e-4] = 0
-            masked = np.where(y > 0, diff_dst, 0).astype(np.float64)
+            gradient = np.where(y > 0, diff_dst, 0).astype(np.float64)
             tensors["beta"] = beta
-        dx, dgamma, dbeta = batch.backward(*float64(src, masked, mean, variance, gamma))
+        dx, dgamma, dbeta = batch.backward(*float64(src, gradient, mean, variance, gamma))
         want = {"diff_src": dx, "diff_gamma": dgamma, "diff_beta": dbeta}
         subject(batch.text, tensors, want)
 
 
 def bn_relu_bwd(subject):
     """The same through max(0, y)."""
-    bn_bwd(subject, relu=True)
+    bn_bwd(subject, masked=True)
+
+
+def bn_pool_bwd(subject):
+    """Through the largest value of each window, where that is above 0."""
+    for seed, batch in enumerate(POOLED):
+        src, _, gamma, beta = bn_tensors(seed, batch)
+        mean, variance = src.mean((0, 2, 3)), src.var((0, 2, 3))
+        y = windows(batch.infer(*float64(src, mean, variance, gamma, beta)))
+        diff_dst = random(seed + 76, *y.shape[:4])
+        # Where rounding decides, no gradient arrives.
+        first, second = np.sort(y, -1)[..., 3], np.sort(y, -1)[..., 2]
+        diff_dst[(np.abs(first) < 1e-4) | (first - second < 1e-4)] = 0
+        gradient = np.zeros(batch.shape)
+        for n, c, h, w in np.argwhere(first > 0):
+            place = y[n, c, h, w].argmax()
+            gradient[n, c, 2 * h + place // 2, 2 * w + place % 2] = diff_dst[n, c, h, w]
+        tensors = {"src": src, "diff_dst": diff_dst, "mean": mean, "variance": variance, "gamma": gamma, "beta": beta}
+        dx, dgamma, dbeta = batch.backward(src.astype(np.float64), gradient, *float64(mean, variance, gamma))
+        subject(batch.text, tensors, {"diff_src": dx, "diff_gamma": dgamma, "diff_beta": dbeta})
 
 
 def gemm(subject):
@@ -354,6 +407,9 @@ CHECKS = {
     "bn_relu_fwd_train": bn_relu_fwd_train,
     "bn_relu_fwd_infer": bn_relu_fwd_infer,
     "bn_relu_bwd": bn_relu_bwd,
+    "bn_pool_fwd_train": bn_pool_fwd_train,
+    "bn_pool_fwd_infer": bn_pool_fwd_infer,
+    "bn_pool_bwd": bn_pool_bwd,
     "gemm": gemm,
     "reorder": moved,
     "copy": moved,

@@ -233,116 +233,6 @@ static void curves_are_accurate(void **state)
     }
 }
 
-/* Batch normalization, relu and pooling as one, forward and backward, against their definitions in float64. */
-static void expect_bn_pool(int64_t channels, int64_t ih, int64_t iw, double shift, bool gathered,
-                           int threads)
-{
-    enum { IMAGES = 3, IN = IMAGES * 3 * 40 * 75, OUT = IN / 4 };
-    static float src[IN], dst[OUT], diff_dst[OUT], diff_src[IN];
-    static uint8_t chosen[OUT];
-    static double y[IN], dy[IN];
-    const struct bn_pool p = {.pool = {.planes = IMAGES * channels,
-                                       .lanes = 1,
-                                       .ih = ih,
-                                       .iw = iw,
-                                       .oh = ih / 2,
-                                       .ow = iw / 2,
-                                       .kh = 2,
-                                       .kw = 2,
-                                       .s = 2,
-                                       .relu = true},
-                              .channels = channels,
-                              .eps = 1e-5,
-                              .gathered = gathered};
-    const int64_t hw = ih * iw, out = p.pool.oh * p.pool.ow, n = IMAGES * hw;
-    const float gamma[3] = {1.5f, -0.7f, 0}, beta[3] = {0.1f, 0.4f, 0.2f};
-    float mean[3], variance[3], diff_gamma[3], diff_beta[3];
-    assert_true(channels <= 3 && n * channels <= IN);
-    for (int64_t i = 0; i < n * channels; i++)
-        src[i] = noise(i) + (float)shift;
-    for (int64_t i = 0; i < IMAGES * channels * out; i++)
-        diff_dst[i] = noise(i + 77777);
-    memset(diff_src, 0xff, sizeof diff_src);
-    memset(dst, 0xff, sizeof dst);
-    double means[3], variances[3];
-    for (int64_t c = 0; c < channels; c++) {
-        means[c] = variances[c] = 0;
-        for (int64_t i = 0; i < n; i++)
-            means[c] += (double)src[(i / hw * channels + c) * hw + i % hw] / (double)n;
-        for (int64_t i = 0; i < n; i++) {
-            double d = (double)src[(i / hw * channels + c) * hw + i % hw] - means[c];
-            variances[c] += d * d / (double)n;
-        }
-        mean[c] = gathered ? (float)means[c] : NAN;
-        variance[c] = gathered ? (float)variances[c] : NAN;
-    }
-    const struct bn_pool_tensors t = {.src = src,
-                                      .gamma = gamma,
-                                      .beta = beta,
-                                      .mean = mean,
-                                      .variance = variance,
-                                      .dst = dst,
-                                      .chosen = chosen,
-                                      .diff_dst = diff_dst,
-                                      .diff_src = diff_src,
-                                      .diff_gamma = diff_gamma,
-                                      .diff_beta = diff_beta};
-    instance->bn_pool_fwd(&p, &t, threads);
-    instance->bn_pool_bwd(&p, &t, threads);
-    for (int64_t c = 0; c < channels; c++) {
-        const double rstd = 1 / sqrt(variances[c] + p.eps), loose = 1e-5 + 1e-6 * fabs(shift);
-        double sum = 0, dot = 0;
-        assert_near(mean[c], means[c], 2e-7 * (1 + fabs(shift)));
-        assert_near(variance[c] / variances[c], 1, 1e-5);
-        for (int64_t i = 0; i < IMAGES; i++) {
-            const int64_t plane = i * channels + c, from = plane * hw;
-            for (int64_t j = 0; j < hw; j++) {
-                y[from + j] = gamma[c] * ((double)src[from + j] - means[c]) * rstd + beta[c];
-                dy[from + j] = 0;
-            }
-            for (int64_t o = 0; o < out; o++) {
-                int64_t first = o / p.pool.ow * 2 * iw + o % p.pool.ow * 2, best = first;
-                for (int64_t k = 1; k < 4; k++) {
-                    int64_t at = first + k / 2 * iw + k % 2;
-                    best = y[from + at] > y[from + best] ? at : best;
-                }
-                /* Where gamma is 0 all are equal, and the first is chosen. */
-                best = gamma[c] != 0 ? best : first;
-                assert_near(dst[plane * out + o], fmax(y[from + best], 0), loose);
-                if (y[from + best] > 0)
-                    dy[from + best] = diff_dst[plane * out + o];
-                sum += dy[from + best];
-                dot += dy[from + best] * ((double)src[from + best] - means[c]) * rstd;
-            }
-        }
-        assert_near(diff_beta[c], sum, 1e-4);
-        assert_near(diff_gamma[c], dot, 1e-4 + 1e-5 * fabs(shift));
-        for (int64_t i = 0; i < n; i++) {
-            const int64_t at = (i / hw * channels + c) * hw + i % hw;
-            const double xhat = ((double)src[at] - means[c]) * rstd;
-            assert_near(diff_src[at],
-                        gamma[c] * rstd * (dy[at] - sum / (double)n - xhat * dot / (double)n),
-                        loose);
-        }
-    }
-    for (int64_t i = n * channels; i < IN; i++)
-        assert_true(isnan(diff_src[i]));
-    for (int64_t i = IMAGES * channels * out; i < OUT; i++)
-        assert_true(isnan(dst[i]));
-}
-
-static void bn_pool_is_what_it_replaces(void **state)
-{
-    (void)state;
-    static const int64_t widths[] = {2, 3, 4, 8, 9, 30, 31, 32, 33, 34, 66, 75};
-    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
-        expect_bn_pool(3, 2, widths[i], 0, false, 1);
-        expect_bn_pool(2, 7, widths[i], 10, false, 1);
-        expect_bn_pool(3, 40, widths[i], -1, true, 1);
-        expect_bn_pool(3, 39, widths[i], 0.5, false, 2);
-    }
-}
-
 static void dropout_keeps_its_share(void **state)
 {
     (void)state;
@@ -513,7 +403,6 @@ int main(void)
         cmocka_unit_test(maxpool_propagates_nan),
         cmocka_unit_test(maxpool_rectifies),
         cmocka_unit_test(curves_are_accurate),
-        cmocka_unit_test(bn_pool_is_what_it_replaces),
         cmocka_unit_test(dropout_keeps_its_share),
         cmocka_unit_test(pixels_become_units),
         cmocka_unit_test(frozen_lanes_agree),

@@ -241,11 +241,10 @@ static void fused_and_unfused_agree(void **state)
     assert_string_equal(forward_op(nets[0], 0), "conv_fwd");
     assert_string_equal(forward_op(nets[0], 1), "bn_fwd_train");
     assert_string_equal(forward_op(nets[0], 5), "bn_fwd_train");
-    /* One with the relu and the maxpool after it: only evaluation calls an operation. */
-    assert_string_equal(forward_op(nets[1], 1), "bn_fwd_infer");
+    assert_string_equal(forward_op(nets[1], 1), "bn_pool_fwd_train");
     assert_string_equal(forward_op(nets[1], 5), "bn_relu_fwd_train");
     assert_string_equal(forward_op(nets[2], 0), "conv_stats");
-    assert_string_equal(forward_op(nets[2], 1), "bn_fwd_infer");
+    assert_string_equal(forward_op(nets[2], 1), "bn_pool_fwd_infer");
     assert_string_equal(forward_op(nets[2], 5), "bn_relu_fwd_infer");
     const uint8_t labels[SMALL_BATCH] = {0, 3, 1, 2, 3};
     struct optimizer adam = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};

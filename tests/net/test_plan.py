@@ -34,14 +34,14 @@ def test_every_layer_has_a_layout_and_its_calls(planned):
     first, bn, *_ = plan["layers"]
     assert {"fwd", "bwd_weights"} <= set(first["calls"]) and "bwd_data" not in first["calls"]
     gathered = first["calls"]["fwd"]["op"] == "conv_stats"
+    fused = "bn_pool" if bn.get("pools") else "bn_relu"
+    assert bn["calls"]["fwd"]["op"] == f"{fused}_fwd_{'infer' if gathered else 'train'}"
     if bn.get("pools"):
-        assert not bn["calls"] and [layer["layout"] for layer in plan["layers"][1:4]] == ["nchw"] * 3
-    else:
-        assert bn["calls"]["fwd"]["op"] == ("bn_relu_fwd_infer" if gathered else "bn_relu_fwd_train")
+        assert [layer["layout"] for layer in plan["layers"][1:4]] == ["nchw"] * 3
     assert plan["layers"][4]["calls"]["fwd"]["op"] == "conv_fwd", "no bn comes after it"
     assert 0 < plan["seconds"] <= plan["seconds_nchw"]
     names = {row["name"] for row in plan["rows"]}
-    assert {"conv_fwd", "conv_stats", "bn_relu_fwd_train", "bn_relu_fwd_infer"} <= {
+    assert {"conv_fwd", "conv_stats", "bn_relu_fwd_train", "bn_relu_fwd_infer", "bn_pool_fwd_train", "bn_pool_bwd"} <= {
         name.split("/")[0] for name in names}, "fused and apart are both timed"
     for layer in plan["layers"]:
         for called in layer["calls"].values():

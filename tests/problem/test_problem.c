@@ -2,11 +2,23 @@
 #include "problem/op.h"
 #include "problem/problem.h"
 #include "problem/random_problem.h"
-#include "problems.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
+
+static struct named_problem parse(const char *text)
+{
+    struct named_problem p;
+    char error[ERROR_TEXT];
+    if (!problem_parse_any(text, &p, error))
+        fail_msg("%s", error);
+    return p;
+}
 
 static void prints_canonically(void **state)
 {
@@ -125,6 +137,7 @@ static void operations_are_what_their_operands_say(void **state)
         assert_int_equal(op->statistics, made[MEAN]);
         assert_int_equal(op->normalizes, there[GAMMA]);
         assert_true(!op->relu || op->normalizes);
+        assert_true(!op->pools || op->relu);
         assert_true(!op->moves || (count == 2 && there[SRC] && made[DST]));
     }
 }

@@ -1,4 +1,4 @@
-/* What the layers need of vectors beyond vec.h: choosing by comparison, bytes as numbers, and neighbours taken apart.
+/* What pooling and the layers need of vectors beyond vec.h: choosing by comparison, bytes as numbers, neighbours taken apart.
  *
  *   vsqrt(a)
  *   vdrop(m, a)            0 where m <= 0, else a (NaN in m keeps a)
@@ -10,8 +10,8 @@
  *   vbytes, vbytes_store   V bytes from and to floats that hold 0 to 255; vbytes_n, vbytes_store_n the first n
  *
  * One line an operation, to be read as a table. */
-#ifndef BATCHMARK_LAYERS_LANES_H
-#define BATCHMARK_LAYERS_LANES_H
+#ifndef BATCHMARK_LANES_H
+#define BATCHMARK_LANES_H
 
 #include "vec/vec.h"
 

@@ -1,0 +1,12 @@
+/* bn_pool_fwd_infer/fused_avx512_omp: normalization by given statistics, ReLU and maximum window by window: the normalized
+ * tensor is never stored. Limit: bandwidth. */
+#include "kernel.h"
+
+static const bool STATISTICS = false;
+
+#include "algorithms/bn/bn_pool_fwd.tmpl.h"
+
+const struct variant bn_pool_fwd_infer_fused_avx512_omp = {
+    VARIANT_BUILD, .formats = {{NCHW, NCHW}}, .algebra = TWO_PASS, .thread_invariant = true,
+    .run = run,
+};
