@@ -105,11 +105,11 @@ static void find_notes(const struct bench_rows *rows, struct notes *n)
              "programs, fix the clock, or raise --budget",
              unstable, timed, 100 * CV_UNSTABLE, worst->name, 100 * worst->cv);
     if (slowed)
-        note(
-            n,
-            "%d of %d rows never had their cores to themselves and are marked unstable: probes beside "
-            "them ran slower than before; stop other programs, or measure again later",
-            slowed, timed);
+        note(n,
+             "%d of %d rows never had their cores to themselves and are marked unstable: probes "
+             "beside "
+             "them ran slower than before; stop other programs, or measure again later",
+             slowed, timed);
     if (disturbed)
         note(n, "%d repetitions during which the cores were slowed were left out, %d counted",
              disturbed, counted);
@@ -227,27 +227,29 @@ static bool read_cache(const char *text, void *request)
 static const struct option_row options[] = {
     OWN("set", "S", read_set,
         "time all problems of a set: smoke, tails, ladder, seeds, resnet50, vgg, shapes"),
-    OWN("file", "F", read_set, "... of a file, one problem a line"),
+    OWN("file", "F", read_set, "time all problems of a file, one problem a line"),
     TEXT("problem", "P", options.problem,
          "one problem: mb80ic60ih32oc60kh3ph1, mb80ic60ih32, 64x784:784x256, iter1000"),
-    WORD(
-        "plan", plan, plan_names,
-        "what is timed where no problem is named (quick): quick is the whole ladder on the set "
-        "ladder and the fastest variants on seeds; full the ladder on all of seeds; peers the other "
-        "libraries found here beside our fastest, on seeds or on what is named; scaling our fastest "
-        "on one thread and on more, on the same"),
+    WORD("plan", plan, plan_names,
+         "what to time (default quick). quick: the whole ladder on the set ladder, and the "
+         "fastest variants on seeds. full: the ladder on all of seeds. peers: the other libraries "
+         "found here beside our fastest variants, on seeds or on what is named. scaling: our "
+         "fastest variants on one thread and on more, on the same problems"),
     TEXT("threads", "L", threads,
-         "team sizes, one thread a core (1,max; plan peers: max, the last of a list)"),
-    OWN("cache", "L", read_cache, "warm, cold or warm,cold (warm)"),
+         "team sizes, one thread a core (default 1,max; plan peers takes the largest alone, "
+         "default max)"),
+    OWN("cache", "L", read_cache, "warm, cold or warm,cold (default warm)"),
     ISA(options.cap),
     REAL("budget", "SECONDS", options.budget, ABOVE_0, MOST_SECONDS,
-         "of timing for a row that will not settle below 2 % variation (quick 0.3, full 3)"),
+         "time for a row that does not settle below 2 % variation (default 3 with plan full, "
+         "else 0.3)"),
     REAL(
         "limit", "SECONDS", options.limit, ABOVE_0, MOST_SECONDS,
-        "of the whole run: budgets shrink, and rows left over are not timed; a third of it at least "
-        "is for other rows than the ceilings (plan quick 205, else none)"),
-    TEXT("out", "DIR", out, "write the results here; sets no link 'latest'"),
-    WHOLE("seed", "K", seed, 0, INT64_MAX, "of the data (1)"),
+        "time for the whole run: budgets shrink to fit, and rows that are left over are not timed. At "
+        "least a third of the time goes to rows other than the ceilings (default 205 with plan "
+        "quick where no set or problem is named, else none)"),
+    TEXT("out", "DIR", out, "write the results here; no link 'latest' is set"),
+    WHOLE("seed", "K", seed, 0, INT64_MAX, "seed of the data (default 1)"),
     FLAG("list-rows", list_only, "print the rows and stop (also --dry-run)"),
     FLAG("dry-run", list_only, NULL),
     /* For make selftest-bench, which must find it again. */
@@ -356,7 +358,8 @@ static int run(const struct request *q, const struct machine *m, struct bench_ro
     if (conditions_steal(&before, &after) > STEAL_MOST)
         note(
             &notes,
-            "the hypervisor took %.0f %% of the CPU time: neighbours are busy; run again when they are not",
+            "the hypervisor took %.0f %% of the CPU time: neighbours are busy; run again when they "
+            "are not",
             conditions_steal(&before, &after));
     int timed = count_state(rows, ROW_TIMED);
     if (!bench_asked(rows, is_timed))

@@ -13,7 +13,7 @@ struct request {
 };
 
 #define REQUEST struct request
-static const struct option_row options[] = {FLAG("quick", quick, "without measuring"),
+static const struct option_row options[] = {FLAG("quick", quick, "do not measure the ceilings"),
                                             FLAG("json", json, "one JSON object"),
                                             ISA(bench.cap),
                                             {0}};

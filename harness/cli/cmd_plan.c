@@ -41,11 +41,11 @@ static bool read_image(const char *text, void *request)
 #define REQUEST struct request
 static const struct option_row options[] = {
     OWN("image", "CxHxW", read_image,
-        "what a text is given (default: CIFAR's 3x32x32; a preset has its own)"),
+        "the images of a network given as text (default: CIFAR's 3x32x32; a preset has its own)"),
     WHOLE("batch", "B", batch, 1, 1000000, "images a step (default: the preset's, else 10)"),
     WHOLE("threads", "T", threads, 1, MAX_CPUS, "team size (default: one per usable core)"),
     ISA(isa),
-    WHOLE("limit", "SECONDS", limit, 1, 1000000, "of the whole measurement (default 240)"),
+    WHOLE("limit", "SECONDS", limit, 1, 1000000, "time for the whole measurement (default 240)"),
     {0}};
 
 static const struct command_line line = {

@@ -63,11 +63,14 @@ static void print_operations(void)
 #define REQUEST struct request
 static const struct option_row options[] = {
     TEXT("in", "FILE", in,
-         "holds every input below; optional ones may be missing, others than these are refused"),
-    TEXT("out", "FILE", out, "appears when all outputs are computed, replacing what is there"),
+         "the inputs listed below; optional ones may be missing, unknown ones are refused"),
+    TEXT("out", "FILE", out,
+         "the outputs; the file appears, or is replaced, when all of them are computed"),
     TEXT("layout", "L", layout,
-         "of the computation, as batchmark list shows them; the first one that fits if not given"),
-    WHOLE("threads", "T", threads, 1, MAX_CPUS, "default 1; only variants marked omp use more"),
+         "layout of the computation, as batchmark list shows them (default: the first one that "
+         "fits)"),
+    WHOLE("threads", "T", threads, 1, MAX_CPUS,
+          "team size (default 1); only variants marked omp use more"),
     ISA(cap),
     {0}};
 

@@ -187,14 +187,16 @@ static bool read_subset(const char *text, void *request)
 
 #define REQUEST struct request
 static const struct option_row options[] = {
-    TEXT(
-        "data", "DIR|synthetic[:TRAIN[:TEST]]|signals[:TRAIN[:TEST]]", data,
-        "the files of the data set the preset is about, or for a text of the one that DIR holds: "
-        "CIFAR-10 or CIFAR-100 in binary form, MNIST's IDX files as they are or .gz, in DIR itself "
-        "or in DIR/cifar-10-batches-bin, DIR/cifar-100-binary, DIR/MNIST/raw. Or the built-in set of "
-        "ten classes (default: 50000 images and 10000). cnn-tiny takes two classes of CIFAR-10, "
-        "dense-tiny numbers that are always made; signals: ten classes of tones, eight channels of "
-        "128 values, for a text with conv1d"),
+    TEXT("data", "DIR|synthetic[:TRAIN[:TEST]]|signals[:TRAIN[:TEST]]", data,
+         "the files of the data set the preset is about, or for a text of the one that DIR holds: "
+         "CIFAR-10 or CIFAR-100 in binary form, MNIST's IDX files as they are or .gz, in DIR "
+         "itself "
+         "or in DIR/cifar-10-batches-bin, DIR/cifar-100-binary, DIR/MNIST/raw. Or the built-in "
+         "set of "
+         "ten classes (default: 50000 images and 10000). cnn-tiny takes two classes of CIFAR-10, "
+         "dense-tiny numbers that are always made; signals: ten classes of tones, eight channels "
+         "of "
+         "128 values, for a text with conv1d"),
     WHOLE("epochs", "E", epochs, 1, 1000000,
           "how long it trains (default: the preset's, else 5 epochs)"),
     WHOLE("steps", "N", steps, 1, 1000000000000, "the same, in steps of one batch each"),
@@ -206,33 +208,41 @@ static const struct option_row options[] = {
     REAL("lr", "R", lr, 0, 1e6,
          "learning rate; 0 freezes the weights (default: the preset's, else 1e-3)"),
     OWN("schedule", "S", read_schedule,
-        "of the rate, counted in steps as PyTorch does after each update: constant; 'step EVERY "
-        "FACTOR' (StepLR); 'cosine [STEPS]' down to 0 (CosineAnnealingLR; default: the whole run); "
-        "each also after 'warmup N,', which rises to the rate in N steps (LinearLR), as in 'warmup "
+        "schedule of the learning rate, counted in steps, as PyTorch does after each update: "
+        "constant; 'step EVERY "
+        "FACTOR' (StepLR); 'cosine [STEPS]' down to 0 (CosineAnnealingLR; default: the whole "
+        "run); "
+        "each also after 'warmup N,', which rises to the rate in N steps (LinearLR), as in "
+        "'warmup "
         "500, cosine' (default constant)"),
     OWN("loss", "L", read_loss,
-        "cross-entropy; 'smoothing S': the same with label smoothing S; mse: the mean square of the "
+        "cross-entropy; 'smoothing S': the same with label smoothing S; mse: the mean square of "
+        "the "
         "distance to 1 for the label, 0 for the others (default cross-entropy)"),
-    REAL("momentum", "M", momentum, 0, BELOW_1, "of sgd (default 0)"),
-    FLAG("nesterov", nesterov, "sgd looks ahead with its momentum"),
+    REAL("momentum", "M", momentum, 0, BELOW_1, "momentum of sgd (default 0)"),
+    FLAG("nesterov", nesterov, "Nesterov momentum, with sgd"),
     REAL("rho", "R", rho, 0, BELOW_1,
-         "of rmsprop: the weight of the old mean square (default: the preset's, else 0.99)"),
+         "rmsprop: the weight of the old mean square (default: the preset's, else 0.99)"),
     REAL("decay", "W", decay, 0, BELOW_1, "adds W times the weight to its gradient (default 0)"),
     WORD("initial", initial, initial_words,
          "weights at first: PyTorch's of conv and dense, Glorot uniform as in Keras, He normal; "
          "biases are 0 in the last two (default: the preset's, else pytorch)"),
     REAL("initial-scale", "S", initial_scale, ABOVE_0, 1e6,
          "multiplies the initial weights, not the biases (default 1)"),
-    OWN("subset", "TRAIN[:TEST]", read_subset, "only the first so many images of the splits"),
+    OWN("subset", "TRAIN[:TEST]", read_subset,
+        "use only the first TRAIN and TEST images of the splits"),
     WORD(
         "pixels", pixels, pixel_words,
         "over 255, or less the mean of all pixels of the split (default: the preset's, else unit)"),
     OWN("augment", "CHANGES", read_augment,
-        "of training images, as in 'flip, shear 0.2, zoom 0.2, shift 4' (degrees, a share, pixels), "
-        "or none (default: the preset's, else none). Where --threads leaves a core free, a thread "
+        "random changes of the training images, as in 'flip, shear 0.2, zoom 0.2, shift 4' "
+        "(degrees, a share, pixels), "
+        "or none (default: the preset's, else none). Where --threads leaves a core free, a "
+        "thread "
         "there prepares each batch during the step before"),
-    WHOLE("seed", "K", seed, 0, INT64_MAX,
-          "of initial weights, shuffling and synthetic images (default: the preset's, else 44)"),
+    WHOLE(
+        "seed", "K", seed, 0, INT64_MAX,
+        "seed of initial weights, shuffling and synthetic images (default: the preset's, else 44)"),
     WORD("shuffle", shuffle, shuffle_words, "a new order each epoch (default on)"),
     WORD("bn", bn, bn_words,
          "pre, post: each bn beside an activation goes before or after it; off: none. A network "
@@ -241,52 +251,58 @@ static const struct option_row options[] = {
          "drop: conv and dense right before a bn, which takes any bias away, have none"),
     TEXT("init", "FILE", init,
          "start from these weights; a state_dict that safetensors.torch wrote will do"),
-    TEXT(
-        "save", "FILE", save,
-        "write them at the end. Both are safetensors with the names of PyTorch's nn.Sequential: "
-        "LAYER.weight, LAYER.bias, LAYER.running_mean, LAYER.running_var, layers counted from 0 as "
-        "--describe prints them"),
+    TEXT("save", "FILE", save,
+         "write the weights at the end. Both are safetensors files with the names of PyTorch's "
+         "nn.Sequential: "
+         "LAYER.weight, LAYER.bias, LAYER.running_mean, LAYER.running_var, layers counted from 0 "
+         "as "
+         "--describe prints them"),
     TEXT("gradients", "FILE", gradients,
          "write the gradients of the last step under the same names"),
-    TEXT(
-        "decisions", "FILE", decisions,
-        "write how relus and maxpools decided in the last step, to compare with another library's: "
-        "LAYER.keep is 1 where a value passed, else 0; LAYER.chosen the place in its window, row by "
-        "row, or -1 where a relu before it let nothing pass"),
-    TEXT(
-        "checkpoint", "FOLDER", checkpoint,
-        "after each epoch write FOLDER/last.safetensors: weights, the optimizer's memory and where "
-        "the run stands; best.safetensors is the epoch with the best test accuracy. Interrupted "
-        "(control-C, SIGTERM), a run writes a last one (without this option in a new folder "
-        "batchmark-NETWORK) and ends with status 130 or 143. A folder is one run's alone"),
+    TEXT("decisions", "FILE", decisions,
+         "write how relus and maxpools decided in the last step, to compare with another "
+         "library's: "
+         "LAYER.keep is 1 where a value passed, else 0; LAYER.chosen the place in its window, row "
+         "by "
+         "row, or -1 where a relu before it let nothing pass"),
+    TEXT("checkpoint", "FOLDER", checkpoint,
+         "after each epoch write FOLDER/last.safetensors: weights, the optimizer's memory and "
+         "where "
+         "the run stands; best.safetensors is the epoch with the best test accuracy. Interrupted "
+         "(control-C, SIGTERM), a run writes a last one (without this option in a new folder "
+         "batchmark-NETWORK) and ends with status 130 or 143. A folder is one run's alone"),
     FLAG("overwrite", overwrite,
-         "what another run left in that folder gives way to the first checkpoint"),
+         "replace what another run left in that folder, with the first checkpoint"),
     FLAG("keep-going", keep_going,
-         "a run whose loss or weights are inf or NaN ends with status 1 and keeps its last good "
-         "checkpoint; with this it trains on, and writes no weights"),
-    TEXT(
-        "resume", "FOLDER|FILE", resume,
-        "resume from a checkpoint, bit-identical to a run that did not stop. What the command line "
-        "says goes before what the checkpoint says"),
+         "without this, a run whose loss or weights become inf or NaN ends with status 1 and "
+         "keeps its last good checkpoint; with this it continues and writes no more weights"),
+    TEXT("resume", "FOLDER|FILE", resume,
+         "resume from a checkpoint, bit-identical to a run that did not stop. Options given here "
+         "override those of the checkpoint"),
     OWN("target-accuracy", "A", read_target,
-        "end after the first epoch that tests at A or better, and say how long it took; none: "
-        "--resume goes on without the checkpoint's"),
+        "end after the first epoch whose test accuracy is A or better, and say how long it took; "
+        "none: drop the target of a resumed checkpoint"),
     WHOLE("threads", "T", threads, 1, MAX_CPUS, "team size (default: one per usable core)"),
     TEXT(
         "kernels", "CHOICE", kernels,
         "auto: the measured plan of 'batchmark plan NETWORK': layouts, variants and what is fused.\n"
-        "Else which variants run, as in 'conv_fwd=direct_*_omp,naive;bn_fwd_train=welford*': groups "
+        "Else which variants run, as in 'conv_fwd=direct_*_omp,naive;bn_fwd_train=welford*': "
+        "groups "
         "separated by ';', each OPERATIONS=PATTERNS, or PATTERNS for all operations. The first "
-        "pattern with a variant that fits is used; none is an error. Operations not named: winograd4 "
-        "for 3x3 with channels enough, pointwise for 1x1 with many, rows and planes for few, else "
-        "direct, im2col, blocked, naive; OpenMP where the work is worth it; the highest ISA level. "
+        "pattern with a variant that fits is used; none is an error. Operations not named: "
+        "winograd4 "
+        "for 3x3 with channels enough, pointwise for 1x1 with many, rows and planes for few, "
+        "else "
+        "direct, im2col, blocked, naive; OpenMP where the work is worth it; the highest ISA "
+        "level. "
         "That order is fixed by the shape, nothing is measured"),
-    WORD(
-        "fuse", fuse, fuse_words,
-        "bn, the relu after it, and a maxpool 2 after that in nchw, as one operation (default auto: "
-        "as planned with --kernels auto, else where variants exist, rows are wide enough and "
-        "--kernels names none for bn); stats: on, and conv gathers the statistics of the bn after "
-        "it, as auto does where the plan says so or the same variant can"),
+    WORD("fuse", fuse, fuse_words,
+         "bn, the relu after it, and a maxpool 2 after that in nchw, as one operation (default "
+         "auto: "
+         "as planned with --kernels auto, else where variants exist, rows are wide enough and "
+         "--kernels names none for bn); stats: on, and conv gathers the statistics of the bn "
+         "after "
+         "it, as auto does where the plan says so or the same variant can"),
     ISA(isa),
     TEXT("json", "FILE", json, "JSON lines: step, epoch and summary events"),
     WHOLE("log", "N", log, 1, MOST_STEPS,
@@ -311,13 +327,13 @@ static const struct option_row options[] = {
     WORD("verify", verify, shuffle_words,
          "off: skips the proof of the kernels, where the same network was just proven"),
     FLAG("no-times", untimed,
-         "reports and logs say nothing of seconds and images a second, and are no results: what an "
-         "emulated CPU computes is right, how long it takes means nothing"),
+         "leave seconds and images per second out of reports and logs: for an emulated CPU, whose "
+         "times mean nothing"),
     FLAG("list", list, "the presets; with --json as JSON lines"),
-    FLAG(
-        "describe", describe,
-        "print the layers with their shapes, parameters, FLOPs and memory, and the kernels chosen, "
-        "and train nothing"),
+    FLAG("describe", describe,
+         "print the layers with their shapes, parameters, FLOPs and memory, and the kernels "
+         "chosen, "
+         "and train nothing"),
     {0}};
 
 static const struct command_line line = {

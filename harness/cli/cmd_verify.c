@@ -88,22 +88,22 @@ static bool read_gates(const char *text, void *request)
 
 #define REQUEST struct request
 static const struct option_row options[] = {
-    TEXT(
-        "set", "S", set,
-        "problems of a set (smoke, tails, ladder, seeds, resnet50, vgg, shapes) or of a file; default smoke"),
+    TEXT("set", "S", set,
+         "problems of a set (smoke, tails, ladder, seeds, resnet50, vgg, shapes) or of a file "
+         "(default smoke)"),
     TEXT("problem", "P", problem, "one problem, as in mb2ic3ih8oc5kh3ph1"),
     WHOLE("random", "N", random, 1, 100000, "N random problems of each kind"),
     WHOLE("seed", "K", seed, 0, INT64_MAX,
-          "of data and random problems; default a fresh one, printed"),
-    OWN("threads", "L", read_threads, "as in 1,2,max; default 1,max"),
+          "seed of data and random problems (default: a fresh one, which is printed)"),
+    OWN("threads", "L", read_threads, "team sizes, as in 1,2,max (default 1,max)"),
     OWN("layout", "F", read_layout,
         "only these layouts: nchw, nhwc, nchw16c, nchw:nhwc, nn, nt, tn, flat"),
     ISA(cap),
     OWN("gate", "G", read_gates, "only some gates: hygiene,exact,bound,hard,gradient"),
     REAL("timeout", "S", timeout, ABOVE_0, 1e6,
-         "seconds a kernel may take for one call; default 30 and more for large problems"),
-    FLAG("json", json, "one JSON object a case, then one with the counts"),
-    FLAG("quiet", quiet, "failures and the counts alone"),
+         "seconds a kernel may take for one call (default 30, more for large problems)"),
+    FLAG("json", json, "one JSON object for each case, then one with the counts"),
+    FLAG("quiet", quiet, "print only failures and the counts"),
     {0}};
 
 static const struct command_line line = {

@@ -7,11 +7,10 @@
 #include "folder.h"
 #include "machine/calm.h"
 #include "machine/system.h"
+#include "problems.h"
 
 #include <math.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,19 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static struct problem parse(const char *text)
-{
-    struct named_problem p;
-    char error[ERROR_TEXT];
-    assert_true(problem_parse_any(text, &p, error));
-    return p.problem;
-}
-
 static struct cost cost_of(const char *op, const char *problem)
 {
-    struct problem p = parse(problem);
+    struct problem p = parse(problem).problem;
     return op_find(op)->cost(&p);
 }
 
@@ -86,7 +75,7 @@ static const struct entry *base_peak(void)
 static struct bench_row make(const struct entry *e, const char *problem, double seconds)
 {
     struct bench_row row;
-    struct problem p = parse(problem);
+    struct problem p = parse(problem).problem;
     assert_non_null(e);
     row_init(&row, e, &p, e->variant->formats[0], false, 1);
     if (seconds > 0) {
@@ -101,7 +90,7 @@ static void names(void **state)
 {
     (void)state;
     struct bench_row row;
-    struct problem p = parse("ic60mb80ih32oc60kh3ph1n\"vgg\"*2");
+    struct problem p = parse("ic60mb80ih32oc60kh3ph1n\"vgg\"*2").problem;
     row_init(&row, registry_find("conv_fwd", "naive"), &p, (struct formats){NCHW, NCHW}, true, 2);
     char expected[ROW_NAME], text[PROBLEM_TEXT];
     snprintf(expected, sizeof expected, "conv_fwd/naive/%s/nchw/cold/t2", problem_print(&p, text));

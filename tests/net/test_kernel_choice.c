@@ -1,19 +1,15 @@
 /* Which kernel runs: by what was asked for, and by the shape alone. */
 #include "net/kernel_choice.h"
+#include "problems.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void kernel_choice_order(void **state)
 {
     (void)state;
-    struct named_problem p;
+    const struct named_problem p = parse("mb2ic3ih8oc4kh3");
     struct formats f = {NCHW, NCHW};
     char error[ERROR_TEXT];
-    assert_true(problem_parse_any("mb2ic3ih8oc4kh3", &p, error));
     static const struct {
         const char *choice, *name;
     } cases[] = {
@@ -77,9 +73,8 @@ static void default_kernels_follow_the_shape(void **state)
     };
     static const char *const passes[] = {"conv_fwd", "conv_bwd_data", "conv_bwd_weights"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct named_problem p;
+        const struct named_problem p = parse(cases[i].problem);
         char error[ERROR_TEXT];
-        assert_true(problem_parse_any(cases[i].problem, &p, error));
         for (int k = 0; k < 3; k++) {
             const struct entry *e = kernel_choose(NULL, ISA_AVX512, 2, passes[k], &p.problem,
                                                   (struct formats){NCHW, NCHW}, error);

@@ -2,23 +2,11 @@
 #include "problem/op.h"
 #include "problem/problem.h"
 #include "problem/random_problem.h"
+#include "problems.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct named_problem parse(const char *text)
-{
-    struct named_problem p;
-    char error[ERROR_TEXT];
-    if (!problem_parse_any(text, &p, error))
-        fail_msg("%s", error);
-    return p;
-}
 
 static void prints_canonically(void **state)
 {

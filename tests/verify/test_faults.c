@@ -1,19 +1,16 @@
 /* The checker, checked: variants that are wrong on purpose go the way of every variant, supervisor included, and each must be
  * caught for every seed, by the gate meant for it. Beside them the same variants without the fault, which must pass. */
 #include "problem/layout.h"
+#include "problems.h"
 #include "ref.h"
 #include "verify/supervisor.h"
 
 #include <math.h>
 #include <omp.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const struct variant *reference(const char *op)
 {
@@ -480,13 +477,9 @@ enum { FAULTS = sizeof faults / sizeof faults[0], SEEDS = 8 };
 
 static struct verify_case case_of(const struct fault *f, const struct entry *e, uint64_t seed)
 {
-    struct named_problem p;
-    char error[ERROR_TEXT];
-    if (!problem_parse_any(f->problem, &p, error))
-        fail_msg("%s", error);
     return (struct verify_case){
         .entry = e,
-        .problem = p.problem,
+        .problem = parse(f->problem).problem,
         .formats = f->variant.formats[0],
         .seed = seed,
         .hints = {.threads = f->threads, .l1 = 32 << 10, .l2 = 1 << 20, .llc = 4 << 20},

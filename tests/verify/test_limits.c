@@ -2,18 +2,15 @@
  * zero and on integers, and planted faults do not, a single term left out among them.
  *
  * All variants at all lengths take minutes: LONG_SUMS=1 build/x86_64-gcc/tests/verify/test_limits. */
+#include "problems.h"
 #include "ref.h"
 #include "verify/supervisor.h"
 #include "verify/verify_parts.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { MAX_CASES = 400 };
 
@@ -28,14 +25,10 @@ static bool long_sums(void)
 
 static void add(const struct entry *e, const char *problem, unsigned gates, uint64_t seed)
 {
-    struct named_problem p;
-    char error[ERROR_TEXT];
-    if (!problem_parse_any(problem, &p, error))
-        fail_msg("%s", error);
     assert_true(count < MAX_CASES);
     cases[count++] =
         (struct verify_case){.entry = e,
-                             .problem = p.problem,
+                             .problem = parse(problem).problem,
                              .formats = e->variant->formats[0],
                              .seed = seed,
                              .hints = {.threads = 1, .l1 = 32 << 10, .l2 = 1 << 20, .llc = 4 << 20},
@@ -327,10 +320,9 @@ static void equal_terms_stay_within(const char *name, const char *problem, uint6
     const struct op *op = op_find(name);
     const struct variant *v = known_variant(name, "naive")->variant;
     const struct formats f = v->formats[0];
-    struct named_problem p;
+    const struct named_problem p = parse(problem);
     struct operands o;
     char error[ERROR_TEXT];
-    assert_true(problem_parse_any(problem, &p, error));
     assert_true(operands_make(&o, op, v, &p.problem, f, (struct hints){.threads = 1}, 0, error));
     operands_fill(&o, op, seed, FILL_RANDOM);
     const bool bn = p.problem.kind == PROBLEM_BN;

@@ -2,25 +2,13 @@
 #include "core/rng.h"
 #include "problem/layout.h"
 #include "problem/operands.h"
+#include "problems.h"
 #include "verify/supervisor.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct problem parse(const char *text)
-{
-    struct named_problem p;
-    char error[ERROR_TEXT];
-    if (!problem_parse_any(text, &p, error))
-        fail_msg("%s", error);
-    return p.problem;
-}
 
 static void random_numbers_are_uniform(void **state)
 {
@@ -66,7 +54,7 @@ static void every_layout_gets_the_same_numbers(void **state)
 {
     (void)state;
     const struct op *op = op_find("conv_fwd");
-    struct problem p = parse("mb2ic19ih5oc3kh3ph1");
+    struct problem p = parse("mb2ic19ih5oc3kh3ph1").problem;
     const struct variant none = {0};
     static const enum layout layouts[] = {NCHW, NHWC, NCHW16C};
     float plain[3][2 * 19 * 25];
@@ -128,7 +116,7 @@ static void references_have_the_gradients_of_their_forward(void **state)
     char error[ERROR_TEXT];
     for (int i = 0; i < TRIED * SEEDS; i++)
         cases[i] = (struct verify_case){.entry = tried[i / SEEDS].entry,
-                                        .problem = parse(tried[i / SEEDS].problem),
+                                        .problem = parse(tried[i / SEEDS].problem).problem,
                                         .formats = {NCHW, NCHW},
                                         .seed = (uint64_t)i,
                                         .hints = {.threads = 1},
