@@ -263,12 +263,12 @@ static double *try_all(const struct bench_options *o, const struct machine *m,
     return seconds;
 }
 
-/* For every problem not yet planned and each op: adds the fastest variant on plain tensors and the fastest
- * in any layout, of those that match `among`, on the largest team. With ONE_ROW only each variant's first
+/* For every problem not yet planned and each op that `among` takes (NULL: all): adds the fastest variant on
+ * plain tensors and the fastest in any layout, on the largest team. With ONE_ROW only each variant's first
  * layout is tried. */
 static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
-                        const struct machine *m, const struct problem_set *set, const char *among,
-                        enum breadth breadth)
+                        const struct machine *m, const struct problem_set *set,
+                        bool (*among)(const struct op *op), enum breadth breadth)
 {
     struct bench_rows tried = {0};
     const struct bench_options most = trial_options(o);
@@ -279,7 +279,7 @@ static void add_fastest(struct bench_rows *rows, const struct bench_options *o,
             known = problem_equal(&rows->items[k].problem, p);
         for (int k = 0; k < registry_count && !known; k++) {
             const struct entry *e = &registry[k];
-            if (possible(e, p, o) && registry_match(e, among) && contender(e, p, o) &&
+            if (possible(e, p, o) && (!among || among(op_find(e->op))) && contender(e, p, o) &&
                 !op_find(e->op)->ceiling)
                 add_variant(&tried, &most, e, p, breadth);
         }
@@ -430,6 +430,12 @@ static bool beyond_cache(const struct machine *m, struct problem *p)
     return bytes < (double)m->memory / 4;
 }
 
+/* A batch normalization that nothing is fused with? */
+static bool is_bn_alone(const struct op *op)
+{
+    return op->normalizes && !op->relu;
+}
+
 /* Batch normalization over the size of the working set: from slightly below an L1, four times larger each
  * time, to beyond the last-level cache. Only the fastest variant of each pass on plain tensors: the curve
  * shows no other. */
@@ -449,7 +455,7 @@ static void add_curve(struct bench_rows *rows, const struct bench_options *o,
         sizes[set.count++] = (struct named_problem){.problem = p, .multiplicity = 1};
     if (fits)
         sizes[set.count++] = (struct named_problem){.problem = last, .multiplicity = 1};
-    add_fastest(rows, o, m, &set, "bn_*,!bn_relu_*", ONE_ROW);
+    add_fastest(rows, o, m, &set, is_bn_alone, ONE_ROW);
     if (fits && o->plan == PLAN_FULL)
         add_ladder(rows, o, &last, ALL_ROWS, false);
 }
