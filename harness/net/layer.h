@@ -222,7 +222,5 @@ struct problem plane_problem(const struct layer *l, double eps, int64_t mb);
 /* bn that pools: where in window i of channel c it took the maximum, row by row; -1: the ReLU let nothing pass. */
 int layer_pooled_place(const struct layer *l, const struct layer_state *s, int64_t image, int64_t c,
                        int64_t i);
-/* The pooling a layer does. */
-struct maxpool layer_pool(const struct layer *l, int64_t mb, enum layout layout);
 
 #endif

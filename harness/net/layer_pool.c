@@ -60,10 +60,11 @@ static void print_avgpool(const struct layer *l, char *at, size_t room)
         print_window(l, at, room);
 }
 
-struct maxpool layer_pool(const struct layer *l, int64_t mb, enum layout layout)
+static struct maxpool shape_of(const struct layer_pass *p)
 {
-    const int64_t lanes = layer_lanes(l, layout);
-    return (struct maxpool){.planes = mb * div_up(l->src.c, lanes),
+    const struct layer *l = p->l;
+    const int64_t lanes = layer_lanes(l, p->s->layout);
+    return (struct maxpool){.planes = p->mb * div_up(l->src.c, lanes),
                             .lanes = lanes,
                             .ih = l->src.h,
                             .iw = l->src.w,
@@ -71,14 +72,8 @@ struct maxpool layer_pool(const struct layer *l, int64_t mb, enum layout layout)
                             .ow = l->dst.w,
                             .kh = l->kh,
                             .kw = l->kw,
-                            .s = l->stride};
-}
-
-static struct maxpool max_of(const struct layer_pass *p)
-{
-    struct maxpool pool = layer_pool(p->l, p->mb, p->s->layout);
-    pool.relu = p->relu;
-    return pool;
+                            .s = l->stride,
+                            .relu = p->relu};
 }
 
 static void make_maxpool(const struct layer *l, struct layer_state *s, int64_t mb, struct memory *m)
@@ -88,13 +83,13 @@ static void make_maxpool(const struct layer *l, struct layer_state *s, int64_t m
 
 static void maxpool_forward(const struct layer_pass *p)
 {
-    const struct maxpool pool = max_of(p);
+    const struct maxpool pool = shape_of(p);
     p->kernels->maxpool_fwd(&pool, p->s->src, p->s->dst, p->s->chosen, p->threads);
 }
 
 static void maxpool_backward(const struct layer_pass *p)
 {
-    const struct maxpool pool = max_of(p);
+    const struct maxpool pool = shape_of(p);
     p->kernels->maxpool_bwd(&pool, p->s->diff_dst, p->s->chosen, p->s->diff_src, p->threads);
 }
 
@@ -113,7 +108,7 @@ const struct layer_type layer_maxpool = {
 
 static struct avgpool mean_of(const struct layer_pass *p)
 {
-    const struct maxpool m = layer_pool(p->l, p->mb, p->s->layout);
+    const struct maxpool m = shape_of(p);
     return (struct avgpool){m.planes, m.lanes, m.ih, m.iw, m.oh, m.ow, m.kh, m.kw, m.s};
 }
 

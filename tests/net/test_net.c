@@ -387,9 +387,12 @@ static void layouts_agree(void **state)
                 fail_msg("layouts %d: gradient of %s: off by %g of %g", (int)k, shape->name,
                          sqrt(distance), sqrt(norm));
         }
+        const double trained = net_seconds(n).reorder;
         struct outcome eval[2] = {net_evaluate(plain, SMALL_BATCH, labels),
                                   net_evaluate(n, SMALL_BATCH, labels)};
         assert_near(eval[1].loss / eval[0].loss, 1, 1e-4);
+        /* Only training counts. */
+        assert_true(trained > 0 && net_seconds(n).reorder == trained);
         net_free(n);
     }
     net_free(plain);
