@@ -7,8 +7,9 @@
 #include "layers.h"
 #include "shared/windows.h"
 #include "team.h"
-#include "vec/lanes.h"
+#include "vec/vec.h"
 
+#include <math.h>
 #include <string.h>
 
 _Static_assert((int)NO_PLACE == (int)MAXPOOL_NONE, "one byte for what a ReLU stops");

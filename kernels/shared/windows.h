@@ -5,7 +5,7 @@
 #define BATCHMARK_WINDOWS_H
 
 #include "kernel.h"
-#include "vec/lanes.h"
+#include "vec/vec.h"
 
 /* The place of a maximum that the ReLU stops. */
 enum { NO_PLACE = 255 };

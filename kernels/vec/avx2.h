@@ -3,10 +3,13 @@
 /* clang-format off */
 #include <immintrin.h>
 
+#include "vec/x86.h"
+
 #define V 8
 #define VREGS 16
 
 typedef __m256 vf;
+struct vpair { vf a, b; };
 
 static inline __m256i vec_mask(int64_t n)
 {
@@ -62,13 +65,31 @@ static inline void vtranspose(vf a[V])
         a[i + 4] = _mm256_permute2f128_ps(c[i], c[i + 4], 0x31);
     }
 }
-static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
+static inline vf vsqrt(vf a) { return _mm256_sqrt_ps(a); }
+static inline vf vdrop(vf m, vf a) { return _mm256_and_ps(_mm256_cmp_ps(m, vzero(), _CMP_NLE_UQ), a); }
+static inline vf vwins(vf x, vf y, vf a, vf b)
 {
-    __m128 a = _mm_loadu_ps(p[0]), b = _mm_loadu_ps(p[1]);
-    __m128 c = _mm_loadu_ps(p[2]), d = _mm_loadu_ps(p[3]);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(out, a);
-    _mm_storeu_ps(out + out_row, b);
-    _mm_storeu_ps(out + 2 * out_row, c);
-    _mm_storeu_ps(out + 3 * out_row, d);
+    return _mm256_blendv_ps(b, a, _mm256_or_ps(_mm256_cmp_ps(x, y, _CMP_GT_OQ), _mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
 }
+static inline vf vkeep_equal(vf x, vf y, vf a) { return _mm256_and_ps(_mm256_cmp_ps(x, y, _CMP_EQ_OQ), a); }
+static inline struct vpair vunzip(vf a, vf b)
+{
+    const __m256d even = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+    const __m256d odd = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+    return (struct vpair){_mm256_castpd_ps(_mm256_permute4x64_pd(even, 0xd8)),
+                          _mm256_castpd_ps(_mm256_permute4x64_pd(odd, 0xd8))};
+}
+static inline struct vpair vzip(vf even, vf odd)
+{
+    const vf low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
+    return (struct vpair){_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31)};
+}
+static inline vf vbytes(const uint8_t *p) { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadu_si64(p))); }
+static inline void vbytes_store(uint8_t *p, vf a)
+{
+    const __m256i i = _mm256_cvtps_epi32(a);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storeu_si64(p, _mm_packus_epi16(words, words));
+}
+
+#include "vec/bytes_n.h"

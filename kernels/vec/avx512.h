@@ -3,10 +3,13 @@
 /* clang-format off */
 #include <immintrin.h>
 
+#include "vec/x86.h"
+
 #define V 16
 #define VREGS 32
 
 typedef __m512 vf;
+struct vpair { vf a, b; };
 
 static inline __mmask16 vec_mask(int64_t n) { return (__mmask16)((1u << n) - 1); }
 
@@ -84,13 +87,33 @@ static inline void vtranspose(vf a[V])
         a[i + 12] = _mm512_shuffle_f32x4(b[i + 4], b[i + 12], 0xdd);
     }
 }
-static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
+static inline vf vsqrt(vf a) { return _mm512_sqrt_ps(a); }
+static inline vf vdrop(vf m, vf a) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(m, vzero(), _CMP_NLE_UQ), a); }
+static inline vf vwins(vf x, vf y, vf a, vf b)
 {
-    __m128 a = _mm_loadu_ps(p[0]), b = _mm_loadu_ps(p[1]);
-    __m128 c = _mm_loadu_ps(p[2]), d = _mm_loadu_ps(p[3]);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(out, a);
-    _mm_storeu_ps(out + out_row, b);
-    _mm_storeu_ps(out + 2 * out_row, c);
-    _mm_storeu_ps(out + 3 * out_row, d);
+    const __mmask16 m = _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ) | _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    return _mm512_mask_mov_ps(b, m, a);
 }
+static inline vf vkeep_equal(vf x, vf y, vf a) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ), a); }
+static inline struct vpair vunzip(vf a, vf b)
+{
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return (struct vpair){_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b)};
+}
+static inline struct vpair vzip(vf even, vf odd)
+{
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return (struct vpair){_mm512_permutex2var_ps(even, low, odd), _mm512_permutex2var_ps(even, high, odd)};
+}
+static inline vf vbytes_n(const uint8_t *p, int64_t n)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(vec_mask(n), p)));
+}
+static inline void vbytes_store_n(uint8_t *p, vf a, int64_t n)
+{
+    _mm512_mask_cvtepi32_storeu_epi8(p, vec_mask(n), _mm512_cvtps_epi32(a));
+}
+static inline vf vbytes(const uint8_t *p) { return vbytes_n(p, V); }
+static inline void vbytes_store(uint8_t *p, vf a) { vbytes_store_n(p, a, V); }

@@ -2,11 +2,13 @@
  * lane, vstream is a plain store. One line an operation, to be read as a table. */
 /* clang-format off */
 #include <arm_neon.h>
+#include <string.h>
 
 #define V 4
 #define VREGS 32
 
 typedef float32x4_t vf;
+struct vpair { vf a, b; };
 
 static inline vf vzero(void) { return vdupq_n_f32(0); }
 static inline vf vset1(float x) { return vdupq_n_f32(x); }
@@ -72,3 +74,34 @@ static inline void vtranspose4(const float *const p[4], float *out, int64_t out_
     vst1q_f32(out + 2 * out_row, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
     vst1q_f32(out + 3 * out_row, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
 }
+static inline vf vsqrt(vf a) { return vsqrtq_f32(a); }
+static inline vf vdrop(vf m, vf a)
+{
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcleq_f32(m, vzero())));
+}
+static inline vf vwins(vf x, vf y, vf a, vf b)
+{
+    return vbslq_f32(vorrq_u32(vcgtq_f32(x, y), vmvnq_u32(vceqq_f32(x, x))), a, b);
+}
+static inline vf vkeep_equal(vf x, vf y, vf a)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vceqq_f32(x, y), vreinterpretq_u32_f32(a)));
+}
+static inline struct vpair vunzip(vf a, vf b) { return (struct vpair){vuzp1q_f32(a, b), vuzp2q_f32(a, b)}; }
+static inline struct vpair vzip(vf even, vf odd) { return (struct vpair){vzip1q_f32(even, odd), vzip2q_f32(even, odd)}; }
+static inline vf vbytes(const uint8_t *p)
+{
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
+}
+static inline void vbytes_store(uint8_t *p, vf a)
+{
+    const uint16x4_t words = vqmovn_u32(vcvtnq_u32_f32(a));
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(words, words))), 0);
+    memcpy(p, &four, sizeof four);
+}
+static inline unsigned vflush(void) { return 0; }
+static inline void vunflush(unsigned before) { (void)before; }
+
+#include "vec/bytes_n.h"

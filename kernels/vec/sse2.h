@@ -1,12 +1,13 @@
 /* vec.h for the base of x86-64: 4 floats, 16 registers, no FMA.
  * One line an operation, to be read as a table. */
 /* clang-format off */
-#include <emmintrin.h>
+#include "vec/x86.h"
 
 #define V 4
 #define VREGS 16
 
 typedef __m128 vf;
+struct vpair { vf a, b; };
 
 static inline vf vzero(void) { return _mm_setzero_ps(); }
 static inline vf vset1(float x) { return _mm_set1_ps(x); }
@@ -55,13 +56,27 @@ static inline vf vsum_each(const vf a[V])
 }
 static inline vf vkeep_positive(vf m, vf a) { return _mm_and_ps(_mm_cmpgt_ps(m, _mm_setzero_ps()), a); }
 static inline void vtranspose(vf a[V]) { _MM_TRANSPOSE4_PS(a[0], a[1], a[2], a[3]); }
-static inline void vtranspose4(const float *const p[4], float *out, int64_t out_row)
+static inline vf vsqrt(vf a) { return _mm_sqrt_ps(a); }
+static inline vf vdrop(vf m, vf a) { return _mm_and_ps(_mm_cmpnle_ps(m, vzero()), a); }
+static inline vf vwins(vf x, vf y, vf a, vf b)
 {
-    __m128 a = _mm_loadu_ps(p[0]), b = _mm_loadu_ps(p[1]);
-    __m128 c = _mm_loadu_ps(p[2]), d = _mm_loadu_ps(p[3]);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(out, a);
-    _mm_storeu_ps(out + out_row, b);
-    _mm_storeu_ps(out + 2 * out_row, c);
-    _mm_storeu_ps(out + 3 * out_row, d);
+    const vf m = _mm_or_ps(_mm_cmpgt_ps(x, y), _mm_cmpunord_ps(x, x));
+    return _mm_or_ps(_mm_and_ps(m, a), _mm_andnot_ps(m, b));
 }
+static inline vf vkeep_equal(vf x, vf y, vf a) { return _mm_and_ps(_mm_cmpeq_ps(x, y), a); }
+static inline struct vpair vunzip(vf a, vf b)
+{
+    return (struct vpair){_mm_shuffle_ps(a, b, 0x88), _mm_shuffle_ps(a, b, 0xdd)};
+}
+static inline struct vpair vzip(vf even, vf odd)
+{
+    return (struct vpair){_mm_unpacklo_ps(even, odd), _mm_unpackhi_ps(even, odd)};
+}
+static inline vf vbytes(const uint8_t *p) { return _mm_setr_ps(p[0], p[1], p[2], p[3]); }
+static inline void vbytes_store(uint8_t *p, vf a)
+{
+    const __m128i words = _mm_packs_epi32(_mm_cvtps_epi32(a), _mm_setzero_si128());
+    _mm_storeu_si32(p, _mm_packus_epi16(words, words));
+}
+
+#include "vec/bytes_n.h"

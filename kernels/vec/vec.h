@@ -12,6 +12,14 @@
  *   vtranspose(a)         a[V] as a V x V matrix, transposed in place
  *   vkeep_positive(m, a)  a where m > 0, else 0 (NaN in m gives 0)
  *   vtranspose4           out[j * out_row + i] = p[i][j] for i, j < 4
+ *   vsqrt(a)
+ *   vdrop(m, a)           0 where m <= 0, else a (NaN in m keeps a)
+ *   vwins(x, y, a, b)     a where x > y or x is NaN, else b
+ *   vkeep_equal(x, y, a)  a where x == y, else 0
+ *   vunzip(a, b)          {even, odd} elements of the 2 V floats in a and b; vzip puts them back
+ *   vbytes, vbytes_store  V bytes from and to floats that hold 0 to 255; vbytes_n, vbytes_store_n the first n
+ *   vflush()              from here on this thread takes denormal numbers, and gives them, as 0, where that is faster;
+ *                         vunflush(what it returned) ends it
  *
  * Which instance: the widest that the file's compiler flags allow. With VEC_SCALAR defined before the
  * include, the scalar one (V = 1): it has no tails and runs anywhere. */
