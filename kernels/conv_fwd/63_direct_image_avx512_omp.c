@@ -1,5 +1,6 @@
 /* 28 sums and a vector of weights fit 32 registers; 29 loads feed 28 FMAs. */
 #define TILE_PIXELS 28
-#include "algorithms/conv/image_fwd.tmpl.h"
+#define TILE_VECTORS 1
+#include "algorithms/conv/runs_fwd.tmpl.h"
 
 const struct variant conv_fwd_direct_image_avx512_omp = {VARIANT_BUILD, IMAGE_FWD};

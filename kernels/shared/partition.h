@@ -10,6 +10,12 @@
 #include <omp.h>
 #endif
 
+/* Where part i of `count` things in `parts` parts begins: parts differ by one thing at most. */
+static inline int64_t part_begin(int64_t count, int64_t parts, int64_t i)
+{
+    return count * i / parts;
+}
+
 /* Does tiles first <= i < last of the operation, at least one: a thread that has none is not called. `thread`
  * (0 <= thread < hints.threads) selects the caller's share of the scratch. */
 typedef void tile_fn(const struct args *a, int64_t first, int64_t last, int thread);
@@ -17,7 +23,7 @@ typedef void tile_fn(const struct args *a, int64_t first, int64_t last, int thre
 /* Part i of n of the tiles. */
 static inline void run_part(const struct args *a, int64_t tiles, tile_fn *fn, int i, int n)
 {
-    int64_t first = tiles * i / n, last = tiles * (i + 1) / n;
+    int64_t first = part_begin(tiles, n, i), last = part_begin(tiles, n, i + 1);
     if (first < last)
         fn(a, first, last, i);
 }

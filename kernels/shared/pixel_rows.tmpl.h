@@ -5,47 +5,22 @@
 static void take_planes(float *out, const float *from, int64_t plane, int64_t k, int64_t m,
                         int64_t n)
 {
-    for (int64_t j = 0; j < k; j++) {
-        int64_t p = 0;
-        for (; m - j * V >= V && p + V <= n; p += V) {
-            vf b[V];
-            VEC_UNROLL
-            for (int i = 0; i < V; i++)
-                b[i] = vload(from + (j * V + i) * plane + p);
-            vtranspose(b);
-            VEC_UNROLL
-            for (int i = 0; i < V; i++)
-                vstore(out + ((p + i) * k + j) * V, b[i]);
-        }
-        for (; p < n; p += V) {
-            vf b[V];
-            load_transposed(b, from + j * V * plane + p, plane, m - j * V, n - p);
-            for (int64_t i = 0; i < min_i64(n - p, V); i++)
-                vstore(out + ((p + i) * k + j) * V, b[i]);
-        }
-    }
+    for (int64_t j = 0; j < k; j++)
+        turn_to_lanes(out + j * V, k * V, from + j * V * plane, plane, m - j * V, n);
 }
 
 /* m channels from c on of one pixel, zeros beyond. */
 static inline void take_pixel(float *out, const struct tensor *t, int64_t n, int64_t at, int64_t c,
                               int64_t k, int64_t m)
 {
-    int64_t plane = t->h * t->w;
+    const int64_t pixel = at * pixel_pitch(t->layout, t->c);
     for (int64_t j = 0; j < k * V; j += V) {
-        if (t->layout == NHWC) {
-            vstore(out + j, vload_n(t->data + (n * plane + at) * t->c + c + j,
-                                    min_i64(max_i64(m - j, 0), V)));
-        } else if ((c + j) % 16 + V <=
-                   16) { /* lanes beyond the tensor's channels are zeros there */
-            vstore(out + j,
-                   vload_n(t->data + ((n * div_up(t->c, 16) + (c + j) / 16) * plane + at) * 16 +
-                               (c + j) % 16,
-                           min_i64(max_i64(m - j, 0), V)));
+        if (t->layout == NHWC || (c + j) % 16 + V <= 16) {
+            const int64_t some = min_i64(max_i64(m - j, 0), V);
+            vstore(out + j, vload_n(channel_of(t, n, c + j) + pixel, some));
         } else {
             for (int64_t i = j; i < j + V; i++)
-                out[i] = i < m ? t->data[((n * div_up(t->c, 16) + (c + i) / 16) * plane + at) * 16 +
-                                         (c + i) % 16]
-                               : 0;
+                out[i] = i < m ? channel_of(t, n, c + i)[pixel] : 0;
         }
     }
 }

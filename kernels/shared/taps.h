@@ -16,4 +16,15 @@ static inline int64_t taps_last(int64_t at, int64_t step, int64_t size, int64_t 
     return at < size ? min_i64(count, div_up(size - at, step)) : 0;
 }
 
+/* The greatest common divisor of two numbers above 0. */
+static inline int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
 #endif

@@ -100,45 +100,20 @@ static inline __attribute__((always_inline)) void apply_strip(const struct walk 
     }
 }
 
-static __attribute__((noinline)) void hot_apply_2(const struct walk *w, int64_t at, int64_t j,
-                                                  int64_t rows)
-{
-    apply_strip(w, at, j, rows, 2, V, false);
-}
-
-static __attribute__((noinline)) void hot_apply_1(const struct walk *w, int64_t at, int64_t j,
-                                                  int64_t rows)
-{
-    apply_strip(w, at, j, rows, 1, V, false);
-}
-
-static __attribute__((noinline)) void hot_apply_edge(const struct walk *w, int64_t at, int64_t j,
-                                                     int64_t rows, int64_t n)
-{
-    apply_strip(w, at, j, rows, 1, n, false);
-}
-
-static __attribute__((noinline)) void hot_stream_2(const struct walk *w, int64_t at, int64_t j,
-                                                   int64_t rows)
-{
-    apply_strip(w, at, j, rows, 2, V, true);
-}
-
-static __attribute__((noinline)) void hot_stream_1(const struct walk *w, int64_t at, int64_t j,
-                                                   int64_t rows)
-{
-    apply_strip(w, at, j, rows, 1, V, true);
-}
-
-static void apply_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
-                         int64_t n)
+/* Rows of one or two vectors, or, of none, of one with n floats. */
+static __attribute__((noinline)) void hot_apply(const struct walk *w, int64_t at, int64_t j,
+                                                int64_t rows, int64_t vectors, int64_t n)
 {
     if (vectors == 0)
-        hot_apply_edge(w, at, j, rows, n);
+        apply_strip(w, at, j, rows, 1, n, false);
+    else if (vectors == 2 && w->stream)
+        apply_strip(w, at, j, rows, 2, V, true);
     else if (vectors == 2)
-        (w->stream ? hot_stream_2 : hot_apply_2)(w, at, j, rows);
+        apply_strip(w, at, j, rows, 2, V, false);
+    else if (w->stream)
+        apply_strip(w, at, j, rows, 1, V, true);
     else
-        (w->stream ? hot_stream_1 : hot_apply_1)(w, at, j, rows);
+        apply_strip(w, at, j, rows, 1, V, false);
 }
 
 /* Past the cache, rows that lie behind each other or one of them: n floats from the panel's first column on, whole
@@ -173,7 +148,7 @@ static void apply_columns(const struct bn_view *v, const struct bn_block *b, con
         for (int64_t at = 0; at < b->inner * b->inner_stride; at += v->wraps ? n : b->inner_stride)
             hot_stream_rows(w, at, n, b->columns);
     } else {
-        walk_strips(b, 2, apply_strips, w);
+        walk_strips(b, 2, hot_apply, w);
     }
 }
 

@@ -149,31 +149,16 @@ sums_strip(const struct walk *w, int64_t at, int64_t j, int64_t rows, int vector
     }
 }
 
-static __attribute__((noinline)) void hot_sums_2(const struct walk *w, int64_t at, int64_t j,
-                                                 int64_t rows)
-{
-    sums_strip(w, at, j, rows, 2, V);
-}
-
-static __attribute__((noinline)) void hot_sums_1(const struct walk *w, int64_t at, int64_t j,
-                                                 int64_t rows)
-{
-    sums_strip(w, at, j, rows, 1, V);
-}
-
-static __attribute__((noinline)) void hot_sums_edge(const struct walk *w, int64_t at, int64_t j,
-                                                    int64_t rows, int64_t n)
-{
-    sums_strip(w, at, j, rows, 1, n);
-}
-
-static void sums_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
-                        int64_t n)
+/* Rows of one or two vectors, or, of none, of one with n floats. */
+static __attribute__((noinline)) void hot_sums(const struct walk *w, int64_t at, int64_t j,
+                                               int64_t rows, int64_t vectors, int64_t n)
 {
     if (vectors == 0)
-        hot_sums_edge(w, at, j, rows, n);
+        sums_strip(w, at, j, rows, 1, n);
+    else if (vectors == 1)
+        sums_strip(w, at, j, rows, 1, V);
     else
-        (vectors == 2 ? hot_sums_2 : hot_sums_1)(w, at, j, rows);
+        sums_strip(w, at, j, rows, 2, V);
 }
 
 /* Adds to acc[c] and acc[WIDE + c] vectors of sums over the planes of channel c. `n`: floats of a plane. Its last vector
@@ -344,45 +329,20 @@ static inline __attribute__((always_inline)) void gradient_strip(const struct wa
     }
 }
 
-static __attribute__((noinline)) void hot_gradient_2(const struct walk *w, int64_t at, int64_t j,
-                                                     int64_t rows)
-{
-    gradient_strip(w, at, j, rows, 2, V, false);
-}
-
-static __attribute__((noinline)) void hot_gradient_1(const struct walk *w, int64_t at, int64_t j,
-                                                     int64_t rows)
-{
-    gradient_strip(w, at, j, rows, 1, V, false);
-}
-
-static __attribute__((noinline)) void hot_gradient_edge(const struct walk *w, int64_t at, int64_t j,
-                                                        int64_t rows, int64_t n)
-{
-    gradient_strip(w, at, j, rows, 1, n, false);
-}
-
-static __attribute__((noinline)) void hot_stream_2(const struct walk *w, int64_t at, int64_t j,
-                                                   int64_t rows)
-{
-    gradient_strip(w, at, j, rows, 2, V, true);
-}
-
-static __attribute__((noinline)) void hot_stream_1(const struct walk *w, int64_t at, int64_t j,
-                                                   int64_t rows)
-{
-    gradient_strip(w, at, j, rows, 1, V, true);
-}
-
-static void gradient_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows,
-                            int64_t vectors, int64_t n)
+/* Rows of one or two vectors, or, of none, of one with n floats. */
+static __attribute__((noinline)) void hot_gradient(const struct walk *w, int64_t at, int64_t j,
+                                                   int64_t rows, int64_t vectors, int64_t n)
 {
     if (vectors == 0)
-        hot_gradient_edge(w, at, j, rows, n);
+        gradient_strip(w, at, j, rows, 1, n, false);
+    else if (vectors == 2 && w->stream)
+        gradient_strip(w, at, j, rows, 2, V, true);
     else if (vectors == 2)
-        (w->stream ? hot_stream_2 : hot_gradient_2)(w, at, j, rows);
+        gradient_strip(w, at, j, rows, 2, V, false);
+    else if (w->stream)
+        gradient_strip(w, at, j, rows, 1, V, true);
     else
-        (w->stream ? hot_stream_1 : hot_gradient_1)(w, at, j, rows);
+        gradient_strip(w, at, j, rows, 1, V, false);
 }
 
 /* Past the cache, rows that lie behind each other or one of them: n floats from the panel's first column on, whole
@@ -417,7 +377,7 @@ static void gradient_columns(const struct bn_view *v, const struct bn_block *b,
         for (int64_t at = 0; at < b->inner * b->inner_stride; at += v->wraps ? n : b->inner_stride)
             hot_stream_rows(w, at, n, b->columns);
     } else {
-        walk_strips(b, STRIP, gradient_strips, w);
+        walk_strips(b, STRIP, hot_gradient, w);
     }
 }
 
@@ -522,7 +482,7 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
     else if (v->planes)
         hot_sums_planes(&w, &b, v->fold);
     else
-        walk_strips(&b, STRIP, sums_strips, &w);
+        walk_strips(&b, STRIP, hot_sums, &w);
     channel_sums(v, acc, sum, b.channels);
     channel_sums(v, acc + WIDE, dot, b.channels);
 }

@@ -144,72 +144,30 @@ static inline __attribute__((always_inline)) void stats_strip(const struct walk 
         vstore(acc + u * V, s[u]);
 }
 
-static __attribute__((noinline)) void hot_sum_4(const struct walk *w, int64_t at, int64_t j,
-                                                int64_t rows)
+/* Rows of one, two or four vectors, or, of none, of one with n floats. */
+static inline __attribute__((always_inline)) void stats_strips(const struct walk *w, int64_t at,
+                                                               int64_t j, int64_t rows,
+                                                               int64_t vectors, int64_t n,
+                                                               bool squares)
 {
-    stats_strip(w, at, j, rows, 4, V, false);
+    switch (vectors) {
+    case 0: stats_strip(w, at, j, rows, 1, n, squares); break;
+    case 1: stats_strip(w, at, j, rows, 1, V, squares); break;
+    case 2: stats_strip(w, at, j, rows, 2, V, squares); break;
+    default: stats_strip(w, at, j, rows, 4, V, squares);
+    }
 }
 
-static __attribute__((noinline)) void hot_sum_2(const struct walk *w, int64_t at, int64_t j,
-                                                int64_t rows)
+static __attribute__((noinline)) void hot_sum(const struct walk *w, int64_t at, int64_t j,
+                                              int64_t rows, int64_t vectors, int64_t n)
 {
-    stats_strip(w, at, j, rows, 2, V, false);
+    stats_strips(w, at, j, rows, vectors, n, false);
 }
 
-static __attribute__((noinline)) void hot_sum_1(const struct walk *w, int64_t at, int64_t j,
-                                                int64_t rows)
+static __attribute__((noinline)) void hot_squares(const struct walk *w, int64_t at, int64_t j,
+                                                  int64_t rows, int64_t vectors, int64_t n)
 {
-    stats_strip(w, at, j, rows, 1, V, false);
-}
-
-static __attribute__((noinline)) void hot_sum_edge(const struct walk *w, int64_t at, int64_t j,
-                                                   int64_t rows, int64_t n)
-{
-    stats_strip(w, at, j, rows, 1, n, false);
-}
-
-static void sum_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows, int64_t vectors,
-                       int64_t n)
-{
-    if (vectors == 0)
-        hot_sum_edge(w, at, j, rows, n);
-    else
-        (vectors == 4 ? hot_sum_4 : vectors == 2 ? hot_sum_2 : hot_sum_1)(w, at, j, rows);
-}
-
-static __attribute__((noinline)) void hot_squares_4(const struct walk *w, int64_t at, int64_t j,
-                                                    int64_t rows)
-{
-    stats_strip(w, at, j, rows, 4, V, true);
-}
-
-static __attribute__((noinline)) void hot_squares_2(const struct walk *w, int64_t at, int64_t j,
-                                                    int64_t rows)
-{
-    stats_strip(w, at, j, rows, 2, V, true);
-}
-
-static __attribute__((noinline)) void hot_squares_1(const struct walk *w, int64_t at, int64_t j,
-                                                    int64_t rows)
-{
-    stats_strip(w, at, j, rows, 1, V, true);
-}
-
-static __attribute__((noinline)) void hot_squares_edge(const struct walk *w, int64_t at, int64_t j,
-                                                       int64_t rows, int64_t n)
-{
-    stats_strip(w, at, j, rows, 1, n, true);
-}
-
-static void squares_strips(const struct walk *w, int64_t at, int64_t j, int64_t rows,
-                           int64_t vectors, int64_t n)
-{
-    if (vectors == 0)
-        hot_squares_edge(w, at, j, rows, n);
-    else
-        (vectors == 4   ? hot_squares_4
-         : vectors == 2 ? hot_squares_2
-                        : hot_squares_1)(w, at, j, rows);
+    stats_strips(w, at, j, rows, vectors, n, true);
 }
 
 /* Adds to acc[c] a vector of sums over the planes of channel c: of x - k[c], or of their squares. `n`: floats of a plane.
@@ -317,7 +275,7 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
     else if (v->planes)
         hot_sum_planes(&w, &b, v->fold);
     else
-        walk_strips(&b, STRIP, sum_strips, &w);
+        walk_strips(&b, STRIP, hot_sum, &w);
     channel_sums(v, acc, m2, b.channels);
     for (int64_t c = 0; c < b.channels; c++) {
         double off = m2[c] / count;
@@ -337,7 +295,7 @@ static void reduce_tile(const struct args *a, const struct bn_view *v, int64_t p
     else if (v->planes)
         hot_squares_planes(&w, &b, v->fold);
     else
-        walk_strips(&b, STRIP, squares_strips, &w);
+        walk_strips(&b, STRIP, hot_squares, &w);
     channel_sums(v, acc, m2, b.channels);
     for (int64_t c = 0; c < b.channels; c++) {
         double off = mean[c] - (double)centre[c];

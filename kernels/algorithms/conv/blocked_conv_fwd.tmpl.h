@@ -9,6 +9,8 @@
 #include "shared/partition.h"
 #include "shared/taps.h"
 
+_Static_assert(SPLIT_CHANNELS == 0 || SPLIT_CHANNELS == 1, "a file defines it as 0 or 1");
+
 enum {
     /* Each loaded pixel is used four times; more would not fit the registers of the base level. */
     BLOCK_OC = 4,

@@ -32,11 +32,11 @@ static struct paired bf16_paired(const struct problem *p, enum layout layout, vo
     d.pairs = div_up(d.inputs, 2);
     c->ic = c->g * d.pairs;
     int64_t channels = layout == NCHW16C ? div_up(c->ic, 16) * 16 : c->ic;
-    struct carver s = {.base = scratch};
+    struct carver s = carve_from(scratch, 0);
     d.src = carve(&s, c->mb * channels * c->ih * c->iw, sizeof(float));
     d.weights = carve(&s, c->oc * d.pairs * c->kh * c->kw, sizeof(float));
     d.rest = carve(&s, 0, 1);
-    d.bytes = s.used;
+    d.bytes = carve_end(&s);
     return d;
 }
 

@@ -5,17 +5,17 @@
 static const bool DIRECT_STATISTICS = false;
 
 #include "algorithms/conv/direct_data.tmpl.h"
+#include "shared/taps.h"
 
-static struct pass direct_pass(const struct problem *p, struct formats f,
-                               float *const t[ROLE_COUNT])
+static struct pass direct_pass(const struct args *a)
 {
-    const struct conv *c = &p->conv;
+    const struct conv *c = &a->problem->conv;
     int64_t taps = c->kh * c->kw, inputs = c->oc / c->g, outputs = c->ic / c->g;
     return (struct pass){
         .conv = c,
-        .in = {t[DIFF_DST], f.dst, c->oc, c->oh, c->ow},
-        .out = {t[DIFF_SRC], f.src, c->ic, c->ih, c->iw},
-        .weights = t[WEIGHTS],
+        .in = {a->t[DIFF_DST], a->formats.dst, c->oc, c->oh, c->ow},
+        .out = {a->t[DIFF_SRC], a->formats.src, c->ic, c->ih, c->iw},
+        .weights = a->t[WEIGHTS],
         .inputs = inputs,
         .outputs = outputs,
         .group = outputs * inputs * taps,
@@ -32,12 +32,7 @@ static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phas
 {
     int64_t stride = vertical ? p->sh : p->sw, dilation = (vertical ? p->dh : p->dw) + 1;
     int64_t kernel = vertical ? p->kh : p->kw, size = vertical ? p->ih : p->iw;
-    int64_t common = stride, rest = dilation;
-    while (rest) {
-        int64_t r = common % rest;
-        common = rest;
-        rest = r;
-    }
+    int64_t common = common_divisor(stride, dilation);
     struct axis a = {.out0 = phase, .out_step = stride, .in_step = 1, .k_step = stride / common};
     a.count = phase < size ? div_up(size - phase, stride) : 0;
     int64_t at = phase + (vertical ? p->ph : p->pw);

@@ -22,56 +22,42 @@
 #include "algorithms/conv/direct_core.tmpl.h"
 #include "shared/pixel_rows.tmpl.h"
 
-/* One function per number of vectors, so that 6 or 100 channels do not pay for lanes they lack. They stand alone
- * (noinline) so that their code can be found and checked for spills. */
-typedef void tile_of_vectors(float *out, float *start, int64_t start_step, const float *x,
-                             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t n);
+/* Parameters:
+ *
+ *   TILE_PIXELS     3 to 8    rows of a register tile: weights of an output
+ *   TILE_VECTORS    1 to 4    vectors of a row */
+_Static_assert(TILE_PIXELS >= 3 && TILE_PIXELS <= MAX_PIXELS,
+               "tile() unrolls up to MAX_PIXELS rows");
+_Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= MAX_VECTORS,
+               "hot_tile() has a case for 1 to 4 vectors");
 
-static inline __attribute__((always_inline)) void tile_at(int k, float *out, float *start,
-                                                          int64_t start_step, const float *x,
-                                                          const ptrdiff_t *at, const float *w,
-                                                          const ptrdiff_t *step, int64_t n)
+/* A tile of k vectors: 6 or 100 channels do not pay for lanes they lack. Its sums begin as `start` has them, rows
+ * `start_step` floats apart, and go to `out`. */
+struct job {
+    float *out, *start;
+    int64_t start_step;
+    const float *x, *w;
+    const ptrdiff_t *at, *step;
+    int64_t n;
+};
+
+static inline __attribute__((always_inline)) void tile_at(int k, const struct job *j)
 {
-    tile(TILE_PIXELS, k, (struct tile_rows){.at = out, .step = k * V},
-         (struct tile_rows){.at = start, .step = start_step}, x, at, w, step, 1, n, NULL);
+    if (k <= TILE_VECTORS)
+        tile(TILE_PIXELS, k, (struct tile_rows){.at = j->out, .step = k * V},
+             (struct tile_rows){.at = j->start, .step = j->start_step}, j->x, j->at, j->w, j->step,
+             1, j->n, NULL);
 }
 
-static __attribute__((noinline)) void hot_tile_1(float *out, float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
+/* It stands alone (noinline) so that its code can be found and checked for spills. */
+static __attribute__((noinline)) void hot_tile(int64_t k, const struct job *j)
 {
-    tile_at(1, out, start, start_step, x, at, w, step, n);
-}
-
-static __attribute__((noinline)) void hot_tile_2(float *out, float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile_at(2, out, start, start_step, x, at, w, step, n);
-}
-
-static __attribute__((noinline)) void hot_tile_3(float *out, float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile_at(TILE_VECTORS < 3 ? 1 : 3, out, start, start_step, x, at, w, step, n);
-}
-
-static __attribute__((noinline)) void hot_tile_4(float *out, float *start, int64_t start_step,
-                                                 const float *x, const ptrdiff_t *at,
-                                                 const float *w, const ptrdiff_t *step, int64_t n)
-{
-    tile_at(TILE_VECTORS < 4 ? 1 : 4, out, start, start_step, x, at, w, step, n);
-}
-
-/* 1 <= vectors <= TILE_VECTORS */
-static inline tile_of_vectors *hot_tile(int64_t vectors)
-{
-    if (TILE_VECTORS >= 4 && vectors == 4)
-        return hot_tile_4;
-    if (TILE_VECTORS >= 3 && vectors == 3)
-        return hot_tile_3;
-    return vectors == 2 ? hot_tile_2 : hot_tile_1;
+    switch (k) {
+    case 1: tile_at(1, j); break;
+    case 2: tile_at(2, j); break;
+    case 3: tile_at(3, j); break;
+    default: tile_at(4, j);
+    }
 }
 
 /* Pixels of a unit: its diff_dst, 64 KiB at 64 lanes, streams from L2 with every tile of weights, which is then long
@@ -108,14 +94,13 @@ struct plan {
     size_t bytes;
 };
 
-static struct plan direct_plan(const struct problem *problem, struct formats f,
-                               float *const t[ROLE_COUNT], void *scratch, int thread)
+static struct plan direct_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {
         .conv = p,
-        .src = {t[SRC], f.src, p->ic, p->ih, p->iw},
-        .diff_dst = {t[DIFF_DST], f.dst, p->oc, p->oh, p->ow},
+        .src = {a->t[SRC], a->formats.src, p->ic, p->ih, p->iw},
+        .diff_dst = {a->t[DIFF_DST], a->formats.dst, p->oc, p->oh, p->ow},
         .inputs = p->ic / p->g,
         .outputs = p->oc / p->g,
         .taps = p->kh * p->kw,
@@ -141,36 +126,26 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
     d.chunks = d.chunks >= 4 ? d.chunks / 4 * 4 : d.chunks;
     d.rows = d.input_blocks * div_up(d.input_block * d.taps, TILE_PIXELS) * TILE_PIXELS;
     d.window =
-        window_make(f.src, (d.units.rows - 1) * p->sh + (p->kh - 1) * (p->dh + 1) + 1,
+        window_make(a->formats.src, (d.units.rows - 1) * p->sh + (p->kh - 1) * (p->dh + 1) + 1,
                     (d.units.cols - 1) * p->sw + (p->kw - 1) * (p->dw + 1) + 1, d.input_block);
 
     int64_t most = d.units.images * d.units.rows * d.units.cols;
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.sums = carve(&c, d.chunks * p->g * d.vectors * V * d.rows, sizeof(float));
     d.bias_sums = carve(&c, d.chunks * p->g * d.vectors * V, sizeof(float));
-    size_t shared = c.used;
-    d.zero = carve(&c, TILE_LANES, sizeof(float));
-    d.pixel = carve(&c, most, sizeof(ptrdiff_t));
-    d.weight = carve(&c, d.input_block * d.taps + TILE_PIXELS, sizeof(ptrdiff_t));
-    d.gradient = carve(&c, (most + V) * TILE_LANES, sizeof(float));
-    d.input = carve(&c, window_floats(&d.window, d.units.images), sizeof(float));
-    size_t own = c.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own;
-        d.zero += skip / sizeof(float);
-        d.pixel += skip / sizeof(ptrdiff_t);
-        d.weight += skip / sizeof(ptrdiff_t);
-        d.gradient += skip / sizeof(float);
-        d.input += skip / sizeof(float);
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&c, &d.zero, TILE_LANES, sizeof(float));
+    carve_own(&c, &d.pixel, most, sizeof(ptrdiff_t));
+    carve_own(&c, &d.weight, d.input_block * d.taps + TILE_PIXELS, sizeof(ptrdiff_t));
+    carve_own(&c, &d.gradient, (most + V) * TILE_LANES, sizeof(float));
+    carve_own(&c, &d.input, window_floats(&d.window, d.units.images), sizeof(float));
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t direct_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return direct_plan(p, f, none, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return direct_plan(&a, h->threads - 1).bytes;
 }
 
 static inline int64_t block_vectors(const struct plan *d, int64_t block)
@@ -250,7 +225,6 @@ static void accumulate_blocks(const struct plan *d, int64_t group, int64_t part,
                 min_i64(d->outputs - soon * TILE_LANES, TILE_LANES), then->y0, then->rows);
             float *sums =
                 block_sums(d, chunk, group, b) + part * (d->rows / d->input_blocks) * k * V;
-            tile_of_vectors *hot = hot_tile(k);
             take_block(d->gradient, &d->diff_dst, &patch, oc, k,
                        min_i64(d->outputs - b * TILE_LANES, TILE_LANES));
             if (part == 0) {
@@ -262,8 +236,15 @@ static void accumulate_blocks(const struct plan *d, int64_t group, int64_t part,
             }
             for (int64_t t = 0; t < tiles; t++) {
                 float *to = sums + t * TILE_PIXELS * k * V;
-                hot(to, unit == begin ? d->zero : to, unit == begin ? 0 : k * V, d->input,
-                    d->weight + t * TILE_PIXELS, d->gradient, d->pixel, pixels);
+                struct job job = {.out = to,
+                                  .start = unit == begin ? d->zero : to,
+                                  .start_step = unit == begin ? 0 : k * V,
+                                  .x = d->input,
+                                  .w = d->gradient,
+                                  .at = d->weight + t * TILE_PIXELS,
+                                  .step = d->pixel,
+                                  .n = pixels};
+                hot_tile(k, &job);
                 lines_fetch(&next_src, (b - first) * tiles + t, (last - first) * tiles);
                 lines_fetch(&next_diff, t, tiles);
             }
@@ -274,7 +255,7 @@ static void accumulate_blocks(const struct plan *d, int64_t group, int64_t part,
 /* Tiles of the accumulation: (group, block of ic, chunk, block of oc). */
 static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    struct plan d = direct_plan(a, thread);
     for (int64_t j = 0; j < TILE_LANES; j++)
         d.zero[j] = 0;
     /* Blocks whose sums stay in half of the L2. */
@@ -291,19 +272,10 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
     }
 }
 
-/* Adds up row r of one vector over the chunks. */
-static inline vf sum_chunks(const float *sums, int64_t pitch, int64_t chunks)
-{
-    vf s = vload(sums);
-    for (int64_t i = 1; i < chunks; i++)
-        s = vadd(s, vload(sums + i * pitch));
-    return s;
-}
-
 /* Tiles of the end: (group, vector of oc). */
 static void finish(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    struct plan d = direct_plan(a, thread);
     int64_t width = d.inputs * d.taps, pitch = d.conv->g * d.vectors * V * d.rows;
     for (int64_t i = first; i < last; i++) {
         int64_t group = i / d.vectors, v = i % d.vectors, block = v / TILE_VECTORS;
@@ -335,7 +307,7 @@ static void finish(const struct args *a, int64_t first, int64_t last, int thread
 
 static void direct_run(const struct args *a)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    struct plan d = direct_plan(a, 0);
     run_tiles_twice(a, d.conv->g * d.blocks * d.input_blocks * d.chunks, accumulate,
                     d.conv->g * d.vectors, finish);
 }

@@ -13,10 +13,11 @@
  * zeros (the window), so stride, dilation, padding, image rows and whole images need no code in the
  * loop: any TILE_PIXELS pixels make a tile, and 2x2 images fill it as well as 224x224 ones.
  *
- * The including file defines TILE_PIXELS and TILE_VECTORS. */
+ * The including file defines TILE_PIXELS and TILE_VECTORS and checks them; its own tile may be larger than this one. */
 #include "shared/carve.h"
-#include "shared/lines.h"
+#include "shared/floats.h"
 #include "shared/partition.h"
+#include "shared/tensor.h"
 #include "shared/turn.h"
 #include "vec/vec.h"
 
@@ -26,12 +27,6 @@
  * clang then unroll before they decide what lives in registers. */
 #define MAX_PIXELS 8
 #define MAX_VECTORS 4
-
-struct tensor {
-    float *data;
-    enum layout layout;
-    int64_t c, h, w;
-};
 
 /* Where the rows of a tile's sums lie: row p, p < pixels, begins `row[p]` floats and its vector j another `lane[j]` floats
  * after `at`. Without `row` and `lane` they are `step` floats apart (0 = the same row for all), vectors side by side. */
@@ -173,52 +168,6 @@ static inline ptrdiff_t window_channel(const struct window *w, int64_t c0, int64
     return c * w->plane;
 }
 
-/* How a tensor is laid out from plane to plane, in the sense of struct window. */
-struct planes {
-    int64_t first, count,
-        all;             /* planes that hold channels c0 .. c0 + channels, planes of an image */
-    int64_t pitch, size; /* floats from pixel to pixel, from plane to plane */
-};
-
-static inline struct planes planes_of(const struct tensor *t, int64_t c0, int64_t channels)
-{
-    struct planes p = {.first = c0, .count = channels, .all = t->c, .pitch = 1};
-    if (t->layout == NHWC) {
-        p = (struct planes){.count = 1, .all = 1, .pitch = t->c};
-    } else if (t->layout == NCHW16C) {
-        p.first = c0 / 16;
-        p.count = div_up(c0 + channels, 16) - p.first;
-        p.all = div_up(t->c, 16);
-        p.pitch = 16;
-    }
-    p.size = t->h * t->w * p.pitch;
-    return p;
-}
-
-/* n zeros; up to V - 1 more follow. The first store stands apart because compilers turn the loop into a call of
- * memset, which costs more than the one or two vectors of a usual padding. */
-static inline void put_zeros(float *out, int64_t n)
-{
-    if (n <= 0)
-        return;
-    vstore(out, vzero());
-    for (int64_t i = V; i < n; i += V)
-        vstore(out + i, vzero());
-}
-
-/* n floats and then zeros up to `end`; up to V - 1 more follow. */
-static inline void put_floats(float *out, const float *from, int64_t n, int64_t end)
-{
-    int64_t i = 0;
-    for (; i + V <= n; i += V)
-        vstore(out + i, vload(from + i));
-    if (i < n) {
-        vstore(out + i, vload_n(from + i, n - i));
-        i += V;
-    }
-    put_zeros(out + i, end - i);
-}
-
 /* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. Everything is written in ascending
  * order, so that whole vectors may run over into what comes next. */
 static inline void window_pack(const struct window *w, const struct tensor *t, int64_t n,
@@ -240,39 +189,25 @@ static inline void window_pack(const struct window *w, const struct tensor *t, i
     for (int64_t k = 0; k < p.count; k++, out += w->plane) {
         float *to = out + left * w->pixel;
         if (rows == 0) {
-            put_zeros(out, w->rows * w->row);
+            put_zeros_over(out, w->rows * w->row);
             continue;
         }
         const float *from = t->data + (n * p.all + p.first + k) * p.size +
                             (t->layout == NHWC ? c0 : 0) +
                             ((y0 + top) * t->w + x0 + left) * p.pitch;
-        put_zeros(out, top * w->row + left * w->pixel);
+        put_zeros_over(out, top * w->row + left * w->pixel);
         to += top * w->row;
         for (int64_t r = 0; r < rows; r++, to += next, from += skip) {
             if (p.pitch == w->pixel) {
-                put_floats(to, from, length, next);
+                put_floats_over(to, from, length, next);
                 continue;
             }
             for (int64_t x = 0; x < right - left; x++)
-                put_floats(to + x * w->pixel, from + x * p.pitch, depth, w->pixel);
-            put_zeros(to + length, next - length);
+                put_floats_over(to + x * w->pixel, from + x * p.pitch, depth, w->pixel);
+            put_zeros_over(to + length, next - length);
         }
-        put_zeros(to, out + w->rows * w->row - to);
+        put_zeros_over(to, out + w->rows * w->row - to);
     }
-}
-
-/* Rows y0 .. y0 + rows, cut to the tensor, of some channels. */
-static inline struct lines lines_make(const struct tensor *t, int64_t n, int64_t images, int64_t c0,
-                                      int64_t channels, int64_t y0, int64_t rows)
-{
-    struct planes p = planes_of(t, c0, channels);
-    int64_t top = min_i64(max_i64(y0, 0), t->h), end = max_i64(min_i64(y0 + rows, t->h), top);
-    return (struct lines){.at = t->data + (n * p.all + p.first) * p.size + top * t->w * p.pitch,
-                          .images = images,
-                          .planes = p.count,
-                          .run = (end - top) * t->w * p.pitch,
-                          .image = p.all * p.size,
-                          .plane = p.size};
 }
 
 /* Bytes of a panel of one operand that passes over the rows of the other while sums wait for the next panel: the more, the

@@ -28,171 +28,62 @@
  * The gradient of a strided convolution falls into sh sw phases: the input pixels with the same
  * remainder take part in the same subset of taps, and within a phase they are an ordinary
  * convolution of stride 1. */
+#include "algorithms/conv/direct_axes.tmpl.h"
 #include "algorithms/conv/direct_core.tmpl.h"
+#include "algorithms/conv/direct_output.tmpl.h"
 #include "shared/chan.h"
 #include "shared/conv_flops.h"
 
-/* One function per number of pixels and vectors. They stand alone (noinline) so that their code can be found and checked
- * for spills. Rows of both ends come from tables; the sums they begin with lie side by side. */
-typedef void tile_kernel(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                         const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run,
-                         int64_t n);
-
-static inline __attribute__((always_inline)) void
-tile_between(int pixels, int k, const struct tile_rows *to, const struct tile_rows *from,
-             const float *x, const ptrdiff_t *at, const float *w, const ptrdiff_t *step,
-             int64_t run, int64_t n)
-{
-    if (!to->row || !to->lane || !from->row)
-        __builtin_unreachable();
-    tile(pixels, k, *to, (struct tile_rows){.at = from->at, .row = from->row}, x, at, w, step, run,
-         n, NULL);
-}
-
-static __attribute__((noinline)) void hot_tile_1_less_0(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS, 1, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_2_less_0(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS, 2, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_3_less_0(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_4_less_0(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_1_less_1(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 1, 1, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_2_less_1(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 1, 2, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_3_less_1(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_4_less_1(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 1, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_1_less_2(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 2, 1, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_2_less_2(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 2, 2, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_3_less_2(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n);
-}
-
-static __attribute__((noinline)) void hot_tile_4_less_2(const struct tile_rows *to,
-                                                        const struct tile_rows *from,
-                                                        const float *x, const ptrdiff_t *at,
-                                                        const float *w, const ptrdiff_t *step,
-                                                        int64_t run, int64_t n)
-{
-    tile_between(TILE_PIXELS - 2, TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n);
-}
+/* Parameters:
+ *
+ *   TILE_PIXELS     3 to 8    rows of a register tile: pixels
+ *   TILE_VECTORS    1 to 4    vectors of a row */
+_Static_assert(TILE_PIXELS >= 3 && TILE_PIXELS <= MAX_PIXELS,
+               "tile() unrolls up to MAX_PIXELS rows");
+_Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= MAX_VECTORS,
+               "hot_tile() has a case for 1 to 4 vectors");
 
 /* Tiles have TILE_PIXELS, one or two less: any number of pixels of some tiles then divides without rest. */
 #define TILE_PIXELS_MIN (TILE_PIXELS - 2)
 
-/* 1 <= vectors <= TILE_VECTORS */
-static inline tile_kernel *hot_tile(int64_t vectors, int64_t pixels)
+/* What a tile of `pixels` by k vectors reads and writes. Rows of both ends come from tables; the sums they begin with lie
+ * side by side. */
+struct job {
+    struct tile_rows to, from;
+    const float *x, *w;
+    const ptrdiff_t *at, *step;
+    int64_t run, n;
+};
+
+static inline __attribute__((always_inline)) void tile_between(int pixels, int k,
+                                                               const struct job *j)
 {
-    static tile_kernel *const of[MAX_VECTORS][3] = {
-        {hot_tile_1_less_0, hot_tile_1_less_1, hot_tile_1_less_2},
-        {hot_tile_2_less_0, hot_tile_2_less_1, hot_tile_2_less_2},
-        {hot_tile_3_less_0, hot_tile_3_less_1, hot_tile_3_less_2},
-        {hot_tile_4_less_0, hot_tile_4_less_1, hot_tile_4_less_2},
-    };
-    return of[vectors - 1][TILE_PIXELS - pixels];
+    if (k > TILE_VECTORS)
+        return;
+    if (!j->to.row || !j->to.lane || !j->from.row)
+        __builtin_unreachable();
+    tile(pixels, k, j->to, (struct tile_rows){.at = j->from.at, .row = j->from.row}, j->x, j->at,
+         j->w, j->step, j->run, j->n, NULL);
 }
 
-/* One dimension of one phase: output j < count lies at out0 + j out_step and reads, with tap i <
- * taps, input j in_step + shift0 + i shift_step. Tap i is the kernel's k0 + i k_step. */
-struct axis {
-    int64_t out0, out_step, count, in_step;
-    int64_t k0, k_step, taps, shift0, shift_step;
-};
-
-/* One pass: what is read, what is written, and where weight (output o, input i, tap) of a group
- * lies. */
-struct pass {
-    const struct conv *conv;
-    struct tensor in, out;
-    const float *weights, *bias;
-    int64_t inputs, outputs;      /* channels per group */
-    int64_t group, output, input; /* distances in weights */
-    int64_t phases_y, phases_x;
-};
-
-static struct pass direct_pass(const struct problem *p, struct formats f,
-                               float *const t[ROLE_COUNT]);
-static struct axis direct_axis(const struct conv *p, bool vertical, int64_t phase);
+/* It stands alone (noinline) so that its code can be found and checked for spills. */
+static __attribute__((noinline)) void hot_tile(int64_t pixels, int64_t k, const struct job *j)
+{
+    switch (4 * (TILE_PIXELS - pixels) + k) {
+    case 1: tile_between(TILE_PIXELS, 1, j); break;
+    case 2: tile_between(TILE_PIXELS, 2, j); break;
+    case 3: tile_between(TILE_PIXELS, 3, j); break;
+    case 4: tile_between(TILE_PIXELS, 4, j); break;
+    case 5: tile_between(TILE_PIXELS - 1, 1, j); break;
+    case 6: tile_between(TILE_PIXELS - 1, 2, j); break;
+    case 7: tile_between(TILE_PIXELS - 1, 3, j); break;
+    case 8: tile_between(TILE_PIXELS - 1, 4, j); break;
+    case 9: tile_between(TILE_PIXELS - 2, 1, j); break;
+    case 10: tile_between(TILE_PIXELS - 2, 2, j); break;
+    case 11: tile_between(TILE_PIXELS - 2, 3, j); break;
+    default: tile_between(TILE_PIXELS - 2, 4, j);
+    }
+}
 
 /* Pixels of a unit: 256 KiB of sums for 64 lanes and about as much of a window at 60 channels stay in an L2 of 1 MiB;
  * a 32x32 image then is one unit, and no row of it is packed twice. */
@@ -232,59 +123,6 @@ struct plan {
     size_t bytes;
 };
 
-/* What the phases of a dimension have in common. */
-struct span {
-    int64_t count, step, low, high, taps;
-};
-
-static struct span direct_span(const struct conv *p, bool vertical, int64_t phases)
-{
-    struct span s = {.low = INT64_MAX, .high = INT64_MIN};
-    for (int64_t i = 0; i < phases; i++) {
-        struct axis a = direct_axis(p, vertical, i);
-        s.count = max_i64(s.count, a.count);
-        s.step = a.in_step;
-        s.taps = max_i64(s.taps, a.taps);
-        if (a.taps == 0)
-            continue;
-        int64_t last = a.shift0 + (a.taps - 1) * a.shift_step;
-        s.low = min_i64(s.low, min_i64(a.shift0, last));
-        s.high = max_i64(s.high, max_i64(a.shift0, last));
-    }
-    return s;
-}
-
-/* Taps lo <= i < hi of output j of a dimension lie inside the image. */
-struct reach {
-    int64_t lo, hi;
-};
-
-static inline struct reach reach_of(const struct axis *a, int64_t size, int64_t j)
-{
-    struct reach r = {0, a->taps};
-    int64_t first = j * a->in_step + a->shift0, last = first + (a->taps - 1) * a->shift_step;
-    for (; r.lo < r.hi && (first < 0 || first >= size); first += a->shift_step)
-        r.lo++;
-    for (; r.lo < r.hi && (last < 0 || last >= size); last -= a->shift_step)
-        r.hi--;
-    return r;
-}
-
-/* Share of the taps of a dimension that lie inside the image. */
-static double share_inside(const struct conv *p, bool vertical, int64_t phases, int64_t size)
-{
-    int64_t inside = 0, all = 0;
-    for (int64_t i = 0; i < phases; i++) {
-        struct axis a = direct_axis(p, vertical, i);
-        for (int64_t j = 0; j < a.count; j++) {
-            struct reach r = reach_of(&a, size, j);
-            inside += r.hi - r.lo;
-        }
-        all += a.count * a.taps;
-    }
-    return all ? (double)inside / (double)all : 1;
-}
-
 /* A function of the problem and the layout alone. */
 static enum reading reading_of(const struct pass *s, int64_t pixels)
 {
@@ -320,11 +158,10 @@ static inline int64_t units_count(const struct units *u)
 }
 
 /* The plan and, when scratch is given, its pieces for one thread. */
-static struct plan direct_plan(const struct problem *problem, struct formats f,
-                               float *const t[ROLE_COUNT], void *scratch, int thread)
+static struct plan direct_plan(const struct args *a, int thread)
 {
-    struct plan d = {.pass = direct_pass(problem, f, t)};
-    const struct conv *p = &problem->conv;
+    struct plan d = {.pass = direct_pass(a)};
+    const struct conv *p = &a->problem->conv;
     const struct pass *s = &d.pass;
     struct span y = direct_span(p, true, s->phases_y), x = direct_span(p, false, s->phases_x);
     d.vectors = div_up(s->outputs, V);
@@ -360,47 +197,34 @@ static struct plan direct_plan(const struct problem *problem, struct formats f,
                                                : min_i64(d.units.rows, 2 * y.taps + 1) *
                                                      min_i64(d.units.cols, 2 * x.taps + 1);
     int64_t listed = pixels + classes * TILE_PIXELS;
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.packed = carve(&c, p->g * d.vectors * V * s->inputs * p->kh * p->kw, sizeof(float));
     d.tap = carve(&c, p->kh * p->kw, sizeof *d.tap);
     if (DIRECT_STATISTICS)
         d.statistics = carve(&c, units * d.vectors * CHAN_FLOATS, sizeof(float));
-    size_t shared = c.used;
-    d.bias = carve(&c, TILE_LANES, sizeof(float));
-    d.step = carve(&c, s->inputs * d.max_taps, sizeof(ptrdiff_t));
-    d.at = carve(&c, listed, sizeof(ptrdiff_t));
-    d.wait = carve(&c, listed, sizeof(ptrdiff_t));
-    d.out = carve(&c, listed, sizeof(ptrdiff_t));
-    d.sums = carve(&c, (pixels + V) * TILE_LANES, sizeof(float));
+    carve_own(&c, &d.bias, TILE_LANES, sizeof(float));
+    carve_own(&c, &d.step, s->inputs * d.max_taps, sizeof(ptrdiff_t));
+    carve_own(&c, &d.at, listed, sizeof(ptrdiff_t));
+    carve_own(&c, &d.wait, listed, sizeof(ptrdiff_t));
+    carve_own(&c, &d.out, listed, sizeof(ptrdiff_t));
+    carve_own(&c, &d.sums, (pixels + V) * TILE_LANES, sizeof(float));
     if (d.reading != READ_IN_PLACE)
-        d.input = carve(&c, window_floats(&d.window, d.units.images), sizeof(float));
-    size_t own = c.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own;
-        d.bias += skip / sizeof(float);
-        d.step += skip / sizeof(ptrdiff_t);
-        d.at += skip / sizeof(ptrdiff_t);
-        d.wait += skip / sizeof(ptrdiff_t);
-        d.out += skip / sizeof(ptrdiff_t);
-        d.sums += skip / sizeof(float);
-        if (d.input)
-            d.input += skip / sizeof(float);
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+        carve_own(&c, &d.input, window_floats(&d.window, d.units.images), sizeof(float));
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t direct_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return direct_plan(p, f, none, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return direct_plan(&a, h->threads - 1).bytes;
 }
 
 /* Without products with padding, but where a window is copied with it. */
 static inline double direct_flops(const struct problem *problem, struct formats f)
 {
-    static float *const none[ROLE_COUNT];
-    const struct plan d = direct_plan(problem, f, none, NULL, 0);
+    const struct args a = {.problem = problem, .formats = f};
+    const struct plan d = direct_plan(&a, 0);
     return conv_flops(d.pass.conv, d.reading == READ_PADDED);
 }
 
@@ -426,7 +250,7 @@ static void sort_taps(const struct plan *d)
 /* Vectors of outputs are dealt to blocks evenly: a block of one vector would keep few sums in flight. */
 static inline int64_t block_first(const struct plan *d, int64_t block)
 {
-    return d->vectors * block / d->blocks;
+    return part_begin(d->vectors, d->blocks, block);
 }
 
 static inline int64_t block_vectors(const struct plan *d, int64_t block)
@@ -453,7 +277,7 @@ static inline float *packed_block(const struct plan *d, int64_t group, int64_t b
 /* Tiles of the packing: (group, vector of outputs). */
 static void pack_weights(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    struct plan d = direct_plan(a, thread);
     const struct pass *s = &d.pass;
     int64_t all = s->conv->kh * s->conv->kw;
     /* Taps of successive inputs follow each other in the forward pass: one long run instead of many of kh kw. In the other
@@ -489,123 +313,9 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
     }
 }
 
-/* A unit of one phase as the output sees it. */
-struct patch {
-    int64_t unit;                           /* counted within a group */
-    int64_t n0, images, y0, rows, x0, cols; /* in the phase's own coordinates */
-    struct axis y, x;
-};
-
 static inline int64_t clipped(int64_t first, int64_t length, int64_t end)
 {
     return max_i64(min_i64(length, end - first), 0);
-}
-
-/* Four pixels, a 2x2 image for one, of `rows` channels: a transpose of V x V would move mostly nothing. */
-static void put_four(float *to, int64_t plane, const float *from, int64_t rows)
-{
-    int64_t c = 0;
-    for (; c + 4 <= rows; c += 4)
-        vtranspose4((const float *[]){from + c, from + TILE_LANES + c, from + 2 * TILE_LANES + c,
-                                      from + 3 * TILE_LANES + c},
-                    to + c * plane, plane);
-    for (; c < rows; c++)
-        for (int64_t p = 0; p < 4; p++)
-            to[c * plane + p] = from[p * TILE_LANES + c];
-}
-
-/* Writes n consecutive pixels of one image row or plane, m <= TILE_LANES channels, to nchw. */
-static void put_planes(const struct tensor *t, float *to, const float *sums, int64_t m, int64_t n)
-{
-    int64_t plane = t->h * t->w;
-    for (int64_t j = 0; j * V < m; j++) {
-        int64_t rows = min_i64(m - j * V, V);
-        for (int64_t p = 0; p < n; p += V) {
-            vf b[V];
-            float *q = to + j * V * plane + p;
-            const float *from = sums + p * TILE_LANES + j * V;
-            if (V > 4 && n - p == 4) {
-                put_four(q, plane, from, rows);
-                break;
-            }
-            for (int64_t i = 0; i < V; i++)
-                b[i] = vload(from + i * TILE_LANES);
-            vtranspose(b);
-            if (n - p >= V)
-                for (int64_t i = 0; i < rows; i++)
-                    vstore(q + i * plane, b[i]);
-            else
-                for (int64_t i = 0; i < rows; i++)
-                    vstore_n(q + i * plane, b[i], n - p);
-        }
-    }
-}
-
-/* Writes m channels from c on of one pixel. */
-static inline void put_pixel(const struct tensor *t, int64_t n, int64_t y, int64_t x, int64_t c,
-                             int64_t m, const float *sums)
-{
-    int64_t at = y * t->w + x, plane = t->h * t->w;
-    if (t->layout == NHWC) {
-        float *to = t->data + (n * plane + at) * t->c + c;
-        for (int64_t i = 0; i < m; i += V)
-            vstore_n(to + i, vload(sums + i), min_i64(m - i, V));
-    } else if (t->layout == NCHW16C) {
-        float *to = t->data + n * div_up(t->c, 16) * plane * 16 + at * 16;
-        if (c % 16 == 0)
-            for (int64_t i = 0; i < m; i += V)
-                vstore_n(to + (c + i) / 16 * plane * 16 + i % 16, vload(sums + i),
-                         min_i64(m - i, V));
-        else
-            for (int64_t i = 0; i < m; i++)
-                to[(c + i) / 16 * plane * 16 + (c + i) % 16] = sums[i];
-    } else {
-        float *to = t->data + (n * t->c + c) * plane + at;
-        for (int64_t i = 0; i < m; i++)
-            to[i * plane] = sums[i];
-    }
-}
-
-/* Writes the sums of a block to the output: m channels from c on. */
-static void put_block(const struct tensor *t, const struct patch *u, const float *sums, int64_t c,
-                      int64_t m)
-{
-    int64_t plane = t->h * t->w;
-    bool runs = t->layout == NCHW && u->x.out_step == 1;
-    bool whole = runs && u->y.out_step == 1 && u->cols == t->w;
-    for (int64_t n = 0; n < u->images; n++) {
-        float *image = t->data + ((u->n0 + n) * t->c + c) * plane;
-        if (whole) {
-            put_planes(t, image + (u->y.out0 + u->y0) * t->w, sums, m, u->rows * u->cols);
-            sums += u->rows * u->cols * TILE_LANES;
-            continue;
-        }
-        for (int64_t r = 0; r < u->rows; r++) {
-            int64_t y = u->y.out0 + (u->y0 + r) * u->y.out_step;
-            if (runs)
-                put_planes(t, image + y * t->w + u->x.out0 + u->x0, sums, m, u->cols);
-            else
-                for (int64_t q = 0; q < u->cols; q++)
-                    put_pixel(t, u->n0 + n, y, u->x.out0 + (u->x0 + q) * u->x.out_step, c, m,
-                              sums + q * TILE_LANES);
-            sums += u->cols * TILE_LANES;
-        }
-    }
-}
-
-/* Lanes of the last nchw16c block that are no channels must come out as zero. */
-static void put_zero_lanes(const struct tensor *t, const struct patch *u)
-{
-    static const float zeros[16];
-    if (t->layout != NCHW16C || t->c % 16 == 0)
-        return;
-    struct tensor padded = *t;
-    padded.c = div_up(t->c, 16) * 16;
-    for (int64_t n = 0; n < u->images; n++)
-        for (int64_t r = 0; r < u->rows; r++)
-            for (int64_t q = 0; q < u->cols; q++)
-                put_pixel(&padded, u->n0 + n, u->y.out0 + (u->y0 + r) * u->y.out_step,
-                          u->x.out0 + (u->x0 + q) * u->x.out_step, t->c, padded.c - t->c, zeros);
 }
 
 /* Pixels of a dimension, from `first` on, that the same taps reach. */
@@ -778,8 +488,15 @@ static void convolve_block(const struct plan *d, const struct patch *u, const fl
                         for (int64_t j = 0; j < k * V; j += 16)
                             __builtin_prefetch(out + d->out[p + q] + lane[j / V]);
                 }
-                hot_tile(k, count)(&end_at, &from, input, d->at + p, weights + row * k * V,
-                                   d->step + row, d->run, end - begin);
+                struct job job = {.to = end_at,
+                                  .from = from,
+                                  .x = input,
+                                  .w = weights + row * k * V,
+                                  .at = d->at + p,
+                                  .step = d->step + row,
+                                  .run = d->run,
+                                  .n = end - begin};
+                hot_tile(count, k, &job);
                 /* Behind the last pixel of a class it is repeated. */
                 int64_t taken = min_i64(count, c.listed + real - p);
                 for (int64_t j = 0; DIRECT_STATISTICS && last && taken > 0 && j < k; j++)
@@ -828,16 +545,9 @@ static void convolve_patch(const struct plan *d, const struct patch *u, const fl
 static void turn_image(const struct window *w, const struct tensor *t, int64_t n, int64_t c0,
                        int64_t channels, float *out)
 {
-    int64_t plane = t->h * t->w;
-    for (int64_t c = 0; c < channels; c += V) {
-        const float *from = t->data + (n * t->c + c0 + c) * plane;
-        for (int64_t p = 0; p < plane; p += V) {
-            vf a[V];
-            load_transposed(a, from + p, plane, channels - c, plane - p);
-            for (int64_t i = 0; i < min_i64(plane - p, V); i++)
-                vstore(out + (p + i) * w->pixel + c, a[i]);
-        }
-    }
+    for (int64_t c = 0; c < channels; c += V)
+        turn_to_lanes(out + c, w->pixel, channel_of(t, n, c0 + c), t->h * t->w, channels - c,
+                      t->h * t->w);
 }
 
 /* Tile i of the convolution: (group, unit, share of the blocks of outputs). */
@@ -892,7 +602,7 @@ static struct lines lines_after(const struct plan *d, const struct place *at,
 
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    struct plan d = direct_plan(a, thread);
     const struct pass *s = &d.pass;
     const float *input = NULL;
     d.weights_bytes = panel_bytes(&a->hints, WEIGHTS_L1);
@@ -928,7 +638,7 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
 /* The statistics of the whole batch: tiles are (group, vector of outputs). */
 static inline void merge_units(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    struct plan d = direct_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         int64_t lane = i % d.vectors * V, c = i / d.vectors * d.pass.outputs + lane;
         chan_finish(unit_statistics(&d, i, 0), CHAN_FLOATS, units_count(&d.units),
@@ -938,7 +648,7 @@ static inline void merge_units(const struct args *a, int64_t first, int64_t last
 
 static void direct_run(const struct args *a)
 {
-    struct plan d = direct_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    struct plan d = direct_plan(a, 0);
     sort_taps(&d);
     run_tiles(a, d.pass.conv->g * d.vectors, pack_weights);
     run_tiles(a, d.pass.conv->g * units_count(&d.units) * d.splits, convolve);

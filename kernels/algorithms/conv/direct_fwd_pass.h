@@ -2,17 +2,16 @@
 #ifndef BATCHMARK_DIRECT_FWD_PASS_H
 #define BATCHMARK_DIRECT_FWD_PASS_H
 
-static struct pass direct_pass(const struct problem *p, struct formats f,
-                               float *const t[ROLE_COUNT])
+static struct pass direct_pass(const struct args *a)
 {
-    const struct conv *c = &p->conv;
+    const struct conv *c = &a->problem->conv;
     int64_t taps = c->kh * c->kw, inputs = c->ic / c->g, outputs = c->oc / c->g;
     return (struct pass){
         .conv = c,
-        .in = {t[SRC], f.src, c->ic, c->ih, c->iw},
-        .out = {t[DST], f.dst, c->oc, c->oh, c->ow},
-        .weights = t[WEIGHTS],
-        .bias = t[BIAS],
+        .in = {a->t[SRC], a->formats.src, c->ic, c->ih, c->iw},
+        .out = {a->t[DST], a->formats.dst, c->oc, c->oh, c->ow},
+        .weights = a->t[WEIGHTS],
+        .bias = a->t[BIAS],
         .inputs = inputs,
         .outputs = outputs,
         .group = outputs * inputs * taps,

@@ -20,11 +20,19 @@
  *         for each (kh, part of kw, part of ic): the micro-kernel, adding to the chunk's own sums
  *   add up the chunks in ascending order and transpose to diff_weights[oc][ic][kh][kw]
  *
- * Units and chunks follow from the problem alone, hence the same bits for any number of threads.
- *
- * The including file defines TILE_VECTORS (1 or 2), TILE_PIXELS, and TILE_SUMS: the vectors of sums of a tile. */
+ * Units and chunks follow from the problem alone, hence the same bits for any number of threads. */
 #include "algorithms/conv/direct_core.tmpl.h"
 #include "shared/pixel_rows.tmpl.h"
+
+/* Parameters:
+ *
+ *   TILE_VECTORS    1 or 2                    vectors of outputs of a tile
+ *   TILE_PIXELS     1 to 4                    neighbours that share the columns of their taps
+ *   TILE_SUMS       5 TILE_VECTORS and more   vectors of sums of a tile */
+_Static_assert(TILE_VECTORS == 1 || TILE_VECTORS == 2,
+               "there are hot_few functions for 1 and 2 vectors");
+_Static_assert(TILE_PIXELS >= 1 && TILE_PIXELS <= 4, "multiply() unrolls up to MAX_TILE_PIXELS");
+_Static_assert(TILE_SUMS >= 5 * TILE_VECTORS, "a tile has a row of MAX_COLS taps of an input");
 
 /* Bounds of a tile that unroll pragmas can repeat. */
 #define MAX_COLS 5
@@ -73,15 +81,16 @@ static const char *few_fits(const struct problem *p, struct formats f)
     return p->conv.ic > INPUTS_MAX ? "more than 16 input channels" : NULL;
 }
 
-static struct plan few_plan(const struct problem *problem, struct formats f,
-                            float *const t[ROLE_COUNT], void *scratch, int thread)
+static struct plan few_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {
         .conv = p,
         /* Of a single channel, nchw is nhwc. */
-        .src = {t[SRC], f.src == NCHW && p->ic == 1 ? NHWC : f.src, p->ic, p->ih, p->iw},
-        .diff_dst = {t[DIFF_DST], f.dst == NCHW && p->oc == 1 ? NHWC : f.dst, p->oc, p->oh, p->ow},
+        .src = {a->t[SRC], a->formats.src == NCHW && p->ic == 1 ? NHWC : a->formats.src, p->ic,
+                p->ih, p->iw},
+        .diff_dst = {a->t[DIFF_DST], a->formats.dst == NCHW && p->oc == 1 ? NHWC : a->formats.dst,
+                     p->oc, p->oh, p->ow},
         .taps = p->kh * p->kw * p->ic,
     };
     d.vectors = div_up(p->oc, V);
@@ -118,27 +127,20 @@ static struct plan few_plan(const struct problem *problem, struct formats f,
         d.window.image = p->ih * d.window.row;
     }
 
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.sums = carve(&c, d.chunks * d.vectors * V * d.taps, sizeof(float));
     d.bias = carve(&c, d.chunks * d.vectors * V, sizeof(float));
-    const size_t shared = c.used;
-    d.gradient = carve(&c, (d.images * d.rows * p->ow + V) * TILE_LANES, sizeof(float));
-    d.input = carve(&c, d.whole ? 0 : window_floats(&d.window, d.images), sizeof(float));
-    d.spot = carve(&c, d.rows * p->ow, sizeof *d.spot);
-    const size_t own = c.used - shared;
-    if (scratch) {
-        d.spot += (size_t)thread * own / sizeof *d.spot;
-        d.gradient += (size_t)thread * own / sizeof(float);
-        d.input += (size_t)thread * own / sizeof(float);
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&c, &d.gradient, (d.images * d.rows * p->ow + V) * TILE_LANES, sizeof(float));
+    carve_own(&c, &d.input, d.whole ? 0 : window_floats(&d.window, d.images), sizeof(float));
+    carve_own(&c, &d.spot, d.rows * p->ow, sizeof *d.spot);
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t few_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return few_plan(p, f, none, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return few_plan(&a, h->threads - 1).bytes;
 }
 
 /* Rows of pixels of diff_dst, distances in floats. */
@@ -250,63 +252,55 @@ static inline __attribute__((always_inline)) void tile_few(int cols, int inputs,
             vstore(job->bias + j * V, vadd(vload(job->bias + j * V), bias[j]));
 }
 
-/* One function per number of vectors, with and without the bias, with loops for each shape of a tile. What TILE_SUMS rules
- * out is compiled as the smallest. */
-#define FITS(x, c, k) ((x) * (c) * (k) <= TILE_SUMS && (k) <= TILE_VECTORS)
-#define TILE(x, c, k, b)                                                                           \
-    case (x)*4 + (c):                                                                              \
-        tile_few(FITS(x, c, k) ? (x) : 1, FITS(x, c, k) ? (c) : 1, FITS(x, c, k) ? (k) : 1, b,     \
-                 job);                                                                             \
-        break
+/* The tiles of a size that TILE_SUMS rules out are not compiled. */
+static inline __attribute__((always_inline)) void tile_size(int cols, int inputs, int k,
+                                                            bool with_bias, const struct job *job)
+{
+    if (cols * inputs * k <= TILE_SUMS && k <= TILE_VECTORS)
+        tile_few(cols, inputs, k, with_bias, job);
+}
 
-#define TILES(k, b)                                                                                \
-    TILE(1, 1, k, b);                                                                              \
-    TILE(1, 2, k, b);                                                                              \
-    TILE(1, 3, k, b);                                                                              \
-    TILE(2, 1, k, b);                                                                              \
-    TILE(2, 2, k, b);                                                                              \
-    TILE(2, 3, k, b);                                                                              \
-    TILE(3, 1, k, b);                                                                              \
-    TILE(3, 2, k, b);                                                                              \
-    TILE(3, 3, k, b);                                                                              \
-    TILE(4, 1, k, b);                                                                              \
-    TILE(4, 2, k, b);                                                                              \
-    TILE(4, 3, k, b);                                                                              \
-    TILE(5, 1, k, b);                                                                              \
-    TILE(5, 2, k, b);                                                                              \
-    TILE(5, 3, k, b)
+static inline __attribute__((always_inline)) void tile_cols(int cols, int k, bool with_bias,
+                                                            const struct job *job)
+{
+    switch (job->inputs) {
+    case 1: tile_size(cols, 1, k, with_bias, job); break;
+    case 2: tile_size(cols, 2, k, with_bias, job); break;
+    default: tile_size(cols, 3, k, with_bias, job);
+    }
+}
 
+static inline __attribute__((always_inline)) void tile_vectors(int k, bool with_bias,
+                                                               const struct job *job)
+{
+    switch (job->cols) {
+    case 1: tile_cols(1, k, with_bias, job); break;
+    case 2: tile_cols(2, k, with_bias, job); break;
+    case 3: tile_cols(3, k, with_bias, job); break;
+    case 4: tile_cols(4, k, with_bias, job); break;
+    default: tile_cols(5, k, with_bias, job);
+    }
+}
+
+/* One function per number of vectors, with and without the bias. */
 static __attribute__((noinline)) void hot_few_1(const struct job *job)
 {
-    switch (job->cols * 4 + job->inputs) {
-        TILES(1, false);
-    }
+    tile_vectors(1, false, job);
 }
 
 static __attribute__((noinline)) void hot_few_1_bias(const struct job *job)
 {
-    switch (job->cols * 4 + job->inputs) {
-        TILES(1, true);
-    }
+    tile_vectors(1, true, job);
 }
 
 static __attribute__((noinline)) void hot_few_2(const struct job *job)
 {
-    switch (job->cols * 4 + job->inputs) {
-        TILES(2, false);
-    }
+    tile_vectors(2, false, job);
 }
 
 static __attribute__((noinline)) void hot_few_2_bias(const struct job *job)
 {
-    switch (job->cols * 4 + job->inputs) {
-        TILES(2, true);
-    }
-}
-
-static inline int64_t part_begin(int64_t count, int64_t parts, int64_t i)
-{
-    return count * i / parts;
+    tile_vectors(2, true, job);
 }
 
 /* Images n0 .. n0 + images, output rows y0 .. y0 + rows. */
@@ -345,17 +339,17 @@ static void window_interleave(const struct window *w, const struct tensor *t, in
     for (int64_t r = 0; r < w->rows; r++, out += w->row) {
         const int64_t y = y0 + r;
         if (y < 0 || y >= t->h) {
-            put_zeros(out, w->row);
+            put_zeros_over(out, w->row);
             continue;
         }
         const float *from = t->data + n * t->c * plane + y * t->w + x0 + left;
-        put_zeros(out, left * w->pixel);
+        put_zeros_over(out, left * w->pixel);
         float *to = out + left * w->pixel;
         if (w->pixel == 3)
             put_together(3, to, from, plane, right - left);
         else
             put_together(w->pixel, to, from, plane, right - left);
-        put_zeros(out + right * w->pixel, (w->cols - right) * w->pixel);
+        put_zeros_over(out + right * w->pixel, (w->cols - right) * w->pixel);
     }
 }
 
@@ -382,19 +376,15 @@ static struct pixels take_gradient(const struct plan *d, const struct patch *u, 
 {
     const struct tensor *t = &d->diff_dst;
     const int64_t plane = t->h * t->w, c = v * V, m = min_i64(t->c - c, k * V);
+    const float *at = channel_of(t, u->n0, c) + u->y0 * t->w * pixel_pitch(t->layout, t->c);
     if (t->layout == NCHW16C)
-        return (struct pixels){
-            .at = t->data + ((u->n0 * div_up(t->c, 16) + c / 16) * plane + u->y0 * t->w) * 16 +
-                  c % 16,
-            .step = 16,
-            .lane = c % 16 + V < 16 ? V : plane * 16 + V - 16,
-            .image = div_up(t->c, 16) * plane * 16};
+        return (struct pixels){.at = at,
+                               .step = 16,
+                               .lane = c % 16 + V < 16 ? V : plane * 16 + V - 16,
+                               .image = div_up(t->c, 16) * plane * 16};
     const int64_t last = (u->n0 + u->images - 1) * plane + (u->y0 + u->rows) * t->w - 1;
     if (t->layout == NHWC && last * t->c + c + k * V <= d->conv->mb * plane * t->c)
-        return (struct pixels){.at = t->data + (u->n0 * plane + u->y0 * t->w) * t->c + c,
-                               .step = t->c,
-                               .lane = V,
-                               .image = plane * t->c};
+        return (struct pixels){.at = at, .step = t->c, .lane = V, .image = plane * t->c};
     take_block(d->gradient, t, u, c, k, m);
     return (struct pixels){
         .at = d->gradient, .step = k * V, .lane = V, .image = u->rows * t->w * k * V};
@@ -474,13 +464,13 @@ static void accumulate_unit(const struct plan *d, const struct patch *u, const s
 /* Tasks: chunks. */
 static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d = few_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct plan d = few_plan(a, thread);
     for (int64_t chunk = first; chunk < last; chunk++) {
         const int64_t begin = part_begin(d.units, d.chunks, chunk),
                       end = part_begin(d.units, d.chunks, chunk + 1);
         float *sums = d.sums + chunk * d.vectors * V * d.taps,
               *bias = d.bias + chunk * d.vectors * V;
-        put_zeros(bias, d.vectors * V);
+        put_zeros_over(bias, d.vectors * V);
         for (int64_t i = begin; i < end; i++) {
             const struct patch u = unit_of(&d, i), next = unit_of(&d, min_i64(i + 1, end - 1));
             accumulate_unit(&d, &u, &next, sums, bias, i == begin);
@@ -488,19 +478,10 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
     }
 }
 
-/* Adds up one vector over the chunks. */
-static inline vf sum_chunks(const float *sums, int64_t pitch, int64_t chunks)
-{
-    vf s = vload(sums);
-    for (int64_t i = 1; i < chunks; i++)
-        s = vadd(s, vload(sums + i * pitch));
-    return s;
-}
-
 /* Tasks of the end: (vector of oc, V weights of each). */
 static void finish(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d = few_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct plan d = few_plan(a, thread);
     const struct conv *p = d.conv;
     const int64_t kernel = p->kh * p->kw, pitch = d.vectors * V * d.taps, parts = div_up(d.taps, V);
     for (int64_t i = first; i < last; i++) {
@@ -527,7 +508,7 @@ static void finish(const struct args *a, int64_t first, int64_t last, int thread
 
 static void few_run(const struct args *a)
 {
-    const struct plan d = few_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    const struct plan d = few_plan(a, 0);
     run_tiles_twice(a, d.chunks, accumulate, d.vectors * div_up(d.taps, V), finish);
 }
 

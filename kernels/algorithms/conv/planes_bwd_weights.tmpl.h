@@ -18,12 +18,16 @@
  *   add up the chunks in ascending order
  *
  * A unit is some images or a strip of rows. Units and chunks follow from the problem alone, hence the same bits for any
- * number of threads.
- *
- * The including file defines TILE_SUMS, the sums that stay in registers. */
+ * number of threads. */
 #include "shared/carve.h"
+#include "shared/floats.h"
 #include "shared/partition.h"
 #include "vec/vec.h"
+
+/* Parameters:
+ *
+ *   TILE_SUMS    1 to 32    vectors of sums of a tile, which stay in registers */
+_Static_assert(TILE_SUMS >= 1 && TILE_SUMS <= 32, "tile() unrolls the end of up to 32 sums");
 
 /* Bounds of a tile that unroll pragmas can repeat. */
 #define MAX_TAPS 6
@@ -67,17 +71,6 @@ struct plan {
     size_t bytes;
 };
 
-/* `count` things in parts of at most `most`, as equal as can be. */
-static inline int64_t parts_of(int64_t count, int64_t most)
-{
-    return div_up(count, most);
-}
-
-static inline int64_t part_begin(int64_t count, int64_t parts, int64_t i)
-{
-    return count * i / parts;
-}
-
 /* Floats from chunk to chunk of the bias: lines of its own for each. */
 static inline int64_t bias_pitch(const struct plan *d)
 {
@@ -94,7 +87,7 @@ static int64_t tile_outputs_of(int64_t outputs, int64_t taps)
 {
     int64_t best = 1, least = INT64_MAX;
     for (int64_t k = min_i64(outputs, min_i64(MAX_OUTPUTS, TILE_SUMS)); k > 0; k--) {
-        int64_t cost = outputs * parts_of(taps, tile_taps_of(k)) + 2 * taps * parts_of(outputs, k);
+        int64_t cost = outputs * div_up(taps, tile_taps_of(k)) + 2 * taps * div_up(outputs, k);
         if (cost < least) {
             least = cost;
             best = k;
@@ -103,37 +96,37 @@ static int64_t tile_outputs_of(int64_t outputs, int64_t taps)
     return best;
 }
 
-static struct plan planes_plan(const struct problem *problem, void *scratch, int thread)
+static struct plan planes_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {.conv = p, .inputs = p->ic / p->g, .outputs = p->oc / p->g};
     const int64_t kernel = p->kh * p->kw, high = (p->kh - 1) * (p->dh + 1);
-    d.input_blocks = parts_of(d.inputs, max_i64(TASK_SUMS / (d.outputs * kernel), 1));
+    d.input_blocks = div_up(d.inputs, max_i64(TASK_SUMS / (d.outputs * kernel), 1));
     d.input_block = div_up(d.inputs, d.input_blocks);
-    d.input_blocks = parts_of(d.inputs, d.input_block);
+    d.input_blocks = div_up(d.inputs, d.input_block);
     d.taps = d.input_block * kernel;
     d.tile_outputs = tile_outputs_of(d.outputs, d.taps);
     d.tile_taps = tile_taps_of(d.tile_outputs);
-    d.blocks = parts_of(d.outputs, d.tile_outputs);
+    d.blocks = div_up(d.outputs, d.tile_outputs);
 
     const int64_t most = UNIT_FLOATS / d.tile_outputs, whole = div_up(p->oh * p->ow, V) * V;
     const int64_t least = d.input_blocks * p->g >= CHUNKS_MIN ? 1 : CHUNKS_MIN;
     if (p->mb >= least && whole <= most) {
         d.rows = p->oh;
         d.strips = 1;
-        d.groups_of_images = max_i64(parts_of(p->mb, most / whole), least);
+        d.groups_of_images = max_i64(div_up(p->mb, most / whole), least);
         d.groups_of_images = min_i64(div_up(d.groups_of_images, 4) * 4, p->mb);
         d.images = div_up(p->mb, d.groups_of_images);
     } else {
         d.images = 1;
         d.groups_of_images = p->mb;
-        d.strips = max_i64(parts_of(p->oh, max_i64(most / p->ow, 1)), div_up(least, p->mb));
+        d.strips = max_i64(div_up(p->oh, max_i64(most / p->ow, 1)), div_up(least, p->mb));
         d.rows = div_up(p->oh, min_i64(d.strips, p->oh));
-        d.strips = parts_of(p->oh, d.rows);
+        d.strips = div_up(p->oh, d.rows);
     }
     d.units = d.groups_of_images * d.strips;
     d.pixels = d.images * div_up(d.rows * p->ow, V) * V;
-    d.slots = p->g * d.input_blocks * d.blocks * parts_of(d.taps, d.tile_taps);
+    d.slots = p->g * d.input_blocks * d.blocks * div_up(d.taps, d.tile_taps);
     d.chunks = min_i64(p->mb * p->oh * p->ow / CHUNK_PIXELS, CHUNKS_MAX);
     d.chunks = min_i64(max_i64(d.chunks / 4 * 4, least), d.units);
     d.chunks = max_i64(min_i64(d.chunks, SUMS_BYTES / 4 / (d.slots * SLOT)), 1);
@@ -144,30 +137,21 @@ static struct plan planes_plan(const struct problem *problem, void *scratch, int
     d.plane = (div_up(d.plane_rows * p->ow + 2 * V, 16) | 1) * 16;
     d.image = d.input_block * d.phases * p->kw * d.plane;
 
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.sums = carve(&c, d.chunks * d.slots * SLOT, sizeof(float));
     d.bias = carve(&c, d.chunks * bias_pitch(&d), sizeof(float));
-    const size_t shared = c.used;
-    d.bias_lanes = carve(&c, d.outputs * V, sizeof(float));
-    d.planes = carve(&c, d.images * d.image, sizeof(float));
-    d.gradient = carve(&c, d.tile_outputs * d.pixels, sizeof(float));
-    d.tap = carve(&c, d.taps, sizeof *d.tap);
-    const size_t own = c.used - shared;
-    if (scratch) {
-        const size_t skip = (size_t)thread * own;
-        d.bias_lanes += skip / sizeof(float);
-        d.planes += skip / sizeof(float);
-        d.gradient += skip / sizeof(float);
-        d.tap += skip / sizeof *d.tap;
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&c, &d.bias_lanes, d.outputs * V, sizeof(float));
+    carve_own(&c, &d.planes, d.images * d.image, sizeof(float));
+    carve_own(&c, &d.gradient, d.tile_outputs * d.pixels, sizeof(float));
+    carve_own(&c, &d.tap, d.taps, sizeof *d.tap);
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t planes_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    (void)f;
-    return planes_plan(p, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return planes_plan(&a, h->threads - 1).bytes;
 }
 
 /* What a tile computes: some taps against a block of outputs. */
@@ -231,100 +215,37 @@ static inline __attribute__((always_inline)) void tile(int taps, int outputs, co
     }
 }
 
-/* One function per number of outputs, with a loop for each number of taps: neither 27 taps nor 6 maps are padded. What
- * TILE_SUMS rules out is compiled as the smallest tile. */
-#define TAPS(t, o) ((t) * (o) <= TILE_SUMS ? (t) : 1)
+/* The tiles of more sums than TILE_SUMS are not compiled. */
+static inline __attribute__((always_inline)) void tile_size(int taps, int outputs,
+                                                            const struct job *j)
+{
+    if (taps * outputs <= TILE_SUMS)
+        tile(taps, outputs, j);
+}
 
-static __attribute__((noinline)) void hot_planes_1(const struct job *j)
+static inline __attribute__((always_inline)) void tile_taps(int outputs, const struct job *j)
 {
     switch (j->taps) {
-    case 1: tile(1, 1, j); break;
-    case 2: tile(TAPS(2, 1), 1, j); break;
-    case 3: tile(TAPS(3, 1), 1, j); break;
-    case 4: tile(TAPS(4, 1), 1, j); break;
-    case 5: tile(TAPS(5, 1), 1, j); break;
-    case 6: tile(TAPS(6, 1), 1, j); break;
+    case 1: tile_size(1, outputs, j); break;
+    case 2: tile_size(2, outputs, j); break;
+    case 3: tile_size(3, outputs, j); break;
+    case 4: tile_size(4, outputs, j); break;
+    case 5: tile_size(5, outputs, j); break;
+    default: tile_size(6, outputs, j);
     }
 }
 
-static __attribute__((noinline)) void hot_planes_2(const struct job *j)
+/* With a loop for each number of outputs and taps: neither 27 taps nor 6 maps are padded. */
+static __attribute__((noinline)) void hot_planes(int64_t outputs, const struct job *j)
 {
-    switch (j->taps) {
-    case 1: tile(1, 2, j); break;
-    case 2: tile(TAPS(2, 2), 2, j); break;
-    case 3: tile(TAPS(3, 2), 2, j); break;
-    case 4: tile(TAPS(4, 2), 2, j); break;
-    case 5: tile(TAPS(5, 2), 2, j); break;
-    case 6: tile(TAPS(6, 2), 2, j); break;
+    switch (outputs) {
+    case 1: tile_taps(1, j); break;
+    case 2: tile_taps(2, j); break;
+    case 3: tile_taps(3, j); break;
+    case 4: tile_taps(4, j); break;
+    case 5: tile_taps(5, j); break;
+    default: tile_taps(6, j);
     }
-}
-
-static __attribute__((noinline)) void hot_planes_3(const struct job *j)
-{
-    switch (j->taps) {
-    case 1: tile(1, 3, j); break;
-    case 2: tile(TAPS(2, 3), 3, j); break;
-    case 3: tile(TAPS(3, 3), 3, j); break;
-    case 4: tile(TAPS(4, 3), 3, j); break;
-    case 5: tile(TAPS(5, 3), 3, j); break;
-    case 6: tile(TAPS(6, 3), 3, j); break;
-    }
-}
-
-static __attribute__((noinline)) void hot_planes_4(const struct job *j)
-{
-    switch (j->taps) {
-    case 1: tile(1, 4, j); break;
-    case 2: tile(TAPS(2, 4), 4, j); break;
-    case 3: tile(TAPS(3, 4), 4, j); break;
-    case 4: tile(TAPS(4, 4), 4, j); break;
-    case 5: tile(TAPS(5, 4), 4, j); break;
-    case 6: tile(TAPS(6, 4), 4, j); break;
-    }
-}
-
-static __attribute__((noinline)) void hot_planes_5(const struct job *j)
-{
-    switch (j->taps) {
-    case 1: tile(1, 5, j); break;
-    case 2: tile(TAPS(2, 5), 5, j); break;
-    case 3: tile(TAPS(3, 5), 5, j); break;
-    case 4: tile(TAPS(4, 5), 5, j); break;
-    }
-}
-
-static __attribute__((noinline)) void hot_planes_6(const struct job *j)
-{
-    switch (j->taps) {
-    case 1: tile(1, 6, j); break;
-    case 2: tile(TAPS(2, 6), 6, j); break;
-    case 3: tile(TAPS(3, 6), 6, j); break;
-    case 4: tile(TAPS(4, 6), 6, j); break;
-    }
-}
-
-static void (*const hot_planes[])(const struct job *j) = {hot_planes_1, hot_planes_2, hot_planes_3,
-                                                          hot_planes_4, hot_planes_5, hot_planes_6};
-
-/* n zeros; up to V - 1 more follow. The first store stands apart because compilers turn the loop into a call of
- * memset, which costs more than the one or two vectors of a usual padding. */
-static inline void put_zeros(float *to, int64_t n)
-{
-    if (n <= 0)
-        return;
-    vstore(to, vzero());
-    for (int64_t i = V; i < n; i += V)
-        vstore(to + i, vzero());
-}
-
-/* n floats; up to V - 1 more follow, the first of them zeros. */
-static inline void put_floats(float *to, const float *from, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + V <= n; i += V)
-        vstore(to + i, vload(from + i));
-    if (i < n)
-        vstore(to + i, vload_n(from + i, n - i));
 }
 
 /* A unit: images n0 .. n0 + images, output rows y0 .. y0 + rows. */
@@ -359,15 +280,15 @@ static void take_plane(const struct plan *d, const float *src, const struct unit
         const float *from = src + ((u->n0 + n) * p->ic + c) * p->ih * p->iw +
                             (y0 + top * p->sh) * p->iw + left * p->sw + shift;
         if (rows == 0) {
-            put_zeros(to, d->plane_rows * p->ow + V);
+            put_zeros_over(to, d->plane_rows * p->ow + V);
             continue;
         }
-        put_zeros(to, top * p->ow + left);
+        put_zeros_over(to, top * p->ow + left);
         to += top * p->ow + left;
         if (p->sw == 1 && p->sh == 1 &&
             p->iw == p->ow) { /* in one piece, then what wrapped around is cleared */
             const int64_t count = rows * p->ow - margin;
-            put_floats(to, from, count);
+            put_floats_over(to, from, count, count);
             for (int64_t r = 1; r < rows; r++)
                 for (int64_t x = 0; x < margin; x++)
                     to[r * p->ow - margin + x] = 0;
@@ -375,15 +296,15 @@ static void take_plane(const struct plan *d, const float *src, const struct unit
         } else {
             for (int64_t r = 0; r < rows; r++, to += p->ow, from += p->sh * p->iw) {
                 if (p->sw == 1)
-                    put_floats(to, from, end - left);
+                    put_floats_over(to, from, end - left, end - left);
                 else
                     for (int64_t x = 0; x < end - left; x++)
                         to[x] = from[x * p->sw];
-                put_zeros(to + end - left, margin);
+                put_zeros_over(to + end - left, margin);
             }
             to -= margin;
         }
-        put_zeros(to, p->ow - end + (d->plane_rows - bottom) * p->ow + V);
+        put_zeros_over(to, p->ow - end + (d->plane_rows - bottom) * p->ow + V);
     }
 }
 
@@ -445,7 +366,7 @@ static void accumulate_unit(const struct plan *d, const float *src, const float 
                             float *sums, bool fresh)
 {
     const struct conv *p = d->conv;
-    const int64_t parts = parts_of(taps, d->tile_taps), plane = p->oh * p->ow;
+    const int64_t parts = div_up(taps, d->tile_taps), plane = p->oh * p->ow;
     struct job j = {.images = u->images,
                     .pixels = div_up(u->rows * p->ow, V) * V,
                     .image = d->image,
@@ -474,7 +395,7 @@ static void accumulate_unit(const struct plan *d, const float *src, const float 
             }
             j.sums = sums + (b * parts + part) * SLOT;
             j.soon = soon + min_i64(part, min_i64(k, d->outputs - first) - 1) * plane;
-            hot_planes[k - 1](&j);
+            hot_planes(k, &j);
         }
     }
 }
@@ -517,7 +438,7 @@ static void fill_table(const struct plan *d)
 /* Tasks: (chunk, group, block of inputs). */
 static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d = planes_plan(a->problem, a->scratch, thread);
+    const struct plan d = planes_plan(a, thread);
     const struct conv *p = d.conv;
     fill_table(&d);
     for (int64_t i = first; i < last; i++) {
@@ -526,7 +447,7 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
         const int64_t c = g * d.inputs + block * d.input_block;
         const int64_t begin = part_begin(d.units, d.chunks, chunk);
         const int64_t end = part_begin(d.units, d.chunks, chunk + 1);
-        put_zeros(d.bias_lanes, d.outputs * V);
+        put_zeros_over(d.bias_lanes, d.outputs * V);
         for (int64_t j = begin; j < end; j++) {
             const struct unit u = unit_of(&d, j), next = unit_of(&d, min_i64(j + 1, end - 1));
             accumulate_unit(&d, a->t[SRC] + c * p->ih * p->iw, a->t[DIFF_DST], &u, &next, g, taps,
@@ -538,7 +459,7 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
 }
 
 /* Adds up n floats of all chunks, `pitch` apart. */
-static void sum_chunks(float *to, const float *from, int64_t pitch, int64_t chunks, int64_t n)
+static void add_chunks(float *to, const float *from, int64_t pitch, int64_t chunks, int64_t n)
 {
     for (int64_t i = 0; i < n; i += V) {
         const int64_t m = min_i64(n - i, V);
@@ -552,7 +473,7 @@ static void sum_chunks(float *to, const float *from, int64_t pitch, int64_t chun
 /* Tasks of the end: (group, block of inputs, block of outputs). */
 static void finish(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d = planes_plan(a->problem, a->scratch, thread);
+    const struct plan d = planes_plan(a, thread);
     const struct conv *p = d.conv;
     const int64_t kernel = p->kh * p->kw;
     fill_table(&d);
@@ -561,26 +482,26 @@ static void finish(const struct args *a, int64_t first, int64_t last, int thread
         const int64_t g = i / d.blocks / d.input_blocks, taps = block_taps(&d, block);
         const int64_t o = part_begin(d.outputs, d.blocks, b);
         const int64_t k = part_begin(d.outputs, d.blocks, b + 1) - o, oc = g * d.outputs + o;
-        const int64_t parts = parts_of(taps, d.tile_taps);
+        const int64_t parts = div_up(taps, d.tile_taps);
         float *out = a->t[DIFF_WEIGHTS] + (oc * d.inputs + block * d.input_block) * kernel;
         for (int64_t part = 0; part < parts; part++) {
             float sum[SLOT];
             const int64_t t0 = part_begin(taps, parts, part);
             const int64_t n = part_begin(taps, parts, part + 1) - t0;
-            sum_chunks(sum, block_sums(&d, 0, g, block) + (b * parts + part) * SLOT, d.slots * SLOT,
+            add_chunks(sum, block_sums(&d, 0, g, block) + (b * parts + part) * SLOT, d.slots * SLOT,
                        d.chunks, n * k);
             for (int64_t m = 0; m < k; m++)
                 for (int64_t t = 0; t < n; t++)
                     out[m * d.inputs * kernel + d.tap[t0 + t].weight] = sum[m * n + t];
         }
         if (block == 0 && a->t[DIFF_BIAS])
-            sum_chunks(a->t[DIFF_BIAS] + oc, d.bias + oc, bias_pitch(&d), d.chunks, k);
+            add_chunks(a->t[DIFF_BIAS] + oc, d.bias + oc, bias_pitch(&d), d.chunks, k);
     }
 }
 
 static void planes_run(const struct args *a)
 {
-    const struct plan d = planes_plan(a->problem, NULL, 0);
+    const struct plan d = planes_plan(a, 0);
     const int64_t pairs = d.conv->g * d.input_blocks;
     run_tiles_twice(a, d.chunks * pairs, accumulate, pairs * d.blocks, finish);
 }

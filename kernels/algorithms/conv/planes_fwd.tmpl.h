@@ -29,7 +29,14 @@
  * vector are computed twice and planes are not so far apart that their lines share few sets of the L1.
  * A sum is made in one lane, in the order of inputs and taps, whatever the tile: so a thread may join the images it has
  * to do to units. */
-#include "algorithms/conv/rows.tmpl.h"
+#include "shared/partition.h"
+
+/* Parameters: those of pixel_tile.tmpl.h. Rows of pixels have no ends. */
+static const bool TILE_NARROW = false;
+
+#include "algorithms/conv/pixel_tile.tmpl.h"
+#include "shared/floats.h"
+#include "shared/taps.h"
 
 /* Pixels of a unit, most and fewest: enough to pay for the rows that units share, */
 #define UNIT_PIXELS 1024
@@ -50,10 +57,6 @@
 /* and planes whose distance is a multiple of so many floats are copied: 8 lines or more leave each way of an L1 of 64 sets
  * but 8 places to begin at. */
 #define SAME_SETS 128
-
-/* Bounds of a tile that unroll pragmas can repeat. */
-#define MAX_OUTPUTS 8
-#define MAX_VECTORS 4
 
 #define TILE_PIXELS (TILE_VECTORS * V)
 
@@ -85,16 +88,6 @@ struct plan {
 struct cut {
     int64_t shift, left, end, cols, stride;
 };
-
-static int64_t common_divisor(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
 
 /* Cuts images into items of at most `most` pixels, whole rows unless a row alone is longer. */
 static void cut_images(struct plan *d, int64_t most)
@@ -135,12 +128,12 @@ static bool reads_src(const struct plan *d)
            (row_vectors(run) * V - run) * d->outputs <= run * COPY_OUTPUTS;
 }
 
-static struct plan planes_plan(const struct problem *problem, void *scratch, int thread)
+static struct plan planes_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {.conv = p, .inputs = p->ic / p->g, .outputs = p->oc / p->g};
     d.taps = p->kh * p->kw;
-    d.blocks = div_up(d.outputs, TILE_OUTPUTS);
+    d.blocks = blocks_of(d.outputs);
     d.reads_src = true;
     int64_t pixels = cut_work(&d);
     if (!reads_src(&d)) {
@@ -169,168 +162,40 @@ static struct plan planes_plan(const struct problem *problem, void *scratch, int
 
     int64_t vectors = groups * row_vectors(d.rows * row) + TILE_VECTORS;
     d.pitch = (vectors | 1) * V;
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.packed = carve(&c, p->oc * d.inputs * d.taps, sizeof(float));
-    size_t shared = c.used;
-    d.input = carve(&c, d.reads_src ? 0 : d.block * d.phases * p->kw * d.plane + row + 2 * V,
-                    sizeof(float));
-    d.sums = carve(&c, div_up(d.blocks, d.shares) * TILE_OUTPUTS * d.pitch, sizeof(float));
-    d.at = carve(&c, vectors, sizeof *d.at);
-    d.to = carve(&c, vectors, sizeof *d.to);
-    d.sum = carve(&c, vectors, sizeof *d.sum);
-    d.step = carve(&c, (d.reads_src ? d.inputs : d.block) * d.taps, sizeof *d.step);
-    d.cuts = carve(&c, p->kw, sizeof *d.cuts);
-    d.begin = carve(&c, d.blocks + 1, sizeof *d.begin);
+    carve_own(&c, &d.input, d.reads_src ? 0 : d.block * d.phases * p->kw * d.plane + row + 2 * V,
+              sizeof(float));
+    carve_own(&c, &d.sums, div_up(d.blocks, d.shares) * TILE_OUTPUTS * d.pitch, sizeof(float));
+    carve_own(&c, &d.at, vectors, sizeof *d.at);
+    carve_own(&c, &d.to, vectors, sizeof *d.to);
+    carve_own(&c, &d.sum, vectors, sizeof *d.sum);
+    carve_own(&c, &d.step, (d.reads_src ? d.inputs : d.block) * d.taps, sizeof *d.step);
+    carve_own(&c, &d.cuts, p->kw, sizeof *d.cuts);
+    carve_own(&c, &d.begin, d.blocks + 1, sizeof *d.begin);
     d.repeat = d.cols / common_divisor(d.cols, V) * V;
-    d.masks = carve(&c, p->kw * d.repeat, sizeof(float));
-    size_t own = c.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own;
-        d.input += skip / sizeof(float);
-        d.sums += skip / sizeof(float);
-        d.at += skip / sizeof *d.at;
-        d.to += skip / sizeof *d.to;
-        d.sum += skip / sizeof *d.sum;
-        d.step += skip / sizeof *d.step;
-        d.cuts = (void *)((char *)d.cuts + skip);
-        d.begin += skip / sizeof *d.begin;
-        d.masks += skip / sizeof(float);
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&c, &d.masks, p->kw * d.repeat, sizeof(float));
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t planes_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    (void)f;
-    return planes_plan(p, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return planes_plan(&a, h->threads - 1).bytes;
 }
-
-/* What a tile computes: some outputs of `vectors` vectors of pixels, each at[v] wide V. Sums begin with the bias or,
- * where there are earlier ones, from `sums` on, and end in to[v] + out. Lines that are read later begin at `ask`, each step
- * asks for one, unless NULL. */
-struct job {
-    const float *const *at, *w, *bias, *sums;
-    float *const *to;
-    const ptrdiff_t *step;
-    int64_t steps, vectors;
-    ptrdiff_t pitch, out, out_pitch; /* pitch: floats from output to output */
-    const float *ask;
-};
-
-static inline __attribute__((always_inline)) void tile(int k, int n, const struct job *j)
-{
-    const float *pixel[MAX_VECTORS], *w = j->w, *ask = j->ask;
-    float *to[MAX_VECTORS];
-    const ptrdiff_t *step = j->step, *end = step + j->steps;
-    ptrdiff_t out_pitch = j->out_pitch;
-    vf sum[MAX_OUTPUTS][MAX_VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < MAX_VECTORS; v++) {
-        pixel[v] = j->at[v < n ? v : 0];
-        to[v] = j->to[v < n ? v : 0] + j->out;
-    }
-#pragma GCC unroll 8
-    for (int o = 0; o < MAX_OUTPUTS; o++) {
-        if (o >= k)
-            break;
-#pragma GCC unroll 4
-        for (int v = 0; v < MAX_VECTORS; v++)
-            if (v < n)
-                sum[o][v] = j->sums ? vload(j->sums + o * j->pitch + v * V) : vset1(j->bias[o]);
-    }
-#pragma GCC unroll 4
-    for (; step < end; step++) {
-        vf x[MAX_VECTORS];
-        ptrdiff_t s = *step;
-#pragma GCC unroll 4
-        for (int v = 0; v < MAX_VECTORS; v++)
-            if (v < n)
-                x[v] = vload(pixel[v] + s);
-        if (ask)
-            __builtin_prefetch(ask + s, 0, 2);
-#pragma GCC unroll 8
-        for (int o = 0; o < MAX_OUTPUTS; o++) {
-            if (o >= k)
-                break;
-            vf b = vset1(w[o]);
-#pragma GCC unroll 4
-            for (int v = 0; v < MAX_VECTORS; v++)
-                if (v < n)
-                    sum[o][v] = vfma(b, x[v], sum[o][v]);
-        }
-        w += k;
-    }
-#pragma GCC unroll 8
-    for (int o = 0; o < MAX_OUTPUTS; o++) {
-        if (o >= k)
-            break;
-#pragma GCC unroll 4
-        for (int v = 0; v < MAX_VECTORS; v++)
-            if (v < n)
-                vstore(to[v] + o * out_pitch, sum[o][v]);
-    }
-}
-
-static inline __attribute__((always_inline)) void tile_outputs(int k, const struct job *j)
-{
-    switch (j->vectors) {
-    case 1: tile(k, 1, j); break;
-    case 2: tile(k, TILE_VECTORS < 2 ? 1 : 2, j); break;
-    case 3: tile(k, TILE_VECTORS < 3 ? 1 : 3, j); break;
-    default: tile(k, TILE_VECTORS < 4 ? 1 : 4, j);
-    }
-}
-
-/* One function per number of outputs: 32 of them are 2 blocks of 6 and 4 of 5, and none computes what is not stored. */
-static __attribute__((noinline)) void hot_planes_1(const struct job *j)
-{
-    tile_outputs(1, j);
-}
-
-static __attribute__((noinline)) void hot_planes_2(const struct job *j)
-{
-    tile_outputs(2, j);
-}
-
-static __attribute__((noinline)) void hot_planes_3(const struct job *j)
-{
-    tile_outputs(3, j);
-}
-
-static __attribute__((noinline)) void hot_planes_4(const struct job *j)
-{
-    tile_outputs(TILE_OUTPUTS < 4 ? 1 : 4, j);
-}
-
-static __attribute__((noinline)) void hot_planes_5(const struct job *j)
-{
-    tile_outputs(TILE_OUTPUTS < 5 ? 1 : 5, j);
-}
-
-static __attribute__((noinline)) void hot_planes_6(const struct job *j)
-{
-    tile_outputs(TILE_OUTPUTS < 6 ? 1 : 6, j);
-}
-
-static void (*const hot_planes[])(const struct job *j) = {hot_planes_1, hot_planes_2, hot_planes_3,
-                                                          hot_planes_4, hot_planes_5, hot_planes_6};
 
 /* Tiles of the packing: (group, block of outputs). */
 static void pack_weights(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = planes_plan(a->problem, a->scratch, thread);
-    int64_t all = d.inputs * d.taps;
+    struct plan d = planes_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
-        int64_t g = i / d.blocks, o = part_begin(d.outputs, TILE_OUTPUTS, i % d.blocks);
-        int64_t k = part_begin(d.outputs, TILE_OUTPUTS, i % d.blocks + 1) - o;
-        const float *from = a->t[WEIGHTS] + (g * d.outputs + o) * all;
+        int64_t g = i / d.blocks, o = part_begin(d.outputs, d.blocks, i % d.blocks);
+        const float *from = a->t[WEIGHTS] + g * d.outputs * d.inputs * d.taps;
         for (int64_t c = 0; c < d.inputs; c += d.block) {
-            int64_t n = min_i64(d.inputs - c, d.block) * d.taps;
-            float *to = d.packed + (g * d.outputs * d.inputs + c * d.outputs) * d.taps + o * n;
-            for (int64_t s = 0; s < n; s++)
-                for (int64_t l = 0; l < k; l++)
-                    *to++ = from[l * all + c * d.taps + s];
+            int64_t n = min_i64(d.inputs - c, d.block);
+            float *to = d.packed + ((g * d.inputs + c) * d.outputs + o * n) * d.taps;
+            pack_block(to, from, d.outputs, d.inputs, d.taps, i % d.blocks, c, n);
         }
     }
 }
@@ -344,15 +209,6 @@ struct unit {
     int64_t vectors;
     int64_t pitch; /* of the sums, from output to output */
 };
-
-/* n zeros. */
-static inline void put_zeros(float *to, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + V <= n; i += V)
-        vstore(to + i, vzero());
-    vstore_n(to + i, vzero(), n - i);
-}
 
 /* Rows of a plane: row y of all images, then row y + 1. Distances in src. */
 struct source {
@@ -517,8 +373,9 @@ static void place_vectors(const struct plan *d, struct unit *u, int64_t outputs,
     u->vectors = count;
     /* Sums that are not moved lie as they are read: tile by tile, output by output. */
     u->pitch = u->moved ? d->pitch : TILE_PIXELS;
+    int64_t tiles = div_up(count, TILE_VECTORS);
     for (int64_t t = 0, v = 0; v < count; t++)
-        for (int64_t first = v, end = part_begin(count, TILE_VECTORS, t + 1); v < end; v++)
+        for (int64_t first = v, end = part_begin(count, tiles, t + 1); v < end; v++)
             d->sum[v] = d->sums + (u->moved ? v * V : t * outputs * TILE_PIXELS + (v - first) * V);
 }
 
@@ -572,44 +429,6 @@ static struct lines unit_lines(const struct plan *d, const float *src, const str
                           .plane = p->ih * p->iw};
 }
 
-/* lines_fetch() in equal shares, without divisions: they take as long as a small tile. */
-struct lines_ahead {
-    struct lines s;
-    const float *at;
-    int64_t each, share, left, line, plane;
-};
-
-static inline struct lines_ahead lines_start(const struct lines *s, int64_t shares)
-{
-    struct lines_ahead a = {.s = *s, .at = s->at, .each = (s->run + 30) / 16};
-    a.left = s->images * s->planes * a.each;
-    a.share = div_up(a.left, shares);
-    return a;
-}
-
-/* Prefetches the next share. */
-static inline void lines_next(struct lines_ahead *a)
-{
-    int64_t count = min_i64(a->share, a->left), last = a->s.run - 1;
-    a->left -= count;
-    while (count > 0) {
-        const float *at = a->at;
-        int64_t line = a->line, end = min_i64(line + count, a->each);
-        count -= end - line;
-        for (; line < end; line++)
-            __builtin_prefetch(at + min_i64(line * 16, last), 0, 2);
-        a->line = line;
-        if (line == a->each) {
-            a->line = 0;
-            a->at += a->s.plane;
-            if (++a->plane == a->s.planes) {
-                a->plane = 0;
-                a->at += a->s.image - a->s.planes * a->s.plane;
-            }
-        }
-    }
-}
-
 /* Prefetches k outputs of some vectors, `pitch` floats apart, into L2: channels of dst may be 4 KiB apart, and so many
  * lines of the same set would drive the planes out of L1. */
 static inline void fetch_outputs(float *const *to, int64_t vectors, ptrdiff_t out, int64_t pitch,
@@ -646,7 +465,7 @@ static const float *read_next(const struct plan *d, const struct unit *u, const 
 static void convolve_unit(const struct plan *d, const struct args *a, struct unit *u, int64_t first,
                           int64_t last, const struct unit *next)
 {
-    static const float zeros[MAX_OUTPUTS];
+    static const float zeros[TILE_OUTPUTS];
     const struct conv *p = d->conv;
     const int64_t *begin = d->begin;
     place_vectors(d, u, begin[last] - begin[first], a->t[SRC], a->t[DST]);
@@ -669,8 +488,8 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
         j.out_pitch = in_place ? p->oh * p->ow : u->pitch;
         const float *w = d->packed + (u->group * d->inputs + c) * d->outputs * d->taps;
         for (int64_t t = 0; t < tiles; t++) {
-            int64_t v = part_begin(u->vectors, TILE_VECTORS, t);
-            int64_t end_v = part_begin(u->vectors, TILE_VECTORS, t + 1);
+            int64_t v = part_begin(u->vectors, tiles, t);
+            int64_t end_v = part_begin(u->vectors, tiles, t + 1);
             const float *then = d->reads_src ? read_next(d, u, a->t[SRC], end_v, c, n, next) : NULL;
             j.vectors = end_v - v;
             j.at = d->at + v;
@@ -687,7 +506,7 @@ static void convolve_unit(const struct plan *d, const struct args *a, struct uni
                     fetch_sums(d->sum[v] + (out + k) * u->pitch, j.vectors, u->pitch, k);
                 /* Each block asks for a vector of the next tile: all at once would fill the buffers for misses. */
                 j.ask = then && b - first < TILE_VECTORS ? then + (b - first) * V : NULL;
-                hot_planes[k - 1](&j);
+                hot_planes(k, &j);
                 if (!d->reads_src)
                     lines_next(&ahead);
             }
@@ -717,22 +536,22 @@ static struct unit unit_at(const struct plan *d, int64_t i, int64_t last, int64_
 
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = planes_plan(a->problem, a->scratch, thread);
+    struct plan d = planes_plan(a, thread);
     for (int64_t b = 0; b <= d.blocks; b++)
-        d.begin[b] = part_begin(d.outputs, TILE_OUTPUTS, b);
+        d.begin[b] = part_begin(d.outputs, d.blocks, b);
     int64_t share, after_share;
     struct unit u = unit_at(&d, first, last, &share), after;
     for (; first < last; u = after, share = after_share) {
         first += u.images;
         after = unit_at(&d, min_i64(first, last - 1), last, &after_share);
-        convolve_unit(&d, a, &u, d.blocks * share / d.shares, d.blocks * (share + 1) / d.shares,
-                      &after);
+        convolve_unit(&d, a, &u, part_begin(d.blocks, d.shares, share),
+                      part_begin(d.blocks, d.shares, share + 1), &after);
     }
 }
 
 static void planes_run(const struct args *a)
 {
-    struct plan d = planes_plan(a->problem, NULL, 0);
+    struct plan d = planes_plan(a, 0);
     const struct conv *p = d.conv;
     run_tiles_twice(a, p->g * d.blocks, pack_weights, p->g * d.shares * p->mb * d.ny * d.nx,
                     convolve);

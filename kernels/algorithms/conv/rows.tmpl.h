@@ -7,12 +7,6 @@
 #include "shared/partition.h"
 #include "vec/vec.h"
 
-/* `count` things in parts of at most `most`, as equal as can be: where part i begins. */
-static inline int64_t part_begin(int64_t count, int64_t most, int64_t i)
-{
-    return count * i / div_up(count, most);
-}
-
 /* The pixels along a row: a vector may reach over the end of a short one. */
 static inline int64_t row_vectors(int64_t width)
 {

@@ -15,6 +15,15 @@
  *     for each row and ic: add the kw sums, shifted, to diff_src */
 #include "algorithms/conv/rows.tmpl.h"
 
+/* Parameters:
+ *
+ *   TILE_SUMS_1, TILE_SUMS_2, TILE_SUMS_3    1 to 28    sums of a tile of 1, 2 and 3 vectors: widths of tile_width() */
+_Static_assert(TILE_SUMS_1 >= 1 && TILE_SUMS_1 <= 28, "tile() unrolls up to MAX_SUMS sums");
+_Static_assert(TILE_SUMS_2 >= 1 && TILE_SUMS_2 <= TILE_SUMS_1,
+               "tiles of two vectors have fewer sums");
+_Static_assert(TILE_SUMS_3 >= 1 && TILE_SUMS_3 <= TILE_SUMS_2,
+               "tiles of three vectors have fewer sums");
+
 /* Floats of the sums of a strip: half of a 32 KiB L1. */
 #define STRIP_FLOATS 4096
 /* Beyond this a thread would spend its time packing weights that others pack too. */
@@ -57,9 +66,9 @@ static int64_t tile_width(int64_t n)
     return sizes[i];
 }
 
-static struct plan rows_plan(const struct problem *problem, void *scratch, int thread)
+static struct plan rows_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {.conv = p, .inputs = p->ic / p->g, .outputs = p->oc / p->g};
     d.sums = d.inputs * p->kw;
     d.vectors = row_vectors(p->ow);
@@ -75,30 +84,21 @@ static struct plan rows_plan(const struct problem *problem, void *scratch, int t
     d.strip = div_up(p->ih, d.strips);
     d.strips = div_up(p->ih, d.strip);
 
-    struct carver c = {.base = scratch};
-    d.packed = carve(&c, p->g * d.parts * p->kh * d.outputs * d.width, sizeof(float));
-    d.part = carve(&c, d.strip * d.parts * d.width * d.row, sizeof(float));
-    d.phase = carve(&c, count, sizeof(float));
-    d.runs = carve(&c, p->kh, sizeof *d.runs);
-    d.shift = carve(&c, p->sw * p->kw, sizeof *d.shift);
-    d.shifts = carve(&c, p->sw, sizeof *d.shifts);
-    if (scratch) {
-        size_t skip = (size_t)thread * c.used;
-        d.packed += skip / sizeof(float);
-        d.part += skip / sizeof(float);
-        d.phase += skip / sizeof(float);
-        d.runs = (struct run *)((char *)d.runs + skip);
-        d.shift += skip / sizeof *d.shift;
-        d.shifts += skip / sizeof *d.shifts;
-    }
-    d.bytes = c.used * (size_t)(thread + 1);
+    struct carver c = carve_from(a->scratch, thread);
+    carve_own(&c, &d.packed, p->g * d.parts * p->kh * d.outputs * d.width, sizeof(float));
+    carve_own(&c, &d.part, d.strip * d.parts * d.width * d.row, sizeof(float));
+    carve_own(&c, &d.phase, count, sizeof(float));
+    carve_own(&c, &d.runs, p->kh, sizeof *d.runs);
+    carve_own(&c, &d.shift, p->sw * p->kw, sizeof *d.shift);
+    carve_own(&c, &d.shifts, p->sw, sizeof *d.shifts);
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t rows_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    (void)f;
-    return rows_plan(p, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return rows_plan(&a, h->threads - 1).bytes;
 }
 
 static const char *rows_fits(const struct problem *p, struct formats f)
@@ -159,65 +159,50 @@ static inline __attribute__((always_inline)) void tile(int k, int vectors, const
                 vstore(to + c * row + (v > 0 && v == vectors - 1 ? last : v * V), sum[c][v]);
 }
 
-/* A tile of k sums where the ISA has the registers; others never ask for it. */
-#define TILE(k, vectors)                                                                           \
-    case k: tile((k) <= TILE_SUMS_##vectors ? (k) : 1, vectors, j); break;
+/* The tiles of more sums than there are registers for are not compiled. */
+static inline __attribute__((always_inline)) void tile_size(int k, int vectors, const struct job *j)
+{
+    if (k <= (vectors == 1 ? TILE_SUMS_1 : vectors == 2 ? TILE_SUMS_2 : TILE_SUMS_3))
+        tile(k, vectors, j);
+}
+
+static inline __attribute__((always_inline)) void tile_sums_of(int vectors, const struct job *j)
+{
+    switch (j->width) {
+    case 1: tile_size(1, vectors, j); break;
+    case 2: tile_size(2, vectors, j); break;
+    case 3: tile_size(3, vectors, j); break;
+    case 4: tile_size(4, vectors, j); break;
+    case 5: tile_size(5, vectors, j); break;
+    case 6: tile_size(6, vectors, j); break;
+    case 7: tile_size(7, vectors, j); break;
+    case 8: tile_size(8, vectors, j); break;
+    case 9: tile_size(9, vectors, j); break;
+    case 11: tile_size(11, vectors, j); break;
+    case 12: tile_size(12, vectors, j); break;
+    case 14: tile_size(14, vectors, j); break;
+    case 15: tile_size(15, vectors, j); break;
+    case 18: tile_size(18, vectors, j); break;
+    case 21: tile_size(21, vectors, j); break;
+    case 24: tile_size(24, vectors, j); break;
+    default: tile_size(28, vectors, j);
+    }
+}
 
 /* One function per number of vectors, with a loop for each number of sums. */
 static __attribute__((noinline)) void hot_rows_1(const struct job *j)
 {
-    switch (j->width) {
-        TILE(1, 1)
-        TILE(2, 1)
-        TILE(3, 1)
-        TILE(4, 1)
-        TILE(5, 1)
-        TILE(6, 1)
-        TILE(7, 1)
-        TILE(8, 1)
-        TILE(9, 1)
-        TILE(11, 1)
-        TILE(12, 1)
-        TILE(14, 1)
-        TILE(15, 1)
-        TILE(18, 1)
-        TILE(21, 1)
-        TILE(24, 1)
-        TILE(28, 1)
-    }
+    tile_sums_of(1, j);
 }
 
 static __attribute__((noinline)) void hot_rows_2(const struct job *j)
 {
-    switch (j->width) {
-        TILE(1, 2)
-        TILE(2, 2)
-        TILE(3, 2)
-        TILE(4, 2)
-        TILE(5, 2)
-        TILE(6, 2)
-        TILE(7, 2)
-        TILE(8, 2)
-        TILE(9, 2)
-        TILE(11, 2)
-        TILE(12, 2)
-        TILE(14, 2)
-    }
+    tile_sums_of(2, j);
 }
 
 static __attribute__((noinline)) void hot_rows_3(const struct job *j)
 {
-    switch (j->width) {
-        TILE(1, 3)
-        TILE(2, 3)
-        TILE(3, 3)
-        TILE(4, 3)
-        TILE(5, 3)
-        TILE(6, 3)
-        TILE(7, 3)
-        TILE(8, 3)
-        TILE(9, 3)
-    }
+    tile_sums_of(3, j);
 }
 
 static void (*const hot_rows[])(const struct job *j) = {hot_rows_1, hot_rows_2, hot_rows_3};
@@ -344,7 +329,7 @@ static struct place place_of(const struct plan *d, int64_t i)
 
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = rows_plan(a->problem, a->scratch, thread);
+    struct plan d = rows_plan(a, thread);
     const struct conv *p = d.conv;
     int64_t all = d.parts * d.width * d.row;
     pack_weights(&d, a->t[WEIGHTS]);
@@ -373,7 +358,7 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
 
 static void rows_run(const struct args *a)
 {
-    struct plan d = rows_plan(a->problem, NULL, 0);
+    struct plan d = rows_plan(a, 0);
     run_tiles(a, d.conv->g * d.conv->mb * d.strips, convolve);
 }
 

@@ -12,16 +12,18 @@
  *       for each TILE_VECTORS vectors of pixels: the micro-kernel, from bias to dst
  *
  * A row that is no multiple of V ends in a vector that overlaps the one before: both compute the same bits. */
-#include "algorithms/conv/rows.tmpl.h"
+#include "shared/partition.h"
+
+/* Parameters: those of pixel_tile.tmpl.h. Rows of pixels may be shorter than a vector. */
+static const bool TILE_NARROW = true;
+
+#include "algorithms/conv/pixel_tile.tmpl.h"
+#include "shared/floats.h"
 
 /* Floats of the input rows of a strip: half of a 32 KiB L1. */
 #define STRIP_FLOATS 4096
 /* Beyond this a thread would spend its time packing weights that others pack too. */
 #define MAX_INPUTS 32
-
-/* Bounds of a tile that unroll pragmas can repeat. */
-#define MAX_OUTPUTS 8
-#define MAX_VECTORS 4
 
 struct plan {
     const struct conv *conv;
@@ -37,9 +39,9 @@ struct plan {
     size_t bytes;
 };
 
-static struct plan rows_plan(const struct problem *problem, void *scratch, int thread)
+static struct plan rows_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {.conv = p, .inputs = p->ic / p->g, .outputs = p->oc / p->g};
     d.steps = d.inputs * p->kh * p->kw;
     d.vectors = row_vectors(p->ow);
@@ -56,135 +58,20 @@ static struct plan rows_plan(const struct problem *problem, void *scratch, int t
     d.plane = d.rows * d.row;
 
     int64_t most = d.strip * d.vectors + TILE_VECTORS;
-    struct carver c = {.base = scratch};
-    d.packed = carve(&c, p->oc * d.steps, sizeof(float));
-    d.input = carve(&c, d.inputs * d.plane, sizeof(float));
-    d.to = carve(&c, most, sizeof *d.to);
-    d.at = carve(&c, most, sizeof *d.at);
-    d.step = carve(&c, d.steps, sizeof *d.step);
-    if (scratch) {
-        size_t skip = (size_t)thread * c.used;
-        d.packed += skip / sizeof(float);
-        d.input += skip / sizeof(float);
-        d.to += skip / sizeof *d.to;
-        d.at += skip / sizeof *d.at;
-        d.step += skip / sizeof *d.step;
-    }
-    d.bytes = c.used * (size_t)(thread + 1);
+    struct carver c = carve_from(a->scratch, thread);
+    carve_own(&c, &d.packed, p->oc * d.steps, sizeof(float));
+    carve_own(&c, &d.input, d.inputs * d.plane, sizeof(float));
+    carve_own(&c, &d.to, most, sizeof *d.to);
+    carve_own(&c, &d.at, most, sizeof *d.at);
+    carve_own(&c, &d.step, d.steps, sizeof *d.step);
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t rows_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    (void)f;
-    return rows_plan(p, NULL, h->threads - 1).bytes;
-}
-
-/* What a tile computes: k outputs of TILE_VECTORS vectors, each at[v] wide V and stored at to[v], n pixels of it. */
-struct job {
-    const float *const *at, *w, *bias;
-    float *const *to;
-    const ptrdiff_t *step;
-    int64_t steps, plane, n; /* plane: floats from output to output */
-};
-
-static inline __attribute__((always_inline)) void tile(int k, const struct job *j)
-{
-    const float *pixel[MAX_VECTORS], *w = j->w;
-    const ptrdiff_t *step = j->step, *end = step + j->steps;
-    vf sum[MAX_OUTPUTS][MAX_VECTORS];
-#pragma GCC unroll 8
-    for (int o = 0; o < MAX_OUTPUTS; o++)
-#pragma GCC unroll 4
-        for (int v = 0; v < MAX_VECTORS; v++)
-            if (o < k && v < TILE_VECTORS)
-                sum[o][v] = vset1(j->bias[o]);
-#pragma GCC unroll 4
-    for (int v = 0; v < MAX_VECTORS; v++)
-        pixel[v] = j->at[v < TILE_VECTORS ? v : 0];
-    for (; step < end; step++) {
-        vf x[MAX_VECTORS];
-        ptrdiff_t s = *step;
-#pragma GCC unroll 4
-        for (int v = 0; v < MAX_VECTORS; v++)
-            if (v < TILE_VECTORS)
-                x[v] = vload(pixel[v] + s);
-#pragma GCC unroll 8
-        for (int o = 0; o < MAX_OUTPUTS; o++) {
-            if (o >= k)
-                break;
-            vf b = vset1(w[o]);
-#pragma GCC unroll 4
-            for (int v = 0; v < MAX_VECTORS; v++)
-                if (v < TILE_VECTORS)
-                    sum[o][v] = vfma(b, x[v], sum[o][v]);
-        }
-        w += k;
-    }
-    int64_t n = j->n, plane = j->plane;
-#pragma GCC unroll 4
-    for (int v = 0; v < MAX_VECTORS; v++) {
-        float *to = j->to[v < TILE_VECTORS ? v : 0];
-#pragma GCC unroll 8
-        for (int o = 0; o < MAX_OUTPUTS; o++) {
-            if (o >= k || v >= TILE_VECTORS)
-                break;
-            if (n == V)
-                vstore(to + o * plane, sum[o][v]);
-            else
-                vstore_n(to + o * plane, sum[o][v], n);
-        }
-    }
-}
-
-/* One function per number of outputs: 32 of them are 2 blocks of 6 and 4 of 5, and none computes what is not stored. */
-static __attribute__((noinline)) void hot_rows_1(const struct job *j)
-{
-    tile(1, j);
-}
-
-static __attribute__((noinline)) void hot_rows_2(const struct job *j)
-{
-    tile(2, j);
-}
-
-static __attribute__((noinline)) void hot_rows_3(const struct job *j)
-{
-    tile(3, j);
-}
-
-static __attribute__((noinline)) void hot_rows_4(const struct job *j)
-{
-    tile(TILE_OUTPUTS < 4 ? 1 : 4, j);
-}
-
-static __attribute__((noinline)) void hot_rows_5(const struct job *j)
-{
-    tile(TILE_OUTPUTS < 5 ? 1 : 5, j);
-}
-
-static __attribute__((noinline)) void hot_rows_6(const struct job *j)
-{
-    tile(TILE_OUTPUTS < 6 ? 1 : 6, j);
-}
-
-static void (*const hot_rows[])(const struct job *j) = {hot_rows_1, hot_rows_2, hot_rows_3,
-                                                        hot_rows_4, hot_rows_5, hot_rows_6};
-
-static void pack_weights(const struct plan *d, const float *weights)
-{
-    int64_t blocks = div_up(d->outputs, TILE_OUTPUTS);
-    float *to = d->packed;
-    for (int64_t g = 0; g < d->conv->g; g++) {
-        const float *group = weights + g * d->outputs * d->steps;
-        for (int64_t b = 0; b < blocks; b++) {
-            int64_t first = part_begin(d->outputs, TILE_OUTPUTS, b);
-            int64_t k = part_begin(d->outputs, TILE_OUTPUTS, b + 1) - first;
-            for (int64_t i = 0; i < d->steps; i++)
-                for (int64_t o = 0; o < k; o++)
-                    *to++ = group[(first + o) * d->steps + i];
-        }
-    }
+    const struct args a = args_to_count(p, f, h);
+    return rows_plan(&a, h->threads - 1).bytes;
 }
 
 /* n floats from `from`, `stride` apart. */
@@ -199,12 +86,6 @@ static inline void take_row(float *to, const float *from, int64_t stride, int64_
     }
     for (; i < n; i++)
         to[i] = from[i * stride];
-}
-
-static inline void put_zeros(float *to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += V)
-        vstore_n(to + i, vzero(), min_i64(n - i, V));
 }
 
 /* Copies the rows of a strip that begins at input row y0. */
@@ -234,11 +115,16 @@ static void take_rows(const struct plan *d, const float *src, int64_t y0)
 /* Tiles: (group, image, strip). */
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    static const float zeros[MAX_OUTPUTS];
-    struct plan d = rows_plan(a->problem, a->scratch, thread);
+    static const float zeros[TILE_OUTPUTS];
+    struct plan d = rows_plan(a, thread);
     const struct conv *p = d.conv;
-    int64_t blocks = div_up(d.outputs, TILE_OUTPUTS), s = 0;
-    pack_weights(&d, a->t[WEIGHTS]);
+    int64_t blocks = blocks_of(d.outputs), s = 0;
+    for (int64_t i = 0; i < p->g * blocks; i++) {
+        int64_t g = i / blocks, o = part_begin(d.outputs, blocks, i % blocks);
+        pack_block(d.packed + (g * d.outputs + o) * d.steps,
+                   a->t[WEIGHTS] + g * d.outputs * d.steps, d.outputs, d.inputs, p->kh * p->kw,
+                   i % blocks, 0, d.inputs);
+    }
     for (int64_t c = 0; c < d.inputs; c++)
         for (int64_t y = 0; y < p->kh; y++)
             for (int64_t x = 0; x < p->kw; x++) {
@@ -246,13 +132,17 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
                 d.step[s++] = c * d.plane + y * (p->dh + 1) * d.row + column % p->sw * d.column +
                               column / p->sw;
             }
-    struct job j = {
-        .step = d.step, .steps = d.steps, .plane = p->oh * p->ow, .n = min_i64(p->ow, V)};
+    const int64_t plane = p->oh * p->ow;
+    struct job j = {.step = d.step,
+                    .steps = d.steps,
+                    .vectors = TILE_VECTORS,
+                    .n = min_i64(p->ow, V),
+                    .out_pitch = plane};
     for (int64_t i = first; i < last; i++) {
         int64_t strip = i % d.strips, n = i / d.strips % p->mb, g = i / d.strips / p->mb;
         int64_t y0 = strip * d.strip, rows = min_i64(d.strip, p->oh - y0), count = 0;
         take_rows(&d, a->t[SRC] + (n * p->ic + g * d.inputs) * p->ih * p->iw, y0 * p->sh - p->ph);
-        float *dst = a->t[DST] + (n * p->oc + g * d.outputs) * j.plane + y0 * p->ow;
+        float *dst = a->t[DST] + (n * p->oc + g * d.outputs) * plane + y0 * p->ow;
         for (int64_t y = 0; y < rows; y++) {
             for (int64_t v = 0; v < d.vectors; v++, count++) {
                 int64_t x = max_i64(min_i64(v * V, p->ow - V), 0);
@@ -265,31 +155,30 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
             d.to[count + v] = d.to[count - 1];
         }
         for (int64_t b = 0; b < blocks; b++) {
-            int64_t o = part_begin(d.outputs, TILE_OUTPUTS, b);
-            int64_t k = part_begin(d.outputs, TILE_OUTPUTS, b + 1) - o;
+            int64_t o = part_begin(d.outputs, blocks, b);
+            int64_t k = part_begin(d.outputs, blocks, b + 1) - o;
             j.bias = a->t[BIAS] ? a->t[BIAS] + g * d.outputs + o : zeros;
+            j.out = o * plane;
             j.w = d.packed + (g * d.outputs + o) * d.steps;
             /* Stores wait for lines that are not there yet. */
-            struct lines soon = {.at = dst + (o + k) * j.plane,
+            struct lines soon = {.at = dst + (o + k) * plane,
                                  .images = 1,
                                  .planes = min_i64(k, d.outputs - o - k),
                                  .run = rows * p->ow,
-                                 .plane = j.plane};
+                                 .plane = plane};
             for (int64_t v = 0; v < count; v += TILE_VECTORS) {
                 j.at = d.at + v;
                 j.to = d.to + v;
-                hot_rows[k - 1](&j);
+                hot_planes(k, &j);
                 lines_fetch(&soon, v / TILE_VECTORS, div_up(count, TILE_VECTORS));
             }
-            for (int64_t v = 0; v < count + TILE_VECTORS; v++)
-                d.to[v] += k * j.plane;
         }
     }
 }
 
 static void rows_run(const struct args *a)
 {
-    struct plan d = rows_plan(a->problem, NULL, 0);
+    struct plan d = rows_plan(a, 0);
     run_tiles(a, d.conv->g * d.conv->mb * d.strips, convolve);
 }
 

@@ -20,10 +20,27 @@
  * Sums are made in one order whatever the tile: inputs of a block of 16, taps, blocks (nchw: inputs, taps). */
 #include "algorithms/conv/direct_core.tmpl.h"
 
+/* Parameters:
+ *
+ *   TILE_PIXELS     1 to 14, 1 to 28 of one vector    pixels of a tile
+ *   TILE_VECTORS    1 or 2                            vectors of outputs of a tile; 1: first layers only */
+_Static_assert(TILE_VECTORS == 1 || TILE_VECTORS == 2, "hot_runs() has a case for 1 and 2 vectors");
+_Static_assert(TILE_PIXELS >= 1 && TILE_PIXELS <= (TILE_VECTORS == 1 ? 28 : 14),
+               "run_vectors() has a case for 1 to 28 pixels, reach_pixel() for 1 to 15");
+
 /* Floats of dst in a unit: a block of outputs comes back to lines the one before has written, in L2 by then. */
 #define UNIT_FLOATS (64 * 1024)
 /* Units that keep most teams busy. */
 #define UNITS 16
+
+/* The one-vector case, for the first layer of a network: few channels in nchw, as images come, and results in nchw16c, as the
+ * next layer wants them. Neighbours are `stride` floats apart, a constant: all pixels are read from one pointer by FMAs whose
+ * factor is broadcast from memory, so that a product is one instruction, and a tap costs one load of weights besides. There
+ * are two thirds of the instructions of two vectors and half of the weights in L1 at a time, which pays most where another
+ * thread shares the core. */
+enum { IMAGE = TILE_VECTORS == 1 };
+/* Products of such a sum so few that its store takes as long: where dst is beyond the L2, its lines are fetched ahead. */
+#define FEW_PRODUCTS 64
 
 /* Floats of packed weights so few that waiting for another thread's would take longer. */
 #define ALONE_FLOATS 4096
@@ -55,18 +72,17 @@ static bool has_padding(const struct conv *p)
            (p->ow - 1) * p->sw + (p->kw - 1) * (p->dw + 1) >= p->iw;
 }
 
-static struct plan runs_plan(const struct problem *problem, struct formats f, float *const t[],
-                             void *scratch, int thread)
+static struct plan runs_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct plan d = {.conv = p,
-                     .src = {t[SRC], f.src, p->ic, p->ih, p->iw},
-                     .dst = {t[DST], f.dst, p->oc, p->oh, p->ow},
+                     .src = {a->t[SRC], a->formats.src, p->ic, p->ih, p->iw},
+                     .dst = {a->t[DST], a->formats.dst, p->oc, p->oh, p->ow},
                      .products = p->ic * p->kh * p->kw};
     d.reading = has_padding(p) ? READ_PADDED : READ_IN_PLACE;
-    if (f.src == NCHW16C && (p->ic <= NARROW || (p->ic < 16 && d.reading == READ_PADDED)))
+    if (a->formats.src == NCHW16C && (p->ic <= NARROW || (p->ic < 16 && d.reading == READ_PADDED)))
         d.reading = READ_NARROW;
-    int64_t lanes = f.dst == NCHW16C ? div_up(p->oc, 16) * 16 : p->oc;
+    int64_t lanes = a->formats.dst == NCHW16C ? div_up(p->oc, 16) * 16 : p->oc;
     d.vectors = div_up(lanes, V);
     d.blocks = div_up(d.vectors, TILE_VECTORS);
     d.nx = min_i64(div_up(UNITS, p->mb * p->oh), div_up(p->ow, TILE_PIXELS));
@@ -77,56 +93,49 @@ static struct plan runs_plan(const struct problem *problem, struct formats f, fl
     d.rows = div_up(p->oh, d.ny);
     d.ny = div_up(p->oh, d.rows);
     struct planes in = planes_of(&d.src, 0, p->ic);
-    d.window = window_make(d.reading == READ_NARROW ? NHWC : f.src,
+    d.window = window_make(d.reading == READ_NARROW ? NHWC : a->formats.src,
                            (d.rows - 1) * p->sh + (p->kh - 1) * (p->dh + 1) + 1,
                            (d.cols - 1) * p->sw + (p->kw - 1) * (p->dw + 1) + 1, p->ic);
     if (d.reading == READ_IN_PLACE)
-        d.window = (struct window){.layout = f.src,
+        d.window = (struct window){.layout = a->formats.src,
                                    .pixel = in.pitch,
                                    .row = p->iw * in.pitch,
                                    .plane = in.size,
                                    .image = in.all * in.size};
-    d.run = f.src == NCHW ? 1 : p->ic < 16 ? p->ic : p->ic % 16 == 0 ? 16 : p->ic % 4 == 0 ? 4 : 1;
+    d.run = a->formats.src == NCHW ? 1
+            : p->ic < 16           ? p->ic
+            : p->ic % 16 == 0      ? 16
+            : p->ic % 4 == 0       ? 4
+                                   : 1;
     int64_t packed = d.blocks * TILE_LANES * d.products;
     d.alone = packed <= ALONE_FLOATS;
-    struct carver c = {.base = scratch};
-    if (!d.alone)
-        d.packed = carve(&c, packed, sizeof(float));
-    size_t shared = c.used;
+    struct carver c = carve_from(a->scratch, thread);
     if (d.alone)
+        carve_own(&c, &d.packed, packed, sizeof(float));
+    else
         d.packed = carve(&c, packed, sizeof(float));
-    d.bias = carve(&c, d.blocks * TILE_LANES, sizeof(float));
-    d.step = carve(&c, d.products, sizeof *d.step);
+    carve_own(&c, &d.bias, d.blocks * TILE_LANES, sizeof(float));
+    carve_own(&c, &d.step, d.products, sizeof *d.step);
     if (d.reading != READ_IN_PLACE)
-        d.input = carve(&c, window_floats(&d.window, 1), sizeof(float));
-    if (f.dst == NCHW)
-        d.sums = carve(&c, d.rows * d.cols * d.vectors * V, sizeof(float));
-    size_t own = c.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own / sizeof(float);
-        if (d.alone)
-            d.packed += skip;
-        d.bias += skip;
-        d.step += skip * sizeof(float) / sizeof *d.step;
-        if (d.input)
-            d.input += skip;
-        if (d.sums)
-            d.sums += skip;
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+        carve_own(&c, &d.input, window_floats(&d.window, 1), sizeof(float));
+    if (a->formats.dst == NCHW)
+        carve_own(&c, &d.sums, d.rows * d.cols * d.vectors * V, sizeof(float));
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t runs_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return runs_plan(p, f, none, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return runs_plan(&a, h->threads - 1).bytes;
 }
 
 static const char *runs_fits(const struct problem *p, struct formats f)
 {
     (void)f;
-    return p->conv.g > 1 ? "has groups" : NULL;
+    if (p->conv.g > 1)
+        return "has groups";
+    return IMAGE && p->conv.sw > 2 ? "a horizontal stride above 2" : NULL;
 }
 
 /* Tiles of pixels that are neighbours in a row. `step` has an offset for each of n products, of which `run` at a time read
@@ -143,18 +152,19 @@ struct run {
     ptrdiff_t ahead;         /* lines of dst that far on are fetched; 0 = none */
 };
 
-/* Where the pixels of a tile are read, byte distances. One register and an immediate reach all of them where the distance
- * is a constant; else three registers, each with a few pixels that x86 can address from it. */
+/* Where the pixels of a tile are read, byte distances. One register and an immediate reach all of them where the compiler
+ * knows their distance, in floats (0: it does not); else three registers, each with a few pixels that x86 can address
+ * from it. */
 struct reach {
     const char *base[3];
     ptrdiff_t one, three;
 };
 
 static inline __attribute__((always_inline)) struct reach reach_from(const char *x, ptrdiff_t one,
-                                                                     bool constant)
+                                                                     int distance)
 {
     struct reach r = {.base = {x}, .one = one, .three = 3 * one};
-    if (constant) {
+    if (distance) {
         /* Hidden from the compiler: it would address by two registers, and then an FMA that reads memory is split. */
         __asm__("" : "+r"(r.base[0]));
         return r;
@@ -165,9 +175,9 @@ static inline __attribute__((always_inline)) struct reach reach_from(const char 
 }
 
 static inline __attribute__((always_inline)) const float *reach_pixel(const struct reach *r, int p,
-                                                                      bool constant)
+                                                                      int distance)
 {
-    if (constant)
+    if (distance)
         return (const float *)(r->base[0] + p * r->one);
     const char *near = r->base[p / 5];
     switch (p % 5) {
@@ -180,7 +190,7 @@ static inline __attribute__((always_inline)) const float *reach_pixel(const stru
 }
 
 /* The products of one row of weights. */
-static inline __attribute__((always_inline)) void run_step(int pixels, int k, bool constant,
+static inline __attribute__((always_inline)) void run_step(int pixels, int k, int distance,
                                                            struct reach at, const float *w,
                                                            vf sum[TILE_PIXELS][TILE_VECTORS])
 {
@@ -193,7 +203,7 @@ static inline __attribute__((always_inline)) void run_step(int pixels, int k, bo
     for (int p = 0; p < TILE_PIXELS; p++) {
         if (p >= pixels)
             break;
-        vf b = vset1(*reach_pixel(&at, p, constant));
+        vf b = vset1(*reach_pixel(&at, p, distance));
         VEC_UNROLL
         for (int j = 0; j < TILE_VECTORS; j++)
             if (j < k)
@@ -224,10 +234,10 @@ static inline __attribute__((always_inline)) void put_tile(int pixels, int k, fl
 
 /* One tile of `pixels` by k vectors. */
 static inline __attribute__((always_inline)) void
-run_tile(int pixels, int k, bool constant, const struct run *r, const float *x, float *to)
+run_tile(int pixels, int k, int distance, const struct run *r, const float *x, float *to)
 {
     vf sum[TILE_PIXELS][TILE_VECTORS];
-    ptrdiff_t one = (constant ? 16 : r->pixel) * (ptrdiff_t)sizeof(float);
+    ptrdiff_t one = (distance ? distance : r->pixel) * (ptrdiff_t)sizeof(float);
     ptrdiff_t pitch = r->pitch, lane = r->lane;
     const float *w = r->w;
     VEC_UNROLL
@@ -243,21 +253,21 @@ run_tile(int pixels, int k, bool constant, const struct run *r, const float *x, 
         const float *later = to + r->ahead + p * pitch;
         VEC_UNROLL
         for (int j = 0; j < k; j++)
-            __builtin_prefetch(later + j * lane);
+            __builtin_prefetch(later + j * lane, IMAGE);
     }
     const char *from = (const char *)x;
     const ptrdiff_t *step = r->step, *end = step + r->n;
-    if (constant) {
+    if (distance == 16) {
         for (; step < end; step += r->run) {
             const char *at = from + *step, *last = at + r->run * (ptrdiff_t)sizeof(float);
 #pragma GCC unroll 3
             for (; at < last; at += sizeof(float), w += k * V)
-                run_step(pixels, k, true, reach_from(at, one, true), w, sum);
+                run_step(pixels, k, distance, reach_from(at, one, distance), w, sum);
         }
     } else {
 #pragma GCC unroll 3
         for (; step < end; step++, w += k * V)
-            run_step(pixels, k, false, reach_from(from + *step, one, false), w, sum);
+            run_step(pixels, k, distance, reach_from(from + *step, one, distance), w, sum);
     }
     if (r->valid == V)
         put_tile(pixels, k, to, pitch, lane, V, sum);
@@ -265,7 +275,7 @@ run_tile(int pixels, int k, bool constant, const struct run *r, const float *x, 
         put_tile(pixels, k, to, pitch, lane, r->valid, sum);
 }
 
-static inline __attribute__((always_inline)) void run_tiles_of(int pixels, int k, bool constant,
+static inline __attribute__((always_inline)) void run_tiles_of(int pixels, int k, int distance,
                                                                const struct run *r)
 {
     if (pixels > TILE_PIXELS)
@@ -273,55 +283,87 @@ static inline __attribute__((always_inline)) void run_tiles_of(int pixels, int k
     const float *x = r->x;
     float *to = r->to;
     for (int64_t i = 0; i < r->tiles; i++) {
-        run_tile(pixels, k, constant, r, x, to);
+        run_tile(pixels, k, distance, r, x, to);
         x += r->next;
         to += r->to_next;
     }
 }
 
-static inline __attribute__((always_inline)) void run_vectors(int k, bool constant,
+static inline __attribute__((always_inline)) void run_vectors(int k, int distance,
                                                               const struct run *r)
 {
     switch (r->pixels) {
-    case 1: run_tiles_of(1, k, constant, r); break;
-    case 2: run_tiles_of(2, k, constant, r); break;
-    case 3: run_tiles_of(3, k, constant, r); break;
-    case 4: run_tiles_of(4, k, constant, r); break;
-    case 5: run_tiles_of(5, k, constant, r); break;
-    case 6: run_tiles_of(6, k, constant, r); break;
-    case 7: run_tiles_of(7, k, constant, r); break;
-    case 8: run_tiles_of(8, k, constant, r); break;
-    case 9: run_tiles_of(9, k, constant, r); break;
-    case 10: run_tiles_of(10, k, constant, r); break;
-    case 11: run_tiles_of(11, k, constant, r); break;
-    case 12: run_tiles_of(12, k, constant, r); break;
-    case 13: run_tiles_of(13, k, constant, r); break;
-    default: run_tiles_of(14, k, constant, r);
+    case 1: run_tiles_of(1, k, distance, r); break;
+    case 2: run_tiles_of(2, k, distance, r); break;
+    case 3: run_tiles_of(3, k, distance, r); break;
+    case 4: run_tiles_of(4, k, distance, r); break;
+    case 5: run_tiles_of(5, k, distance, r); break;
+    case 6: run_tiles_of(6, k, distance, r); break;
+    case 7: run_tiles_of(7, k, distance, r); break;
+    case 8: run_tiles_of(8, k, distance, r); break;
+    case 9: run_tiles_of(9, k, distance, r); break;
+    case 10: run_tiles_of(10, k, distance, r); break;
+    case 11: run_tiles_of(11, k, distance, r); break;
+    case 12: run_tiles_of(12, k, distance, r); break;
+    case 13: run_tiles_of(13, k, distance, r); break;
+    case 14: run_tiles_of(14, k, distance, r); break;
+    case 15: run_tiles_of(15, k, distance, r); break;
+    case 16: run_tiles_of(16, k, distance, r); break;
+    case 17: run_tiles_of(17, k, distance, r); break;
+    case 18: run_tiles_of(18, k, distance, r); break;
+    case 19: run_tiles_of(19, k, distance, r); break;
+    case 20: run_tiles_of(20, k, distance, r); break;
+    case 21: run_tiles_of(21, k, distance, r); break;
+    case 22: run_tiles_of(22, k, distance, r); break;
+    case 23: run_tiles_of(23, k, distance, r); break;
+    case 24: run_tiles_of(24, k, distance, r); break;
+    case 25: run_tiles_of(25, k, distance, r); break;
+    case 26: run_tiles_of(26, k, distance, r); break;
+    case 27: run_tiles_of(27, k, distance, r); break;
+    default: run_tiles_of(28, k, distance, r);
     }
 }
 
 static __attribute__((noinline)) void hot_runs_1(const struct run *r)
 {
-    run_vectors(1, false, r);
+    run_vectors(1, 0, r);
 }
 
 static __attribute__((noinline)) void hot_runs_2(const struct run *r)
 {
-    run_vectors(2, false, r);
+    run_vectors(2, 0, r);
 }
 
 static __attribute__((noinline)) void hot_runs_1_of_16(const struct run *r)
 {
-    run_vectors(1, true, r);
+    run_vectors(1, 16, r);
 }
 
 static __attribute__((noinline)) void hot_runs_2_of_16(const struct run *r)
 {
-    run_vectors(2, true, r);
+    run_vectors(2, 16, r);
 }
 
-static void (*const hot_runs[2][2])(const struct run *r) = {{hot_runs_1, hot_runs_2},
-                                                            {hot_runs_1_of_16, hot_runs_2_of_16}};
+static __attribute__((noinline)) void hot_image_1(const struct run *r)
+{
+    run_vectors(1, 1, r);
+}
+
+static __attribute__((noinline)) void hot_image_2(const struct run *r)
+{
+    run_vectors(1, 2, r);
+}
+
+/* Tiles of k vectors. */
+static inline void hot_runs(int64_t k, const struct run *r)
+{
+    if (IMAGE)
+        (r->pixel == 1 ? hot_image_1 : hot_image_2)(r);
+    else if (r->pixel == 16)
+        (k == 1 ? hot_runs_1_of_16 : hot_runs_2_of_16)(r);
+    else
+        (k == 1 ? hot_runs_1 : hot_runs_2)(r);
+}
 
 /* Vectors of outputs of a block. */
 static inline int64_t block_vectors(const struct plan *d, int64_t block)
@@ -381,29 +423,10 @@ static void prepare_runs(const struct plan *d, const struct args *a, int64_t thr
             pack_vector(d, a->t[WEIGHTS], v);
         return;
     }
-    for (int64_t v = d->vectors * thread / team; v < d->vectors * (thread + 1) / team; v++)
+    for (int64_t v = part_begin(d->vectors, team, thread);
+         v < part_begin(d->vectors, team, thread + 1); v++)
         pack_vector(d, a->t[WEIGHTS], v);
     team_wait();
-}
-
-/* Writes the sums of a unit to planes. */
-static void put_planes(const struct plan *d, float *to, int64_t pixels)
-{
-    int64_t plane = d->dst.h * d->dst.w, lanes = d->vectors * V;
-    for (int64_t j = 0; j < d->vectors; j++, to += V * plane) {
-        int64_t m = min_i64(d->dst.c - j * V, V);
-        for (int64_t p = 0; p < pixels; p += V) {
-            vf a[V];
-            int64_t n = min_i64(pixels - p, V);
-            load_transposed(a, d->sums + p * lanes + j * V, lanes, n, V);
-            for (int64_t c = 0; c < m; c++) {
-                if (n == V)
-                    vstore(to + c * plane + p, a[c]);
-                else
-                    vstore_n(to + c * plane + p, a[c], n);
-            }
-        }
-    }
 }
 
 struct unit {
@@ -422,16 +445,16 @@ static void copy_narrow(const struct plan *d, const struct unit *u)
     for (int64_t y = 0; y < w->rows; y++) {
         float *to = d->input + y * w->row, *end = to + w->row;
         if (y0 + y < 0 || y0 + y >= p->ih) {
-            put_zeros(to, w->row);
+            put_zeros_over(to, w->row);
             continue;
         }
         const float *from = d->src.data + ((u->n * p->ih + y0 + y) * p->iw + x0 + left) * 16;
-        put_zeros(to, left * w->pixel);
+        put_zeros_over(to, left * w->pixel);
         to += left * w->pixel;
         for (int64_t x = left; x < right; x++, from += 16, to += w->pixel)
             for (int64_t l = 0; l < w->pixel; l += 4)
                 __builtin_memcpy(to + l, from + l, 4 * sizeof(float));
-        put_zeros(to, end - to);
+        put_zeros_over(to, end - to);
     }
 }
 
@@ -456,7 +479,7 @@ static inline void convolve_row(struct run *r, int64_t k, int64_t pixels, const 
         r->next = r->pixels * r->pixel;
         r->to_next = r->pixels * r->pitch;
         if (r->tiles)
-            hot_runs[r->pixel == 16][k - 1](r);
+            hot_runs(k, r);
         r->x += r->tiles * r->next;
         r->to += r->tiles * r->to_next;
     }
@@ -507,7 +530,7 @@ static void convolve_columns(const struct plan *d, const struct unit *u, struct 
         choose_block(r, d, i / tiles);
         r->x = x + first * r->pixel;
         r->to = block_at(d, to, i / tiles) + first * r->pitch;
-        hot_runs[r->pixel == 16][block_vectors(d, i / tiles) - 1](r);
+        hot_runs(block_vectors(d, i / tiles), r);
         lines_fetch(&next, i, tiles * d->blocks);
     }
 }
@@ -536,17 +559,19 @@ static void convolve_unit(const struct plan *d, const struct unit *u, const stru
     r.lane = d->dst.layout == NCHW16C && V == 16 ? out.size : V;
     /* What stays in L2 from one use to the next need not be fetched. */
     size_t bytes = (size_t)(p->mb * out.all * out.size) * sizeof(float);
-    if (!planes && bytes > h->l2 * (size_t)h->threads)
+    if (!planes && bytes > h->l2 * (size_t)h->threads && (!IMAGE || d->products <= FEW_PRODUCTS))
         r.ahead = 2 * TILE_PIXELS * r.pitch;
     if (d->reading == READ_IN_PLACE)
         x = d->src.data + u->n * w->image + u->y * p->sh * w->row + u->x * p->sw * w->pixel;
     else
         copy_input(d, u);
-    bool heavy = (size_t)(d->products * TILE_LANES) * sizeof(float) > h->l1 / 4;
+    bool heavy = !IMAGE && (size_t)(d->products * TILE_LANES) * sizeof(float) > h->l1 / 4;
     (heavy ? convolve_columns : convolve_rows)(d, u, &r, x, to,
                                                (planes ? u->cols : p->ow) * r.pitch, next);
     if (planes)
-        put_planes(d, image + at, u->rows * u->cols);
+        for (int64_t c = 0; c < p->oc; c += V)
+            turn_to_planes(image + c * out.size + at, out.size, d->sums + c, r.pitch, p->oc - c,
+                           u->rows * u->cols);
 }
 
 static struct unit unit_of(const struct plan *d, int64_t i)
@@ -561,7 +586,7 @@ static struct unit unit_of(const struct plan *d, int64_t i)
 
 static void runs_share(const struct args *a, int thread, int team)
 {
-    struct plan d = runs_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    struct plan d = runs_plan(a, thread);
     int64_t units = d.conv->mb * d.ny * d.nx;
     int64_t first = units * thread / team, last = units * (thread + 1) / team;
     prepare_runs(&d, a, thread, team);
@@ -579,3 +604,8 @@ static void runs_run(const struct args *a)
 #define RUNS_FWD                                                                                   \
     .formats = {{NCHW, NCHW}, {NHWC, NHWC}, {NCHW16C, NCHW16C}}, .algebra = SUM_OF_PRODUCTS,       \
     .thread_invariant = true, .fits = runs_fits, .scratch_size = runs_scratch, .run = runs_run
+
+/* The one-vector case. */
+#define IMAGE_FWD                                                                                  \
+    .formats = {{NCHW, NCHW16C}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,            \
+    .fits = runs_fits, .scratch_size = runs_scratch, .run = runs_run

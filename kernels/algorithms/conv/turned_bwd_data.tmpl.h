@@ -1,8 +1,8 @@
 /* Gradient of the data at stride 1 by the tiles of a forward pass: it is the forward convolution of diff_dst whose kernels are
  * turned by half a turn, inputs and outputs exchanged, and whose padding is what the kernel reaches beyond its first tap,
  * less the padding. Weights are turned once a call, into scratch. The includer includes the forward pass, defines its three
- * functions as FORWARD_SCRATCH, FORWARD_RUN and, unless it takes every problem, FORWARD_FITS, and gets gradient_fits(),
- * gradient_scratch() and gradient_run(). */
+ * functions as FORWARD_SCRATCH, FORWARD_RUN and FORWARD_FITS, and gets gradient_fits(), gradient_scratch() and
+ * gradient_run(). */
 #include "shared/turn.h"
 
 /* The forward convolution. */
@@ -34,12 +34,7 @@ static const char *gradient_fits(const struct problem *p, struct formats f)
         return "has a stride";
     if (forward.conv.ph < 0 || forward.conv.pw < 0)
         return "padding beyond the kernel's reach";
-#ifdef FORWARD_FITS
     return FORWARD_FITS(&forward, gradient_formats(f));
-#else
-    (void)f;
-    return NULL;
-#endif
 }
 
 /* Bytes of the turned weights, whole cache lines. */
@@ -66,12 +61,8 @@ static void turn_weights(const struct args *a, int64_t first, int64_t last, int 
         const int64_t inputs = min_i64(ic - c, V);
         const float *from = a->t[WEIGHTS] + group + c * taps;
         float *to = (float *)a->scratch + group + c * oc * taps;
-        for (int64_t o = 0; taps == 1 && o < oc; o += V) {
-            vf m[V];
-            load_transposed(m, from + o * ic, ic, min_i64(oc - o, V), inputs);
-            for (int64_t i = 0; i < inputs; i++)
-                vstore_n(to + i * oc + o, m[i], min_i64(oc - o, V));
-        }
+        if (taps == 1)
+            turn_to_planes(to, oc, from, ic, inputs, oc);
         for (int64_t o = 0; taps > 1 && o < oc; o++)
             for (int64_t i = 0; i < inputs; i++)
                 for (int64_t t = 0; t < taps; t++)

@@ -21,6 +21,13 @@
  * each channel. */
 #include "algorithms/depthwise/depthwise_planes.tmpl.h"
 
+/* Parameters:
+ *
+ *   TILE_VECTORS          1 to 8    vectors of results of a tile
+ *   DEPTHWISE_GRADIENT    bool      the gradient of the data */
+_Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= 8,
+               "hot_depthwise() has a case for 1 to 8 vectors");
+
 /* Floats of the planes of a strip: half of a 32 KiB L1 where pixels are lanes. Channels make longer rows and strips share
  * some of them, so there it is twice that; of strips that only fit L2, 112x112 of stride 2 in nhwc takes a quarter longer. */
 #define STRIP_PIXELS 4096
@@ -36,7 +43,7 @@ struct phase {
 };
 
 struct plan {
-    struct planes planes;
+    struct strips planes;
     int64_t high, wide; /* of dst or diff_src */
     int64_t step_y,
         step_x; /* from result to result of a phase, the stride of the gradient, else 1 */
@@ -74,20 +81,19 @@ static struct conv depthwise_conv(const struct conv *p)
 }
 
 /* Vectors of results of `rows` rows of a slice. */
-static inline int64_t vectors_of(const struct planes *d, int64_t rows)
+static inline int64_t vectors_of(const struct strips *d, int64_t rows)
 {
     if (d->channels)
         return rows * d->conv.ow;
     return div_up((rows - 1) * d->column + d->conv.ow, V);
 }
 
-static struct plan depthwise_plan(const struct problem *problem, struct formats f, void *scratch,
-                                  int thread)
+static struct plan depthwise_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
-    const bool channels = f.src != NCHW;
-    struct plan d = {
-        .planes = planes_of(depthwise_conv(p), f.src, channels ? STRIP_CHANNELS : STRIP_PIXELS)};
+    const struct conv *p = &a->problem->conv;
+    const bool channels = a->formats.src != NCHW;
+    struct plan d = {.planes = strips_of(depthwise_conv(p), a->formats.src,
+                                         channels ? STRIP_CHANNELS : STRIP_PIXELS)};
     d.high = DEPTHWISE_GRADIENT ? p->ih : p->oh;
     d.wide = DEPTHWISE_GRADIENT ? p->iw : p->ow;
     d.step_y = DEPTHWISE_GRADIENT ? p->sh : 1;
@@ -98,37 +104,25 @@ static struct plan depthwise_plan(const struct problem *problem, struct formats 
     d.vectors = vectors_of(&d.planes, d.planes.strip);
 
     const int64_t taps = p->kh * p->kw, lists = channels ? d.step_x : 1;
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.packed = carve(&c, channels ? d.planes.slices * taps * V : 0, sizeof(float));
-    size_t shared = c.used;
-    d.weights = carve(&c, channels ? 0 : taps * V, sizeof(float));
+    carve_own(&c, &d.weights, channels ? 0 : taps * V, sizeof(float));
     /* The last vector of pixels reads beyond its rows. */
-    d.input = carve(&c, d.planes.phases_y * d.planes.phases_x * d.plane + 2 * V, sizeof(float));
-    d.sums = carve(&c, (channels ? 1 : d.step_x) * (d.vectors + 1) * V, sizeof(float));
-    d.at = carve(&c, lists * d.vectors, sizeof *d.at);
-    d.to = carve(&c, lists * d.vectors, sizeof *d.to);
-    d.dense = carve(&c, d.vectors, sizeof *d.dense);
-    d.step = carve(&c, taps, sizeof *d.step);
-    d.tap = carve(&c, taps, sizeof *d.tap);
-    size_t own = c.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own;
-        d.weights += skip / sizeof(float);
-        d.input += skip / sizeof(float);
-        d.sums += skip / sizeof(float);
-        d.at += skip / sizeof *d.at;
-        d.to += skip / sizeof *d.to;
-        d.dense += skip / sizeof *d.dense;
-        d.step += skip / sizeof *d.step;
-        d.tap += skip / sizeof *d.tap;
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&c, &d.input, d.planes.phases_y * d.planes.phases_x * d.plane + 2 * V, sizeof(float));
+    carve_own(&c, &d.sums, (channels ? 1 : d.step_x) * (d.vectors + 1) * V, sizeof(float));
+    carve_own(&c, &d.at, lists * d.vectors, sizeof *d.at);
+    carve_own(&c, &d.to, lists * d.vectors, sizeof *d.to);
+    carve_own(&c, &d.dense, d.vectors, sizeof *d.dense);
+    carve_own(&c, &d.step, taps, sizeof *d.step);
+    carve_own(&c, &d.tap, taps, sizeof *d.tap);
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t depthwise_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    return depthwise_plan(p, f, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return depthwise_plan(&a, h->threads - 1).bytes;
 }
 
 /* What a tile computes: `vectors` vectors of results, number v reads from x + at[v] on and goes to out + to[v]. */
@@ -192,7 +186,7 @@ static struct phase phase_of(int64_t remainder, int64_t size, int64_t from, int6
 /* Taps phase by phase, rows of phases first: which, and where each begins in the planes. */
 static void list_taps(const struct plan *d, const struct conv *p)
 {
-    const struct planes *s = &d->planes;
+    const struct strips *s = &d->planes;
     int64_t n = 0;
     if (!DEPTHWISE_GRADIENT) {
         for (; n < s->taps; n++) {
@@ -216,7 +210,7 @@ static void list_taps(const struct plan *d, const struct conv *p)
 /* Tiles of the packing: slices of channels. */
 static void pack_weights(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = depthwise_plan(a->problem, a->formats, a->scratch, thread);
+    struct plan d = depthwise_plan(a, thread);
     const struct conv *p = &a->problem->conv;
     const int64_t taps = p->kh * p->kw;
     list_taps(&d, p);
@@ -233,7 +227,7 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
  * result of a row on; in order where they wait to be moved. */
 static void list_vectors(const struct plan *d, int64_t pitch)
 {
-    const struct planes *s = &d->planes;
+    const struct strips *s = &d->planes;
     for (int64_t i = 0; i < d->vectors; i++)
         d->dense[i] = i * V;
     if (!s->channels) {
@@ -255,7 +249,7 @@ static void list_vectors(const struct plan *d, int64_t pitch)
 /* Moves rows of pixels that are not whole vectors to dst: of all phases of columns, `from` and `pitch` floats on. */
 static void put_rows(const struct plan *d, float *to, int64_t rows)
 {
-    const struct planes *s = &d->planes;
+    const struct strips *s = &d->planes;
     const int64_t pitch = (d->vectors + 1) * V, n = d->step_x, wide = d->wide;
     for (int64_t y = 0; y < rows; y++, to += d->step_y * wide) {
         const float *from = d->sums + y * s->column;
@@ -292,7 +286,7 @@ static void put_rows(const struct plan *d, float *to, int64_t rows)
 static void convolve_strip(const struct plan *d, const struct conv *p, struct slice s,
                            const float *w, const float *start, float *dst, int64_t y0, int64_t rows)
 {
-    const struct planes *planes = &d->planes;
+    const struct strips *planes = &d->planes;
     struct job j = {.w = w, .start = start, .step = d->step};
     for (int64_t ry = 0; ry < d->step_y; ry++) {
         struct phase y = phase_of(ry, d->high, d->from_y, d->step_y, p->kh, p->dh);
@@ -334,8 +328,8 @@ static void convolve_strip(const struct plan *d, const struct conv *p, struct sl
 /* Tiles: (image, slice, strip), or (image, strip, slice) where slices share lines of memory. */
 static void convolve(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = depthwise_plan(a->problem, a->formats, a->scratch, thread);
-    const struct planes *planes = &d.planes;
+    struct plan d = depthwise_plan(a, thread);
+    const struct strips *planes = &d.planes;
     const struct conv *p = &a->problem->conv;
     const float *src = a->t[DEPTHWISE_GRADIENT ? DIFF_DST : SRC];
     const float *bias = DEPTHWISE_GRADIENT ? NULL : a->t[BIAS];
@@ -372,7 +366,7 @@ static void convolve(const struct args *a, int64_t first, int64_t last, int thre
 
 static void depthwise_run(const struct args *a)
 {
-    struct plan d = depthwise_plan(a->problem, a->formats, NULL, 0);
+    struct plan d = depthwise_plan(a, 0);
     run_tiles_twice(a, d.planes.layout == NCHW ? 0 : d.planes.slices, pack_weights,
                     d.planes.conv.mb * d.planes.slices * d.planes.strips, convolve);
 }

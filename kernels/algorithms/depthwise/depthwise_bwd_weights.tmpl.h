@@ -19,10 +19,14 @@
  * Bound: with t taps a part, (t + 1) / t loads for each FMA, beside the copies; or memory, as src and diff_dst are read once
  * for 2 FLOPs a tap and pixel.
  *
- * Units and chunks follow from the problem alone, hence the same bits for any number of threads.
- *
- * The including file defines TILE_SUMS: the vectors of sums that stay in registers. */
+ * Units and chunks follow from the problem alone, hence the same bits for any number of threads. */
 #include "algorithms/depthwise/depthwise_planes.tmpl.h"
+#include "shared/turn.h"
+
+/* Parameters:
+ *
+ *   TILE_SUMS    1 to 40    vectors of sums that stay in registers */
+_Static_assert(TILE_SUMS >= 1 && TILE_SUMS <= 40, "a tile has up to 10 sums for each of 4 vectors");
 
 /* Bounds of a tile that unroll pragmas can repeat: taps are a pointer each, and more than 9 leave none of 16. */
 #define MAX_TAPS 9
@@ -40,7 +44,7 @@
 #define CHUNK_VECTORS 256
 
 struct plan {
-    struct planes planes;
+    struct strips planes;
     bool turned;          /* from nchw: channels are the lanes */
     int64_t together;     /* slices of a group */
     int64_t groups;       /* of slices */
@@ -60,19 +64,18 @@ struct plan {
 /* Small images, and channels that fill more than half of the lanes. */
 static inline bool is_turned(const struct conv *p, struct formats f)
 {
-    const struct planes s = planes_of(*p, NHWC, TURNED_FLOATS);
+    const struct strips s = strips_of(*p, NHWC, TURNED_FLOATS);
     return f.src == NCHW && p->oc > V / 2 &&
            s.phases_y * s.phases_x * (p->oh + s.extra) * s.column * V <= TURNED_FLOATS;
 }
 
-static struct plan depthwise_plan(const struct problem *problem, struct formats f, void *scratch,
-                                  int thread)
+static struct plan depthwise_plan(const struct args *a, int thread)
 {
-    struct plan d = {.turned = is_turned(&problem->conv, f)};
-    const bool channels = d.turned || f.src != NCHW;
+    struct plan d = {.turned = is_turned(&a->problem->conv, a->formats)};
+    const bool channels = d.turned || a->formats.src != NCHW;
     const int64_t floats = d.turned ? TURNED_FLOATS : channels ? UNIT_CHANNELS : UNIT_PIXELS;
-    d.planes = planes_of(problem->conv, d.turned ? NHWC : f.src, floats);
-    const struct planes *s = &d.planes;
+    d.planes = strips_of(a->problem->conv, d.turned ? NHWC : a->formats.src, floats);
+    const struct strips *s = &d.planes;
     const struct conv *p = &s->conv;
     d.image = (s->strip + s->extra) * s->column * s->pixel;
     d.images = channels || s->strips > 1 ? 1 : UNIT_PIXELS / (d.image * s->phases_y * s->phases_x);
@@ -88,31 +91,22 @@ static struct plan depthwise_plan(const struct problem *problem, struct formats 
     d.chunks = min_i64(max_i64(d.chunks, 1), d.units);
     d.results = channels ? (s->taps + 1) * V : div_up(s->taps + 1, V) * V;
 
-    struct carver c = {.base = scratch};
+    struct carver c = carve_from(a->scratch, thread);
     d.chunk_sums = carve(&c, d.chunks * s->slices * d.results, sizeof(float));
-    const size_t shared = c.used;
-    d.sums = carve(&c, d.together * (s->taps + V) * V, sizeof(float));
+    carve_own(&c, &d.sums, d.together * (s->taps + V) * V, sizeof(float));
     /* The last vector of pixels reads beyond its rows. */
-    d.input = carve(&c, s->phases_y * s->phases_x * d.plane + 2 * V, sizeof(float));
-    d.gradient = carve(&c, channels ? (s->strip * p->ow + V) * V : d.plane + V, sizeof(float));
-    d.source = carve(&c, d.turned ? (p->ih * p->iw + V) * V : 0, sizeof(float));
-    d.tap = carve(&c, s->taps, sizeof *d.tap);
-    const size_t own = c.used - shared;
-    if (scratch) {
-        const size_t skip = (size_t)thread * own / sizeof(float);
-        d.sums += skip;
-        d.input += skip;
-        d.gradient += skip;
-        d.source += skip;
-        d.tap += (size_t)thread * own / sizeof *d.tap;
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&c, &d.input, s->phases_y * s->phases_x * d.plane + 2 * V, sizeof(float));
+    carve_own(&c, &d.gradient, channels ? (s->strip * p->ow + V) * V : d.plane + V, sizeof(float));
+    carve_own(&c, &d.source, d.turned ? (p->ih * p->iw + V) * V : 0, sizeof(float));
+    carve_own(&c, &d.tap, s->taps, sizeof *d.tap);
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t depthwise_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    return depthwise_plan(p, f, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return depthwise_plan(&a, h->threads - 1).bytes;
 }
 
 /* What a tile computes: `taps` sums over rows of vectors, of dy `step` floats apart, of x V floats and `gap` more from row
@@ -228,38 +222,20 @@ static __attribute__((noinline)) void hot_depthwise(const struct job *j)
 /* Rows of diff_dst of an image at the distance of the planes' rows, and zeros behind each and all. */
 static void put_rows(const struct plan *d, float *to, const float *from, int64_t rows)
 {
-    const struct planes *s = &d->planes;
+    const struct strips *s = &d->planes;
     const int64_t ow = s->conv.ow;
     for (int64_t y = 0; y < rows; y++, to += s->column, from += ow) {
         put_pixels(to, from, ow, 1, false, 1);
-        put_zeros(to + ow, s->column - ow);
+        put_zeros_over(to + ow, s->column - ow);
     }
-    put_zeros(to, s->extra * s->column + V);
-}
-
-/* Turns n pixels of m channels, `area` floats apart, to V channels a pixel. */
-static inline void turn(float *to, const float *from, int64_t n, int64_t area, int64_t m)
-{
-    for (int64_t i = 0; i < n; i += V, to += V * V) {
-        vf b[V];
-        if (m == V && i + V <= n)
-            VEC_UNROLL
-        for (int64_t j = 0; j < V; j++)
-            b[j] = vload(from + j * area + i);
-        else VEC_UNROLL for (int64_t j = 0; j < V; j++) b[j] =
-            j < m ? vload_n(from + j * area + i, min_i64(n - i, V)) : vzero();
-        vtranspose(b);
-        VEC_UNROLL
-        for (int64_t j = 0; j < V; j++)
-            vstore(to + j * V, b[j]);
-    }
+    put_zeros_over(to, s->extra * s->column + V);
 }
 
 /* One unit of a slice, added to sums[tap, then bias][V]. */
 static void accumulate_unit(const struct plan *d, const struct args *a, int64_t unit, int64_t slice,
                             float *sums)
 {
-    const struct planes *s = &d->planes;
+    const struct strips *s = &d->planes;
     const struct conv *p = &s->conv;
     struct slice of = slice_of(s, slice);
     const int64_t n0 = unit / s->strips * d->images, images = min_i64(d->images, p->mb - n0);
@@ -270,8 +246,8 @@ static void accumulate_unit(const struct plan *d, const struct args *a, int64_t 
         const int64_t n = n0 + i;
         if (d->turned) {
             const int64_t channel = n * p->oc + slice * V, m = of.m;
-            turn(d->source, a->t[SRC] + channel * input, input, input, m);
-            turn(d->gradient, a->t[DIFF_DST] + channel * output, output, output, m);
+            turn_to_lanes(d->source, V, a->t[SRC] + channel * input, input, m, input);
+            turn_to_lanes(d->gradient, V, a->t[DIFF_DST] + channel * output, output, m, output);
             of = (struct slice){V, V};
             put_planes(s, d->input, d->plane, d->source, of, 0, rows);
             job.dy = d->gradient;
@@ -322,15 +298,15 @@ static inline void put_sums(float *to, const float *sums, bool channels)
 /* Tasks: (chunk, group of slices). */
 static void accumulate(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d = depthwise_plan(a->problem, a->formats, a->scratch, thread);
-    const struct planes *s = &d.planes;
+    const struct plan d = depthwise_plan(a, thread);
+    const struct strips *s = &d.planes;
     const int64_t pitch = (s->taps + V) * V;
     for (int64_t t = 0; t < s->taps; t++)
         d.tap[t] = tap_at(s, d.plane, t);
     for (int64_t i = first; i < last; i++) {
         const int64_t chunk = i / d.groups, slice = i % d.groups * d.together;
         const int64_t slices = min_i64(d.together, s->slices - slice);
-        put_zeros(d.sums, slices * pitch);
+        put_zeros_over(d.sums, slices * pitch);
         for (int64_t u = d.units * chunk / d.chunks; u < d.units * (chunk + 1) / d.chunks; u++)
             for (int64_t j = 0; j < slices; j++)
                 accumulate_unit(&d, a, u, slice + j, d.sums + j * pitch);
@@ -344,18 +320,15 @@ static void accumulate(const struct args *a, int64_t first, int64_t last, int th
 /* Tasks of the end: slices. */
 static void finish(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d = depthwise_plan(a->problem, a->formats, a->scratch, thread);
-    const struct planes *s = &d.planes;
+    const struct plan d = depthwise_plan(a, thread);
+    const struct strips *s = &d.planes;
     const int64_t pitch = s->slices * d.results, lanes = s->channels ? V : 1;
     for (int64_t slice = first; slice < last; slice++) {
         const int64_t c0 = slice * lanes, m = min_i64(s->conv.oc - c0, lanes);
         for (int64_t r = 0; r < d.results; r += V) {
             const float *from = d.chunk_sums + slice * d.results + r;
             float sums[V];
-            vf sum = vload(from);
-            for (int64_t i = 1; i < d.chunks; i++)
-                sum = vadd(sum, vload(from + i * pitch));
-            vstore(sums, sum);
+            vstore(sums, sum_chunks(from, pitch, d.chunks));
             for (int64_t l = 0; l < (s->channels ? m : V); l++) {
                 const int64_t c = s->channels ? c0 + l : c0, tap = s->channels ? r / V : r + l;
                 if (tap < s->taps)
@@ -369,6 +342,6 @@ static void finish(const struct args *a, int64_t first, int64_t last, int thread
 
 static void depthwise_run(const struct args *a)
 {
-    const struct plan d = depthwise_plan(a->problem, a->formats, NULL, 0);
+    const struct plan d = depthwise_plan(a, 0);
     run_tiles_twice(a, d.chunks * d.groups, accumulate, d.planes.slices, finish);
 }

@@ -8,10 +8,12 @@
  * rows of the planes, so that narrow images fill vectors too. Else it is V channels (nhwc, nchw16c), which are the
  * lanes. */
 #include "shared/carve.h"
+#include "shared/floats.h"
 #include "shared/partition.h"
+#include "shared/tensor.h"
 #include "vec/vec.h"
 
-struct planes {
+struct strips {
     struct conv conv; /* as it is computed: forward */
     enum layout layout;
     bool channels; /* are the lanes */
@@ -31,9 +33,9 @@ static const char *depthwise_fits(const struct problem *p, struct formats f)
 }
 
 /* Strips such that all planes of one have about so many floats. */
-static struct planes planes_of(struct conv conv, enum layout layout, int64_t floats)
+static struct strips strips_of(struct conv conv, enum layout layout, int64_t floats)
 {
-    struct planes d = {.conv = conv, .layout = layout, .channels = layout != NCHW};
+    struct strips d = {.conv = conv, .layout = layout, .channels = layout != NCHW};
     const struct conv *p = &d.conv;
     d.taps = p->kh * p->kw;
     d.slices = d.channels ? div_up(layout == NCHW16C ? div_up(p->oc, 16) * 16 : p->oc, V) : p->oc;
@@ -53,26 +55,19 @@ static struct planes planes_of(struct conv conv, enum layout layout, int64_t flo
 
 /* Floats from plane to plane where one holds strips of `images` and the zeros behind them: an odd number of cache lines, so
  * that planes spread over all sets of the cache. */
-static inline int64_t plane_floats(const struct planes *d, int64_t images)
+static inline int64_t plane_floats(const struct strips *d, int64_t images)
 {
     int64_t floats = images * (d->strip + d->extra) * d->column * d->pixel;
     return (div_up(floats + (d->channels ? 0 : V), 16) | 1) * 16;
 }
 
 /* Where a tap of the kernel begins in planes so far apart. */
-static inline ptrdiff_t tap_at(const struct planes *d, int64_t plane, int64_t tap)
+static inline ptrdiff_t tap_at(const struct strips *d, int64_t plane, int64_t tap)
 {
     const struct conv *p = &d->conv;
     int64_t y = tap / p->kw * (p->dh + 1), x = tap % p->kw * (p->dw + 1);
     return (y % p->sh * d->phases_x + x % p->sw) * plane +
            (y / p->sh * d->column + x / p->sw) * d->pixel;
-}
-
-/* At least n zeros, in whole vectors: what follows is written afterwards, or has room. */
-static inline void put_zeros(float *to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += V)
-        vstore(to + i, vzero());
 }
 
 /* n pixels of a row, `pitch` floats apart: m channels, or single floats. */
@@ -106,28 +101,22 @@ struct slice {
     int64_t pitch, m;
 };
 
-static inline struct slice slice_of(const struct planes *d, int64_t i)
+static inline struct slice slice_of(const struct strips *d, int64_t i)
 {
+    const int64_t pitch = pixel_pitch(d->layout, d->conv.oc);
     if (d->layout == NCHW)
-        return (struct slice){1, 1};
-    if (d->layout == NCHW16C)
-        return (struct slice){16, V};
-    return (struct slice){d->conv.oc, min_i64(d->conv.oc - i * V, V)};
+        return (struct slice){pitch, 1};
+    return (struct slice){pitch, d->layout == NHWC ? min_i64(d->conv.oc - i * V, V) : V};
 }
 
 /* First pixel of slice i of image n of a tensor whose images have `area` pixels. */
-static inline ptrdiff_t slice_at(const struct planes *d, int64_t n, int64_t i, int64_t area)
+static inline ptrdiff_t slice_at(const struct strips *d, int64_t n, int64_t i, int64_t area)
 {
-    int64_t c = d->conv.oc;
-    if (d->layout == NCHW)
-        return (n * c + i) * area;
-    if (d->layout == NCHW16C)
-        return (n * div_up(c, 16) + i * V / 16) * area * 16 + i * V % 16;
-    return n * area * c + i * V;
+    return channel_offset(d->layout, d->conv.oc, area, n, d->channels ? i * V : i);
 }
 
 /* Copies what rows y0 .. y0 + rows of the results read, to planes so far apart. */
-static void put_planes(const struct planes *d, float *planes, int64_t plane, const float *from,
+static void put_planes(const struct strips *d, float *planes, int64_t plane, const float *from,
                        struct slice s, int64_t y0, int64_t rows)
 {
     const struct conv *p = &d->conv;
@@ -139,17 +128,17 @@ static void put_planes(const struct planes *d, float *planes, int64_t plane, con
         for (int64_t y = 0; y < rows + d->extra; y++, to += d->column * d->pixel) {
             int64_t row = (y0 + y) * p->sh + ry - p->ph;
             if (row < 0 || row >= p->ih || left == end) {
-                put_zeros(to, d->column * d->pixel);
+                put_zeros_over(to, d->column * d->pixel);
                 continue;
             }
-            put_zeros(to, left * d->pixel);
+            put_zeros_over(to, left * d->pixel);
             put_pixels(to + left * d->pixel, from + (row * p->iw + left * p->sw + shift) * s.pitch,
                        end - left, p->sw * s.pitch, d->channels, s.m);
-            put_zeros(to + end * d->pixel, (d->column - end) * d->pixel);
+            put_zeros_over(to + end * d->pixel, (d->column - end) * d->pixel);
         }
         /* Read by lanes that count for nothing; the next image of this plane may begin here. */
         if (!d->channels)
-            put_zeros(to, V);
+            put_zeros_over(to, V);
     }
 }
 

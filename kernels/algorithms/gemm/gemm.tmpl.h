@@ -68,6 +68,8 @@ static inline __attribute__((always_inline)) void
 gemm_tile(const int rows, int64_t k, const float *restrict a, const float *restrict b,
           int64_t b_row, const float *start, int64_t start_row, float *c, int64_t c_row)
 {
+    if (rows > GEMM_ROWS)
+        return;
     vf sum[GEMM_ROWS][GEMM_VECS];
     VEC_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -113,18 +115,14 @@ static __attribute__((noinline)) void hot_gemm(int rows, int64_t k, const float 
     case 4: gemm_tile(4, k, a, b, b_row, start, start_row, c, c_row); break;
     case 5: gemm_tile(5, k, a, b, b_row, start, start_row, c, c_row); break;
     case 6: gemm_tile(6, k, a, b, b_row, start, start_row, c, c_row); break;
-#if VREGS >= 32
     case 7: gemm_tile(7, k, a, b, b_row, start, start_row, c, c_row); break;
     case 8: gemm_tile(8, k, a, b, b_row, start, start_row, c, c_row); break;
     case 9: gemm_tile(9, k, a, b, b_row, start, start_row, c, c_row); break;
     case 10: gemm_tile(10, k, a, b, b_row, start, start_row, c, c_row); break;
     case 11: gemm_tile(11, k, a, b, b_row, start, start_row, c, c_row); break;
     case 12: gemm_tile(12, k, a, b, b_row, start, start_row, c, c_row); break;
-#if V == 16
     case 13: gemm_tile(13, k, a, b, b_row, start, start_row, c, c_row); break;
     case 14: gemm_tile(14, k, a, b, b_row, start, start_row, c, c_row); break;
-#endif
-#endif
     }
 }
 

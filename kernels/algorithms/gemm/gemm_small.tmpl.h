@@ -17,6 +17,7 @@
  * problem, so bits do not depend on the number of threads. */
 #include "algorithms/gemm/gemm.tmpl.h"
 #include "shared/partition.h"
+#include "shared/turn.h"
 
 enum {
     /* Vectors of a tile: with four, six rows share each load of B, which may straddle cache lines. */
@@ -139,13 +140,25 @@ static inline struct small small_plan(const struct args *args)
     return s;
 }
 
+/* What a tile reads and writes: A(r, l) is a[r a_row + l a_step], rows of B, C and what C begins with (NULL: zeros) are so far
+ * apart, and their last vectors begin at b_last and c_last. */
+struct small_job {
+    int64_t k;
+    const float *a, *b, *start;
+    float *c;
+    int64_t a_row, a_step, b_row, b_last, start_row, c_row, c_last;
+};
+
 /* Vectors of a tile: the last begins at b_last and c_last, the others one after the other. A tile of few sums takes
  * even and odd steps of k apart, as it takes eight chains of products to hide their latency. */
-static inline __attribute__((always_inline)) void
-small_tile(const int rows, const int vecs, int64_t k, const float *a, int64_t a_row, int64_t a_step,
-           const float *b, int64_t b_row, int64_t b_last, const float *start, int64_t start_row,
-           float *c, int64_t c_row, int64_t c_last)
+static inline __attribute__((always_inline)) void small_tile(const int rows, const int vecs,
+                                                             const struct small_job *j)
 {
+    const float *a = j->a, *b = j->b, *start = j->start;
+    const int64_t k = j->k, a_row = j->a_row, a_step = j->a_step, b_row = j->b_row;
+    const int64_t b_last = j->b_last, start_row = j->start_row, c_row = j->c_row,
+                  c_last = j->c_last;
+    float *c = j->c;
     const int ways = rows * vecs <= 4 ? 2 : 1;
     vf sum[2][SMALL_TALL][SMALL_VECS];
     VEC_UNROLL
@@ -194,11 +207,13 @@ small_tile(const int rows, const int vecs, int64_t k, const float *a, int64_t a_
 }
 
 /* The same for rows of C shorter than a vector. */
-static inline __attribute__((always_inline)) void
-small_narrow(const int rows, int64_t n, int64_t k, const float *a, int64_t a_row, int64_t a_step,
-             const float *b, int64_t b_row, const float *start, int64_t start_row, float *c,
-             int64_t c_row)
+static inline __attribute__((always_inline)) void small_narrow(const int rows, int64_t n,
+                                                               const struct small_job *j)
 {
+    const float *a = j->a, *b = j->b, *start = j->start;
+    const int64_t k = j->k, a_row = j->a_row, a_step = j->a_step, b_row = j->b_row;
+    const int64_t start_row = j->start_row, c_row = j->c_row;
+    float *c = j->c;
     vf sum[SMALL_TALL];
     VEC_UNROLL
     for (int r = 0; r < rows; r++)
@@ -216,74 +231,51 @@ small_narrow(const int rows, int64_t n, int64_t k, const float *a, int64_t a_row
         vstore_n(c + r * c_row, sum[r], n);
 }
 
-#define SMALL_ARGUMENTS k, a, a_row, a_step, b, b_row, b_last, start, start_row, c, c_row, c_last
-#define SMALL_CASE(rows, vecs)                                                                     \
-    case 16 * rows + vecs:                                                                         \
-        small_tile(rows, vecs, SMALL_ARGUMENTS);                                                   \
-        break;
-#define SMALL_NARROW(rows)                                                                         \
-    case rows:                                                                                     \
-        small_narrow(rows, n, k, a, a_row, a_step, b, b_row, start, start_row, c, c_row);          \
-        break;
-
-static __attribute__((noinline)) void
-hot_small(int rows, int vecs, int64_t k, const float *restrict a, int64_t a_row, int64_t a_step,
-          const float *restrict b, int64_t b_row, int64_t b_last, const float *start,
-          int64_t start_row, float *c, int64_t c_row, int64_t c_last)
+/* The tiles of a height and width that registers do not allow are not compiled. */
+static inline __attribute__((always_inline)) void small_size(const int rows, const int vecs,
+                                                             const struct small_job *j)
 {
-    switch (16 * rows + vecs) {
-        SMALL_CASE(1, 1)
-        SMALL_CASE(2, 1)
-        SMALL_CASE(3, 1)
-        SMALL_CASE(4, 1)
-        SMALL_CASE(5, 1)
-        SMALL_CASE(6, 1)
-        SMALL_CASE(1, 2)
-        SMALL_CASE(2, 2)
-        SMALL_CASE(3, 2)
-        SMALL_CASE(4, 2)
-        SMALL_CASE(5, 2)
-        SMALL_CASE(6, 2)
-#if VREGS >= 32
-        SMALL_CASE(7, 1)
-        SMALL_CASE(8, 1)
-        SMALL_CASE(7, 2)
-        SMALL_CASE(8, 2)
-        SMALL_CASE(1, 3)
-        SMALL_CASE(2, 3)
-        SMALL_CASE(3, 3)
-        SMALL_CASE(4, 3)
-        SMALL_CASE(5, 3)
-        SMALL_CASE(6, 3)
-        SMALL_CASE(7, 3)
-        SMALL_CASE(8, 3)
-        SMALL_CASE(1, 4)
-        SMALL_CASE(2, 4)
-        SMALL_CASE(3, 4)
-        SMALL_CASE(4, 4)
-        SMALL_CASE(5, 4)
-        SMALL_CASE(6, 4)
-#endif
+    if (vecs <= SMALL_VECS && rows <= small_tall(vecs))
+        small_tile(rows, vecs, j);
+}
+
+static inline __attribute__((always_inline)) void small_vecs(const int vecs, int rows,
+                                                             const struct small_job *j)
+{
+    switch (rows) {
+    case 1: small_size(1, vecs, j); break;
+    case 2: small_size(2, vecs, j); break;
+    case 3: small_size(3, vecs, j); break;
+    case 4: small_size(4, vecs, j); break;
+    case 5: small_size(5, vecs, j); break;
+    case 6: small_size(6, vecs, j); break;
+    case 7: small_size(7, vecs, j); break;
+    default: small_size(8, vecs, j);
     }
 }
 
-static __attribute__((noinline)) void hot_small_narrow(int rows, int64_t n, int64_t k,
-                                                       const float *restrict a, int64_t a_row,
-                                                       int64_t a_step, const float *restrict b,
-                                                       int64_t b_row, const float *start,
-                                                       int64_t start_row, float *c, int64_t c_row)
+static __attribute__((noinline)) void hot_small(int rows, int vecs, const struct small_job *j)
+{
+    switch (vecs) {
+    case 1: small_vecs(1, rows, j); break;
+    case 2: small_vecs(2, rows, j); break;
+    case 3: small_vecs(3, rows, j); break;
+    default: small_vecs(4, rows, j);
+    }
+}
+
+static __attribute__((noinline)) void hot_small_narrow(int rows, int64_t n,
+                                                       const struct small_job *j)
 {
     switch (rows) {
-        SMALL_NARROW(1)
-        SMALL_NARROW(2)
-        SMALL_NARROW(3)
-        SMALL_NARROW(4)
-        SMALL_NARROW(5)
-        SMALL_NARROW(6)
-#if VREGS >= 32
-        SMALL_NARROW(7)
-        SMALL_NARROW(8)
-#endif
+    case 1: small_narrow(1, n, j); break;
+    case 2: small_narrow(2, n, j); break;
+    case 3: small_narrow(3, n, j); break;
+    case 4: small_narrow(4, n, j); break;
+    case 5: small_narrow(5, n, j); break;
+    case 6: small_narrow(6, n, j); break;
+    case 7: small_narrow(SMALL_TALL < 7 ? 1 : 7, n, j); break;
+    default: small_narrow(SMALL_TALL < 8 ? 1 : 8, n, j);
     }
 }
 
@@ -337,62 +329,34 @@ static inline __attribute__((always_inline)) void dot_tile(const int rows, const
     }
 }
 
-#define DOT_CASE(rows, columns)                                                                    \
-    case 8 * rows + columns: dot_tile(rows, columns, k, a, a_row, b, b_row, out); break;
+static inline __attribute__((always_inline)) void dot_rows(const int rows, int columns, int64_t k,
+                                                           const float *a, int64_t a_row,
+                                                           const float *b, int64_t b_row,
+                                                           float *out)
+{
+    if (rows > DOT_ROWS)
+        return;
+    switch (columns) {
+    case 1: dot_tile(rows, 1, k, a, a_row, b, b_row, out); break;
+    case 2: dot_tile(rows, 2, k, a, a_row, b, b_row, out); break;
+    case 3: dot_tile(rows, 3, k, a, a_row, b, b_row, out); break;
+    default: dot_tile(rows, 4, k, a, a_row, b, b_row, out);
+    }
+}
 
 static __attribute__((noinline)) void hot_dots(int rows, int columns, int64_t k,
                                                const float *restrict a, int64_t a_row,
                                                const float *restrict b, int64_t b_row,
                                                float *restrict out)
 {
-    switch (8 * rows + columns) {
-        DOT_CASE(1, 1)
-        DOT_CASE(1, 2)
-        DOT_CASE(1, 3)
-        DOT_CASE(1, 4)
-        DOT_CASE(2, 1)
-        DOT_CASE(2, 2)
-        DOT_CASE(2, 3)
-        DOT_CASE(2, 4)
-#if VREGS >= 32
-        DOT_CASE(3, 1)
-        DOT_CASE(3, 2)
-        DOT_CASE(3, 3)
-        DOT_CASE(3, 4)
-        DOT_CASE(4, 1)
-        DOT_CASE(4, 2)
-        DOT_CASE(4, 3)
-        DOT_CASE(4, 4)
-        DOT_CASE(5, 1)
-        DOT_CASE(5, 2)
-        DOT_CASE(5, 3)
-        DOT_CASE(5, 4)
-        DOT_CASE(6, 1)
-        DOT_CASE(6, 2)
-        DOT_CASE(6, 3)
-        DOT_CASE(6, 4)
-#endif
+    switch (rows) {
+    case 1: dot_rows(1, columns, k, a, a_row, b, b_row, out); break;
+    case 2: dot_rows(2, columns, k, a, a_row, b, b_row, out); break;
+    case 3: dot_rows(3, columns, k, a, a_row, b, b_row, out); break;
+    case 4: dot_rows(4, columns, k, a, a_row, b, b_row, out); break;
+    case 5: dot_rows(5, columns, k, a, a_row, b, b_row, out); break;
+    default: dot_rows(6, columns, k, a, a_row, b, b_row, out);
     }
-}
-
-/* out[l * out_row + i] = b[i * b_row + l] for i < V, l < k */
-static inline void small_transpose(float *restrict out, int64_t out_row, const float *restrict b,
-                                   int64_t b_row, int64_t k)
-{
-    int64_t l = 0;
-    for (; l + V <= k; l += V) {
-        vf x[V];
-        VEC_UNROLL
-        for (int i = 0; i < V; i++)
-            x[i] = vload(b + i * b_row + l);
-        vtranspose(x);
-        VEC_UNROLL
-        for (int i = 0; i < V; i++)
-            vstore(out + (l + i) * out_row, x[i]);
-    }
-    for (; l < k; l++)
-        for (int64_t i = 0; i < V; i++)
-            out[l * out_row + i] = b[i * b_row + l];
 }
 
 /* Column at which vector v of a row of C begins. */
@@ -445,12 +409,22 @@ static inline void small_cut(const struct small *s, int64_t i, int64_t end, int6
         const int64_t start_row = l ? s->n : 0;
         if (s->a_step == 1)
             small_fetch(a + rows * s->a_row, s->a_row, min_i64(s->height, end - r - rows), k);
+        const struct small_job job = {.k = k,
+                                      .a = a,
+                                      .b = b,
+                                      .start = start,
+                                      .c = c,
+                                      .a_row = s->a_row,
+                                      .a_step = s->a_step,
+                                      .b_row = b_row,
+                                      .b_last = b_last,
+                                      .start_row = start_row,
+                                      .c_row = s->n,
+                                      .c_last = last};
         if (s->n < V)
-            hot_small_narrow(rows, s->n, k, a, s->a_row, s->a_step, b, b_row, start, start_row, c,
-                             s->n);
+            hot_small_narrow(rows, s->n, &job);
         else
-            hot_small(rows, vecs, k, a, s->a_row, s->a_step, b, b_row, b_last, start, start_row, c,
-                      s->n, last);
+            hot_small(rows, vecs, &job);
     }
 }
 
@@ -468,8 +442,17 @@ static inline void small_swapped(const struct small *s, int64_t i, int rows, int
     float tile[SMALL_TALL * SMALL_PANEL];
     const int64_t j = small_column(s, v0), last = small_column(s, v0 + vecs - 1) - j,
                   columns = last + V;
-    hot_small(rows, vecs, s->k, s->a + i, 1, s->a_step, s->b + j, s->b_row, last, NULL, 0, tile,
-              SMALL_PANEL, last);
+    const struct small_job job = {.k = s->k,
+                                  .a = s->a + i,
+                                  .b = s->b + j,
+                                  .c = tile,
+                                  .a_row = 1,
+                                  .a_step = s->a_step,
+                                  .b_row = s->b_row,
+                                  .b_last = last,
+                                  .c_row = SMALL_PANEL,
+                                  .c_last = last};
+    hot_small(rows, vecs, &job);
     for (int64_t column = 0; column < columns; column++)
         for (int r = 0; r < rows; r++)
             s->c[(j + column) * s->m + i + r] =
@@ -510,9 +493,9 @@ static void small_panels(const struct args *args, int64_t first, int64_t end, in
         const int64_t v0 = s.vecs * panel / s.across, vecs = s.vecs * (panel + 1) / s.across - v0;
         for (int64_t l = 0; l < s.k; l += s.depth) {
             for (int64_t v = 0; v < vecs; v++)
-                small_transpose(packed + v * V, vecs * V,
-                                s.b + small_column(&s, v0 + v) * s.b_row + l, s.b_row,
-                                min_i64(s.depth, s.k - l));
+                turn_to_lanes(packed + v * V, vecs * V,
+                              s.b + small_column(&s, v0 + v) * s.b_row + l, s.b_row, V,
+                              min_i64(s.depth, s.k - l));
             small_cut(&s, 0, s.m, v0, (int)vecs, l, packed, vecs * V, (vecs - 1) * V);
         }
     }

@@ -10,6 +10,8 @@
 #include "shared/partition.h"
 #include "vec/vec.h"
 
+_Static_assert(CHAINS >= 1 && CHAINS <= VREGS, "accumulators stay in registers");
+
 #define COUNTERS 64
 #define TILES_A_COUNTER 60
 

@@ -10,6 +10,9 @@
 #include "shared/partition.h"
 #include "vec/vec.h"
 
+_Static_assert(TRIAD == 0 || TRIAD == 1, "1: triad, 0: copy");
+_Static_assert(NONTEMPORAL == 0 || NONTEMPORAL == 1, "1: stores past the cache");
+
 /* 16 KiB: small enough to split an array of L2 size evenly, large enough that the cut costs
  * nothing. */
 #define TILE 4096

@@ -28,6 +28,16 @@
 
 #include <string.h>
 
+/* Parameters:
+ *
+ *   TILE_PIXELS     3 to 8    rows of a register tile: pixels, in nchw outputs
+ *   TILE_VECTORS    1 to 4    vectors of a row
+ *   BACKWARD        bool      the gradient of the data */
+_Static_assert(TILE_PIXELS >= 3 && TILE_PIXELS <= MAX_PIXELS,
+               "tile() unrolls up to MAX_PIXELS rows");
+_Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= MAX_VECTORS,
+               "hot_pointwise() has a case for 1 to 4 vectors");
+
 /* Rows of a unit: 256 KiB of sums for 64 lanes, and a panel is used often enough to pay for its packing. */
 #define UNIT_ROWS 1024
 /* Items of work wanted, for teams of many sizes, and fewest rows of a unit cut for them. */
@@ -64,20 +74,18 @@ static bool streams_lines(const struct tensor *t, int64_t images, const struct h
            bytes > 4 * h->l2 * (size_t)h->threads;
 }
 
-static struct plan pointwise_plan(const struct problem *problem, struct formats f,
-                                  float *const t[ROLE_COUNT], const struct hints *h, void *scratch,
-                                  int thread)
+static struct plan pointwise_plan(const struct args *a, int thread)
 {
-    const struct conv *c = &problem->conv;
-    struct tensor src = {t[BACKWARD ? DIFF_SRC : SRC], f.src, c->ic, c->ih, c->iw};
-    struct tensor dst = {t[BACKWARD ? DIFF_DST : DST], f.dst, c->oc, c->oh, c->ow};
-    bool strided = c->sh > 1 || c->sw > 1, planes = f.src == NCHW;
+    const struct conv *c = &a->problem->conv;
+    struct tensor src = {a->t[BACKWARD ? DIFF_SRC : SRC], a->formats.src, c->ic, c->ih, c->iw};
+    struct tensor dst = {a->t[BACKWARD ? DIFF_DST : DST], a->formats.dst, c->oc, c->oh, c->ow};
+    bool strided = c->sh > 1 || c->sw > 1, planes = a->formats.src == NCHW;
     struct plan d = {
         .conv = c,
         .in = BACKWARD ? dst : src,
         .out = BACKWARD ? src : dst,
-        .weights = t[WEIGHTS],
-        .bias = BACKWARD ? NULL : t[BIAS],
+        .weights = a->t[WEIGHTS],
+        .bias = BACKWARD ? NULL : a->t[BIAS],
         .inputs = BACKWARD ? c->oc : c->ic,
         .outputs = BACKWARD ? c->ic : c->oc,
         .in_sy = BACKWARD ? 1 : c->sh,
@@ -89,7 +97,7 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
         .turned = BACKWARD && planes,
         .pixels = c->mb * c->oh * c->ow,
     };
-    d.streams = BACKWARD && strided && !planes && streams_lines(&d.out, c->mb, h);
+    d.streams = BACKWARD && strided && !planes && streams_lines(&d.out, c->mb, &a->hints);
     d.rows = planes ? d.outputs : d.pixels;
     d.lanes = planes ? d.pixels : d.outputs;
     d.vectors = div_up(d.lanes, V);
@@ -99,42 +107,33 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
     d.units = div_up(d.rows, d.unit_rows);
     d.group = min_i64(GROUP, d.blocks);
     /* Of the L1 a panel would take two thirds; a row passes through the rest. */
-    int64_t most = max_i64(panel_bytes(h, (int64_t)h->l1 * 2 / 3) / (TILE_LANES * 4) / 16, 1) * 16;
+    int64_t most =
+        max_i64(panel_bytes(&a->hints, (int64_t)a->hints.l1 * 2 / 3) / (TILE_LANES * 4) / 16, 1) *
+        16;
     d.depth = div_up(div_up(d.inputs, div_up(d.inputs, most)), 16) * 16;
     d.cuts = div_up(d.inputs, d.depth);
     d.run = d.inputs % 4 ? 1 : d.inputs % 16 ? 4 : 16;
 
-    struct carver s = {.base = scratch};
+    struct carver s = carve_from(a->scratch, thread);
     if (d.copied)
-        d.copy =
-            carve(&s, d.pixels * (f.src == NHWC ? c->ic : div_up(c->ic, 16) * 16), sizeof(float));
+        d.copy = carve(&s, d.pixels * (a->formats.src == NHWC ? c->ic : div_up(c->ic, 16) * 16),
+                       sizeof(float));
     if (d.turned)
         d.copy = carve(&s, d.inputs * d.outputs, sizeof(float));
-    size_t shared = s.used;
-    d.panel = carve(&s, d.depth * TILE_LANES + 2 * V, sizeof(float));
-    d.sums = carve(&s, d.unit_rows * TILE_LANES * d.group, sizeof(float));
-    d.start = carve(&s, planes ? d.unit_rows * V : TILE_LANES, sizeof(float));
-    d.step = carve(&s, d.inputs, sizeof(ptrdiff_t));
-    d.at = carve(&s, d.unit_rows, sizeof(ptrdiff_t));
-    d.to = carve(&s, d.unit_rows, sizeof(ptrdiff_t));
-    size_t own = s.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own;
-        d.panel += skip / sizeof(float);
-        d.sums += skip / sizeof(float);
-        d.start += skip / sizeof(float);
-        d.step += skip / sizeof(ptrdiff_t);
-        d.at += skip / sizeof(ptrdiff_t);
-        d.to += skip / sizeof(ptrdiff_t);
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&s, &d.panel, d.depth * TILE_LANES + 2 * V, sizeof(float));
+    carve_own(&s, &d.sums, d.unit_rows * TILE_LANES * d.group, sizeof(float));
+    carve_own(&s, &d.start, planes ? d.unit_rows * V : TILE_LANES, sizeof(float));
+    carve_own(&s, &d.step, d.inputs, sizeof(ptrdiff_t));
+    carve_own(&s, &d.at, d.unit_rows, sizeof(ptrdiff_t));
+    carve_own(&s, &d.to, d.unit_rows, sizeof(ptrdiff_t));
+    d.bytes = carve_end(&s);
     return d;
 }
 
 static size_t pointwise_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return pointwise_plan(p, f, none, h, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return pointwise_plan(&a, h->threads - 1).bytes;
 }
 
 /* Copies the pixels a strided forward pass uses. Tiles: (image, plane, row). */
@@ -159,16 +158,9 @@ static void copy_used(const struct plan *d, int64_t first, int64_t last)
 /* Turns weights[input][output]. Tiles: vectors of outputs. */
 static void turn_weights(const struct plan *d, int64_t first, int64_t last)
 {
-    for (int64_t o = first * V; o < min_i64(last * V, d->outputs); o += V) {
-        int64_t rows = min_i64(d->outputs - o, V);
-        for (int64_t i = 0; i < d->inputs; i += V) {
-            vf a[V];
-            int64_t n = min_i64(d->inputs - i, V);
-            load_transposed(a, d->weights + i * d->outputs + o, d->outputs, n, rows);
-            for (int64_t r = 0; r < rows; r++)
-                vstore_n(d->copy + (o + r) * d->inputs + i, a[r], n);
-        }
-    }
+    for (int64_t o = first * V; o < min_i64(last * V, d->outputs); o += V)
+        turn_to_planes(d->copy + o * d->inputs, d->inputs, d->weights + o, d->outputs,
+                       d->outputs - o, d->inputs);
 }
 
 static int64_t first_tiles(const struct plan *d)
@@ -180,7 +172,7 @@ static int64_t first_tiles(const struct plan *d)
 
 static void copy_first(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, thread);
+    struct plan d = pointwise_plan(a, thread);
     if (d.turned)
         turn_weights(&d, first, last);
     else
@@ -190,7 +182,7 @@ static void copy_first(const struct args *a, int64_t first, int64_t last, int th
 /* Vectors of lanes are dealt to blocks evenly: a block of one vector would keep few sums in flight. */
 static inline int64_t block_first(const struct plan *d, int64_t block)
 {
-    return d->vectors * block / d->blocks;
+    return part_begin(d->vectors, d->blocks, block);
 }
 
 /* A block of lanes. */
@@ -198,56 +190,33 @@ struct block {
     int64_t vectors, first, count;
 };
 
-/* One function per number of vectors: they stand alone (noinline) so that their code can be checked for spills. Rows
- * and lanes of both ends come from tables. */
-typedef void tile_kernel(const struct tile_rows *to, const struct tile_rows *from, const float *x,
-                         const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run,
-                         int64_t n, const struct tile_ahead *ahead);
+/* What a tile of k vectors reads and writes: rows and lanes of both ends come from tables. */
+struct job {
+    struct tile_rows to, from;
+    const float *x, *w;
+    const ptrdiff_t *at, *step;
+    int64_t run, n;
+    struct tile_ahead ahead;
+};
 
-static inline __attribute__((always_inline)) void
-tile_between(int k, const struct tile_rows *to, const struct tile_rows *from, const float *x,
-             const ptrdiff_t *at, const float *w, const ptrdiff_t *step, int64_t run, int64_t n,
-             const struct tile_ahead *ahead)
+static inline __attribute__((always_inline)) void tile_between(int k, const struct job *j)
 {
-    if (!to->row || !to->lane || !from->row || !from->lane || !ahead)
+    if (k > TILE_VECTORS)
+        return;
+    if (!j->to.row || !j->to.lane || !j->from.row || !j->from.lane)
         __builtin_unreachable();
-    tile(TILE_PIXELS, k, *to, *from, x, at, w, step, run, n, ahead);
+    tile(TILE_PIXELS, k, j->to, j->from, j->x, j->at, j->w, j->step, j->run, j->n, &j->ahead);
 }
 
-static __attribute__((noinline)) void hot_pointwise_1(const struct tile_rows *to,
-                                                      const struct tile_rows *from, const float *x,
-                                                      const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n,
-                                                      const struct tile_ahead *ahead)
+/* It stands alone (noinline) so that its code can be found and checked for spills. */
+static __attribute__((noinline)) void hot_pointwise(int64_t k, const struct job *j)
 {
-    tile_between(1, to, from, x, at, w, step, run, n, ahead);
-}
-
-static __attribute__((noinline)) void hot_pointwise_2(const struct tile_rows *to,
-                                                      const struct tile_rows *from, const float *x,
-                                                      const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n,
-                                                      const struct tile_ahead *ahead)
-{
-    tile_between(2, to, from, x, at, w, step, run, n, ahead);
-}
-
-static __attribute__((noinline)) void hot_pointwise_3(const struct tile_rows *to,
-                                                      const struct tile_rows *from, const float *x,
-                                                      const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n,
-                                                      const struct tile_ahead *ahead)
-{
-    tile_between(TILE_VECTORS < 3 ? 1 : 3, to, from, x, at, w, step, run, n, ahead);
-}
-
-static __attribute__((noinline)) void hot_pointwise_4(const struct tile_rows *to,
-                                                      const struct tile_rows *from, const float *x,
-                                                      const ptrdiff_t *at, const float *w,
-                                                      const ptrdiff_t *step, int64_t run, int64_t n,
-                                                      const struct tile_ahead *ahead)
-{
-    tile_between(TILE_VECTORS < 4 ? 1 : 4, to, from, x, at, w, step, run, n, ahead);
+    switch (k) {
+    case 1: tile_between(1, j); break;
+    case 2: tile_between(2, j); break;
+    case 3: tile_between(3, j); break;
+    default: tile_between(4, j);
+    }
 }
 
 /* Pixel i of the products: its image and place there. */
@@ -350,9 +319,9 @@ static void pack_pixels(const struct plan *d, const struct block *b, int64_t k0,
             if (all[i].count == 1)
                 out[all[i].lane] = from[all[i].in];
             else
-                put_floats(out + all[i].lane, from + all[i].in, all[i].count, all[i].count);
+                put_floats_over(out + all[i].lane, from + all[i].in, all[i].count, all[i].count);
         }
-        put_zeros(out + b->count, row - b->count);
+        put_zeros_over(out + b->count, row - b->count);
     }
 }
 
@@ -361,26 +330,9 @@ static void pack_transposed(const struct plan *d, const struct block *b, int64_t
 {
     int64_t row = b->vectors * V;
     for (int64_t v = 0; v < b->vectors; v++) {
-        int64_t c = b->first + v * V, rows = min_i64(d->outputs - c, V);
-        for (int64_t k = 0; k < n; k += V) {
-            vf a[V];
-            float *to = d->panel + k * row + v * V;
-            const float *from = d->weights + c * d->inputs + k0 + k;
-            if (rows == V && n - k >= V) {
-                VEC_UNROLL
-                for (int i = 0; i < V; i++)
-                    a[i] = vload(from + i * d->inputs);
-                vtranspose(a);
-                VEC_UNROLL
-                for (int i = 0; i < V; i++)
-                    vstore(to + i * row, a[i]);
-                continue;
-            }
-            int64_t some = min_i64(n - k, V);
-            load_transposed(a, from, d->inputs, rows, some);
-            for (int64_t i = 0; i < some; i++)
-                vstore(to + i * row, a[i]);
-        }
+        int64_t c = b->first + v * V;
+        turn_to_lanes(d->panel + v * V, row, d->weights + c * d->inputs + k0, d->inputs,
+                      d->outputs - c, n);
     }
 }
 
@@ -388,8 +340,8 @@ static void pack_transposed(const struct plan *d, const struct block *b, int64_t
 static void pack_copied(const struct plan *d, const struct block *b, int64_t k0, int64_t n)
 {
     for (int64_t k = 0; k < n; k++)
-        put_floats(d->panel + k * b->vectors * V, d->weights + (k0 + k) * d->outputs + b->first,
-                   b->count, b->vectors * V);
+        put_floats_over(d->panel + k * b->vectors * V,
+                        d->weights + (k0 + k) * d->outputs + b->first, b->count, b->vectors * V);
 }
 
 /* What packing that panel reads. */
@@ -530,9 +482,6 @@ static void multiply(const struct plan *d, const struct block *b, int64_t first,
         6 * TILE_LANES,
         7 * TILE_LANES,
     };
-    static tile_kernel *const kernels[MAX_VECTORS] = {hot_pointwise_1, hot_pointwise_2,
-                                                      hot_pointwise_3, hot_pointwise_4};
-    tile_kernel *kernel = kernels[b->vectors - 1];
     ptrdiff_t lane[MAX_VECTORS];
     float *out;
     bool last = k0 + n == d->inputs, straight = goes_straight(d, b, lane, &out) && last;
@@ -540,19 +489,25 @@ static void multiply(const struct plan *d, const struct block *b, int64_t first,
     int64_t tiles = div_up(rows, TILE_PIXELS);
     for (int64_t t = 0; t < tiles; t++) {
         int64_t r = t * TILE_PIXELS;
-        struct tile_rows to = {.at = sums + r * TILE_LANES, .row = waiting, .lane = together};
-        struct tile_rows from = to;
-        struct tile_ahead ahead = {t + 1 < tiles ? d->at[r + TILE_PIXELS] - d->at[r] : 0,
-                                   TILE_PIXELS * TILE_LANES};
+        struct job job = {.to = {.at = sums + r * TILE_LANES, .row = waiting, .lane = together},
+                          .x = x,
+                          .w = d->panel,
+                          .at = d->at + r,
+                          .step = d->step + k0,
+                          .run = d->run,
+                          .n = n,
+                          .ahead = {t + 1 < tiles ? d->at[r + TILE_PIXELS] - d->at[r] : 0,
+                                    TILE_PIXELS * TILE_LANES}};
+        job.from = job.to;
         if (k0 == 0 && d->planes)
-            from = (struct tile_rows){.at = d->start + r * V, .row = each, .lane = same};
+            job.from = (struct tile_rows){.at = d->start + r * V, .row = each, .lane = same};
         else if (k0 == 0)
-            from = (struct tile_rows){.at = d->start, .row = same, .lane = together};
+            job.from = (struct tile_rows){.at = d->start, .row = same, .lane = together};
         if (straight) {
-            to = (struct tile_rows){.at = out, .row = d->to + r, .lane = lane};
-            ahead.sums = 0;
+            job.to = (struct tile_rows){.at = out, .row = d->to + r, .lane = lane};
+            job.ahead.sums = 0;
         }
-        kernel(&to, &from, x, d->at + r, d->panel, d->step + k0, d->run, n, &ahead);
+        hot_pointwise(b->vectors, &job);
         lines_fetch(next, t, tiles);
     }
     if (last && !straight && d->planes)
@@ -603,7 +558,7 @@ static void multiply_group(const struct plan *d, int64_t row, int64_t rows, int6
 /* Tiles: (unit of rows, block of lanes). */
 static void multiply_tiles(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    struct plan d = pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, thread);
+    struct plan d = pointwise_plan(a, thread);
     list_steps(&d);
     while (first < last) {
         int64_t unit = first / d.blocks, block = first % d.blocks, row = unit * d.unit_rows;
@@ -621,7 +576,7 @@ static void multiply_tiles(const struct args *a, int64_t first, int64_t last, in
 
 static void pointwise_run(const struct args *a)
 {
-    struct plan d = pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, 0);
+    struct plan d = pointwise_plan(a, 0);
     if (d.copied || d.turned)
         run_tiles_twice(a, first_tiles(&d), copy_first, d.units * d.blocks, multiply_tiles);
     else

@@ -23,6 +23,15 @@
 
 #include <string.h>
 
+/* Parameters:
+ *
+ *   TILE_PIXELS     1, 2, 4, 8 or 16    rows of a register tile: outputs
+ *   TILE_VECTORS    1 to 3              vectors of a row: inputs */
+_Static_assert(TILE_PIXELS >= 1 && 16 % TILE_PIXELS == 0,
+               "tiles of rows do not cross blocks of nchw16c");
+_Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= 3,
+               "hot_products() has a case for 1 to 3 vectors");
+
 /* Rows of diff_dst packed at a time: 320 KiB for a unit of 160 pixels. Packing src again for each block of rows costs a
  * few per cent of its products. */
 #define BLOCK_ROWS 512
@@ -33,7 +42,6 @@
 #define SEGMENT 16
 /* Tiles whose rows are in the same lines of nchw16c. */
 #define SHARE (16 / TILE_PIXELS)
-_Static_assert(16 % TILE_PIXELS == 0, "tiles of rows do not cross blocks of nchw16c");
 
 /* Pixels `at` to `at` + `count` of a unit: so many that lie as far apart as two neighbours, in both tensors. Offsets in a
  * tensor's first plane. */
@@ -67,18 +75,16 @@ struct run {
     ptrdiff_t rows, panel;
 };
 
-static struct plan pointwise_plan(const struct problem *problem, struct formats f,
-                                  float *const t[ROLE_COUNT], const struct hints *h, void *scratch,
-                                  int thread)
+static struct plan pointwise_plan(const struct args *a, int thread)
 {
-    const struct conv *c = &problem->conv;
+    const struct conv *c = &a->problem->conv;
     struct plan d = {
         .conv = c,
-        .src = {t[SRC], f.src, c->ic, c->ih, c->iw},
-        .dst = {t[DIFF_DST], f.dst, c->oc, c->oh, c->ow},
-        .turned = f.src == NCHW,
-        .rows_stay = f.dst == NCHW16C,
-        .lanes_stay = f.src == NCHW16C && c->sh == 1 && c->sw == 1,
+        .src = {a->t[SRC], a->formats.src, c->ic, c->ih, c->iw},
+        .dst = {a->t[DIFF_DST], a->formats.dst, c->oc, c->oh, c->ow},
+        .turned = a->formats.src == NCHW,
+        .rows_stay = a->formats.dst == NCHW16C,
+        .lanes_stay = a->formats.src == NCHW16C && c->sh == 1 && c->sw == 1,
         .pixels = c->mb * c->oh * c->ow,
         .vectors = div_up(c->ic, V),
     };
@@ -93,46 +99,35 @@ static struct plan pointwise_plan(const struct problem *problem, struct formats 
         d.chunks *= 2;
     /* Of the L1 a panel would take two thirds; rows and sums pass through the rest. In nhwc its lines lie a pixel apart, in
      * few sets of the L2: it is packed for the L1. */
-    const int64_t l1 = (int64_t)h->l1 * 2 / 3, bytes = f.src == NHWC ? l1 : panel_bytes(h, l1);
+    const int64_t l1 = (int64_t)a->hints.l1 * 2 / 3,
+                  bytes = a->formats.src == NHWC ? l1 : panel_bytes(&a->hints, l1);
     const int64_t most = max_i64(bytes / (TILE_LANES * 4) / SEGMENT, 1) * SEGMENT;
     d.unit = min_i64(most, div_up(d.pixels, SEGMENT) * SEGMENT);
     /* An odd number of cache lines: rows then spread over all sets of the cache. */
     d.pitch = (d.unit / 16 | 1) * 16;
     d.row = d.turned ? d.pitch : 1;
     d.step = d.turned ? 1 : d.rows_stay ? 16 : TILE_PIXELS;
-    d.group = max_i64((int64_t)h->l2 / 2 / (d.block_rows * TILE_LANES * 4), 1);
+    d.group = max_i64((int64_t)a->hints.l2 / 2 / (d.block_rows * TILE_LANES * 4), 1);
 
-    struct carver s = {.base = scratch};
+    struct carver s = carve_from(a->scratch, thread);
     d.sums =
         carve(&s, d.chunks * d.row_blocks * d.blocks * d.block_rows * TILE_LANES, sizeof(float));
     d.bias = carve(&s, d.chunks * c->oc, sizeof(float));
-    size_t shared = s.used;
-    d.rows = carve(&s, d.rows_stay ? 0 : d.block_rows * d.pitch + V, sizeof(float));
-    d.lanes = carve(&s, d.lanes_stay ? 0 : d.unit * TILE_LANES + V, sizeof(float));
-    d.planes = carve(&s, d.turned ? V * d.pitch + V : 0, sizeof(float));
-    d.bias_rows = carve(&s, d.block_rows * V, sizeof(float));
-    d.piece = carve(&s, d.unit, sizeof(struct piece));
-    d.next = carve(&s, d.unit, sizeof(struct piece));
-    d.run = carve(&s, d.unit, sizeof(struct run));
-    size_t own = s.used - shared;
-    if (scratch) {
-        size_t skip = (size_t)thread * own;
-        d.rows += skip / sizeof(float);
-        d.lanes += skip / sizeof(float);
-        d.planes += skip / sizeof(float);
-        d.bias_rows += skip / sizeof(float);
-        d.piece = (struct piece *)((char *)d.piece + skip);
-        d.next = (struct piece *)((char *)d.next + skip);
-        d.run = (struct run *)((char *)d.run + skip);
-    }
-    d.bytes = shared + own * (size_t)(thread + 1);
+    carve_own(&s, &d.rows, d.rows_stay ? 0 : d.block_rows * d.pitch + V, sizeof(float));
+    carve_own(&s, &d.lanes, d.lanes_stay ? 0 : d.unit * TILE_LANES + V, sizeof(float));
+    carve_own(&s, &d.planes, d.turned ? V * d.pitch + V : 0, sizeof(float));
+    carve_own(&s, &d.bias_rows, d.block_rows * V, sizeof(float));
+    carve_own(&s, &d.piece, d.unit, sizeof(struct piece));
+    carve_own(&s, &d.next, d.unit, sizeof(struct piece));
+    carve_own(&s, &d.run, d.unit, sizeof(struct run));
+    d.bytes = carve_end(&s);
     return d;
 }
 
 static size_t pointwise_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return pointwise_plan(p, f, none, h, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return pointwise_plan(&a, h->threads - 1).bytes;
 }
 
 /* What the micro-kernel reads: pixel p of a run, of row r at rows[run.rows + r * row + p * step], of vector j at
@@ -151,6 +146,8 @@ struct job {
  * addresses it has no register for in vector registers, and moves from there delay FMAs. */
 static inline __attribute__((always_inline)) void tile_of(int k, bool planes, const struct job *job)
 {
+    if (k > TILE_VECTORS)
+        return;
     const float *ahead = job->from + job->next_sums;
     vf sum[TILE_PIXELS][TILE_VECTORS];
     VEC_UNROLL
@@ -209,45 +206,17 @@ static inline __attribute__((always_inline)) void tile_of(int k, bool planes, co
     }
 }
 
-/* One function per number of vectors and kind of rows: they stand alone (noinline) so that their code can be checked for
- * spills. */
-typedef void tile_kernel(const struct job *job);
-
-static __attribute__((noinline)) void hot_planes_1(const struct job *job)
+/* It stands alone (noinline) so that its code can be checked for spills. */
+static __attribute__((noinline)) void hot_products(int64_t k, bool planes, const struct job *job)
 {
-    tile_of(1, true, job);
-}
-
-static __attribute__((noinline)) void hot_planes_2(const struct job *job)
-{
-    tile_of(2, true, job);
-}
-
-static __attribute__((noinline)) void hot_planes_3(const struct job *job)
-{
-    tile_of(TILE_VECTORS < 3 ? 1 : 3, true, job);
-}
-
-static __attribute__((noinline)) void hot_products_1(const struct job *job)
-{
-    tile_of(1, false, job);
-}
-
-static __attribute__((noinline)) void hot_products_2(const struct job *job)
-{
-    tile_of(2, false, job);
-}
-
-static __attribute__((noinline)) void hot_products_3(const struct job *job)
-{
-    tile_of(TILE_VECTORS < 3 ? 1 : 3, false, job);
-}
-
-static inline tile_kernel *kernel_of(const struct plan *d, int64_t k)
-{
-    static tile_kernel *const kernels[2][3] = {{hot_products_1, hot_products_2, hot_products_3},
-                                               {hot_planes_1, hot_planes_2, hot_planes_3}};
-    return kernels[d->turned][k - 1];
+    switch (2 * k + planes) {
+    case 2: tile_of(1, false, job); break;
+    case 3: tile_of(1, true, job); break;
+    case 4: tile_of(2, false, job); break;
+    case 5: tile_of(2, true, job); break;
+    case 6: tile_of(3, false, job); break;
+    default: tile_of(3, true, job);
+    }
 }
 
 /* Lists the pieces of n pixels from `first` on; returns how many. */
@@ -299,9 +268,7 @@ static inline const float *piece_of(const struct side *s, const struct piece *p)
 /* Where channel c of a pixel lies after its first. */
 static inline ptrdiff_t channel_at(const struct side *s, int64_t c)
 {
-    return s->t->layout == NHWC      ? c
-           : s->t->layout == NCHW16C ? c / 16 * s->planes.size + c % 16
-                                     : c * s->planes.size;
+    return channel_offset(s->t->layout, s->t->c, s->t->h * s->t->w, 0, c);
 }
 
 /* nchw: the unit's pixels of channels c to c + n, a row each. Written in ascending order, whole vectors run over into
@@ -314,7 +281,7 @@ static void take_planes(const struct plan *d, const struct side *s, const struct
             const struct piece *p = &u->piece[i];
             const float *from = piece_of(s, p) + (c + r) * s->planes.size;
             if (s->step == 1) {
-                put_floats(out + p->at, from, p->count, p->count);
+                put_floats_over(out + p->at, from, p->count, p->count);
                 continue;
             }
             for (int64_t x = 0; x < p->count; x++)
@@ -348,28 +315,6 @@ static void take_tiles(const struct side *s, const struct unit *u, int64_t unit,
     }
 }
 
-/* Turns n pixels of up to V rows, `pitch` apart, into column v of a panel of k vectors. */
-static void turn_planes(float *out, int64_t k, const float *from, int64_t pitch, int64_t rows,
-                        int64_t n)
-{
-    for (int64_t p = 0; p < n; p += V) {
-        vf a[V];
-        if (rows == V && n - p >= V) {
-            VEC_UNROLL
-            for (int i = 0; i < V; i++)
-                a[i] = vload(from + p + i * pitch);
-            vtranspose(a);
-            VEC_UNROLL
-            for (int i = 0; i < V; i++)
-                vstore(out + (p + i) * k * V, a[i]);
-            continue;
-        }
-        load_transposed(a, from + p, pitch, rows, n - p);
-        for (int64_t i = 0; i < min_i64(n - p, V); i++)
-            vstore(out + (p + i) * k * V, a[i]);
-    }
-}
-
 /* A panel: k vectors of src from channel c on, zeros beyond the last. */
 static void take_lanes(const struct plan *d, const struct unit *u, int64_t c, int64_t k)
 {
@@ -384,7 +329,7 @@ static void take_lanes(const struct plan *d, const struct unit *u, int64_t c, in
                 from = d->planes;
                 pitch = d->pitch;
             }
-            turn_planes(d->lanes + v * V, k, from, pitch, m, u->pixels);
+            turn_to_lanes(d->lanes + v * V, k * V, from, pitch, m, u->pixels);
             continue;
         }
         for (int64_t i = 0; i < u->pieces; i++) {
@@ -454,7 +399,7 @@ static void add_bias(const struct plan *d, int64_t rows, int64_t pixels)
 /* Vectors of lanes are dealt to blocks evenly: a block of one vector would keep few sums in flight. */
 static inline int64_t block_first(const struct plan *d, int64_t block)
 {
-    return d->vectors * block / d->blocks;
+    return part_begin(d->vectors, d->blocks, block);
 }
 
 static inline float *sums_of(const struct plan *d, int64_t chunk, int64_t row_block, int64_t block)
@@ -579,7 +524,7 @@ static void multiply_group(const struct plan *plan, const struct args *a, int64_
                 job.to_row = straight ? ic : TILE_LANES;
                 if (t == tiles - 1)
                     job.next_sums = 0;
-                kernel_of(&d, k)(&job);
+                hot_products(k, d.turned, &job);
                 if (!d.lanes_stay && soon_unit->pieces)
                     fetch_unit(&src, soon_unit, soon_c, soon_n, t, tiles);
                 if (!d.rows_stay && next.pieces)
@@ -607,8 +552,7 @@ static void multiply_group(const struct plan *plan, const struct args *a, int64_
 /* Tasks: (chunk, block of rows, block of lanes). */
 static void multiply(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d =
-        pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, thread);
+    const struct plan d = pointwise_plan(a, thread);
     while (first < last) {
         const int64_t block = first % d.blocks, rest = first / d.blocks;
         const int64_t end = min_i64(d.blocks, block + last - first),
@@ -624,19 +568,15 @@ static void multiply(const struct args *a, int64_t first, int64_t last, int thre
 /* Adds up the chunks. Tasks: rows. */
 static void finish(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct plan d =
-        pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, thread);
+    const struct plan d = pointwise_plan(a, thread);
     const int64_t ic = d.conv->ic, chunk = sums_of(&d, 1, 0, 0) - d.sums;
     for (int64_t r = first; r < last; r++) {
         for (int64_t b = 0; d.chunks > 1 && b < d.blocks; b++) {
             const int64_t v = block_first(&d, b), k = block_first(&d, b + 1) - v;
             const float *from = sums_of(&d, 0, r / d.block_rows, b) + r % d.block_rows * TILE_LANES;
             for (int64_t j = 0; j < k; j++) {
-                vf s = vload(from + j * V);
-                for (int64_t i = 1; i < d.chunks; i++)
-                    s = vadd(s, vload(from + i * chunk + j * V));
-                vstore_n(a->t[DIFF_WEIGHTS] + r * ic + (v + j) * V, s,
-                         min_i64(ic - (v + j) * V, V));
+                vstore_n(a->t[DIFF_WEIGHTS] + r * ic + (v + j) * V,
+                         sum_chunks(from + j * V, chunk, d.chunks), min_i64(ic - (v + j) * V, V));
             }
         }
         if (!a->t[DIFF_BIAS])
@@ -650,7 +590,7 @@ static void finish(const struct args *a, int64_t first, int64_t last, int thread
 
 static void pointwise_run(const struct args *a)
 {
-    const struct plan d = pointwise_plan(a->problem, a->formats, a->t, &a->hints, a->scratch, 0);
+    const struct plan d = pointwise_plan(a, 0);
     const int64_t tasks = d.chunks * d.row_blocks * d.blocks;
     if (d.chunks > 1 || a->t[DIFF_BIAS])
         run_tiles_twice(a, tasks, multiply, d.conv->oc, finish);

@@ -10,21 +10,23 @@
  *
  * A 4x4 tile takes 36 products a pair of channels, where F(2x2,3x3) takes 64 and the direct sum 144, and more additions before
  * and after. Limited by the FMA ports with many channels, with few by the transforms and the L2 they go through. Blocks of
- * tiles are dealt to threads by a grid that follows from the problem alone: the same bits for any number of threads.
- *
- * The including file defines W4_ROWS and W4_VECTORS, the register tile: W4_ROWS broadcasts by W4_VECTORS vectors. */
+ * tiles are dealt to threads by a grid that follows from the problem alone: the same bits for any number of threads. */
+#include "shared/carve.h"
+#include "shared/floats.h"
 #include "shared/partition.h"
+#include "shared/tensor.h"
+#include "shared/turn.h"
 #include "vec/vec.h"
 
-#include <string.h>
+/* Parameters:
+ *
+ *   W4_ROWS       1 to 6    rows of a register tile, each a broadcast
+ *   W4_VECTORS    1 to 4    vectors of a row
+ *   W4_TURNED     bool      rows lie side by side, not the products of a sum */
+_Static_assert(W4_ROWS >= 1 && W4_ROWS <= 6, "w4_product() unrolls up to W4_MAX_ROWS rows");
+_Static_assert(W4_VECTORS >= 1 && W4_VECTORS <= 4, "hot_w4() has a case for 1 to 4 vectors");
 
 enum { W4_TILE = 4, W4_PATCH = 6, W4_POINTS = 36, W4_MAX_ROWS = 6, W4_MAX_VECTORS = 4 };
-
-struct w4_tensor {
-    float *data;
-    enum layout layout;
-    int64_t c, h, w;
-};
 
 /* m[r][j] (+)= sum over i of a[r a_row + i a_step] b[i][j], r < rows, j < k vectors. Meanwhile rows * n floats at `next`,
  * which the next call will read, are fetched to L1. */
@@ -75,6 +77,30 @@ w4_product(int rows, int k, float *m, int64_t m_row, bool add, const float *a, i
         for (int j = 0; j < W4_MAX_VECTORS; j++)
             if (r < rows && j < k)
                 vstore(m + r * m_row + j * V, sum[r][j]);
+}
+
+static inline __attribute__((always_inline)) void w4_vectors(int k, float *m, bool add,
+                                                             const float *a, int64_t pitch,
+                                                             const float *b, int64_t n,
+                                                             const float *next)
+{
+    if (k <= W4_VECTORS)
+        w4_product(W4_ROWS, k, m, k * V, add, a, W4_TURNED ? 1 : pitch, W4_TURNED ? pitch : 1, b,
+                   k * V, n, next);
+}
+
+/* A register tile of k vectors whose m and b have rows of k vectors. It stands alone (noinline) so that its code can be
+ * found and checked for spills. */
+static __attribute__((noinline)) void hot_w4(int64_t k, float *m, bool add, const float *a,
+                                             int64_t pitch, const float *b, int64_t n,
+                                             const float *next)
+{
+    switch (k) {
+    case 1: w4_vectors(1, m, add, a, pitch, b, n, next); break;
+    case 2: w4_vectors(2, m, add, a, pitch, b, n, next); break;
+    case 3: w4_vectors(3, m, add, a, pitch, b, n, next); break;
+    default: w4_vectors(4, m, add, a, pitch, b, n, next);
+    }
 }
 
 /* The one-dimensional transforms. */
@@ -266,29 +292,6 @@ static inline void w4_kernel_gradient(const float *m, int64_t point, float *out)
 
 /* Copies. */
 
-/* `rows` rows of n floats, `pitch` apart, as a V x V block, zero beyond, transposed. */
-static inline void w4_transposed(vf a[V], const float *from, int64_t pitch, int64_t rows, int64_t n)
-{
-    if (rows >= V && n >= V) {
-        for (int64_t i = 0; i < V; i++)
-            a[i] = vload(from + i * pitch);
-    } else {
-        n = min_i64(n, V);
-        for (int64_t i = 0; i < V; i++) {
-            a[i] = vzero();
-            if (i < rows)
-                a[i] = vload_n(from + i * pitch, n);
-        }
-    }
-    vtranspose(a);
-}
-
-static inline void w4_zeros(float *out, int64_t vectors)
-{
-    for (int64_t i = 0; i < vectors; i++)
-        vstore(out + i * V, vzero());
-}
-
 /* `count` consecutive pixels of some planes as vectors of channels; after every `width` of them `skip` vectors are
  * left out in `out`. */
 static void w4_take_planes(float *out, const float *from, int64_t plane, int64_t lanes,
@@ -297,7 +300,7 @@ static void w4_take_planes(float *out, const float *from, int64_t plane, int64_t
     int64_t x = 0;
     for (int64_t i = 0; i < count; i += V) {
         vf b[V];
-        w4_transposed(b, from + i, plane, lanes, count - i);
+        load_transposed(b, from + i, plane, lanes, count - i);
         const int64_t n = min_i64(count - i, V);
         if (n == V && x + V <= width) {
             for (int64_t j = 0; j < V; j++)
@@ -326,7 +329,7 @@ static void w4_take_planes(float *out, const float *from, int64_t plane, int64_t
 
 /* Channels c .. c + lanes, lanes <= V, of rows x cols pixels of image n from (y0, x0) on: vectors of channels, zeros
  * for what lies outside the image. */
-static void w4_window(const struct w4_tensor *t, int64_t n, int64_t c, int64_t lanes, int64_t y0,
+static void w4_window(const struct tensor *t, int64_t n, int64_t c, int64_t lanes, int64_t y0,
                       int64_t rows, int64_t x0, int64_t cols, float *out)
 {
     const int64_t top = min_i64(max_i64(-y0, 0), rows),
@@ -334,18 +337,18 @@ static void w4_window(const struct w4_tensor *t, int64_t n, int64_t c, int64_t l
     const int64_t left = min_i64(max_i64(-x0, 0), cols);
     const int64_t right = max_i64(min_i64(t->w - x0, cols), left), width = right - left;
     if (end == top || width == 0) {
-        w4_zeros(out, rows * cols);
+        put_zeros_over(out, rows * cols * V);
         return;
     }
-    w4_zeros(out, top * cols + left);
+    put_zeros_over(out, (top * cols + left) * V);
     /* Right padding of a row and left padding of the next lie side by side. */
     for (int64_t y = top; y < end - 1; y++)
-        w4_zeros(out + (y * cols + right) * V, cols - width);
-    w4_zeros(out + ((end - 1) * cols + right) * V, (rows - end + 1) * cols - right);
+        put_zeros_over(out + (y * cols + right) * V, (cols - width) * V);
+    put_zeros_over(out + ((end - 1) * cols + right) * V, ((rows - end + 1) * cols - right) * V);
     float *to = out + (top * cols + left) * V;
-    const int64_t at = (y0 + top) * t->w + x0 + left, plane = t->h * t->w;
+    const int64_t plane = t->h * t->w, pitch = pixel_pitch(t->layout, t->c);
+    const float *from = channel_of(t, n, c) + ((y0 + top) * t->w + x0 + left) * pitch;
     if (t->layout == NCHW) {
-        const float *from = t->data + (n * t->c + c) * plane + at;
         if (width == t->w)
             w4_take_planes(to, from, plane, lanes, (end - top) * width, width, cols - width);
         else
@@ -353,13 +356,8 @@ static void w4_window(const struct w4_tensor *t, int64_t n, int64_t c, int64_t l
                 w4_take_planes(to, from, plane, lanes, width, width, 0);
         return;
     }
-    const bool blocked = t->layout == NCHW16C;
-    const int64_t pitch = blocked ? 16 : t->c;
-    const float *from = blocked
-                            ? t->data + ((n * div_up(t->c, 16) + c / 16) * plane + at) * 16 + c % 16
-                            : t->data + (n * plane + at) * t->c + c;
     for (int64_t y = top; y < end; y++, to += cols * V, from += t->w * pitch) {
-        if (lanes == V || blocked)
+        if (lanes == V || t->layout == NCHW16C)
             for (int64_t x = 0; x < width; x++)
                 vstore(to + x * V, vload(from + x * pitch));
         else
@@ -423,60 +421,16 @@ static inline struct w4_part w4_part_at(const struct w4_grid *g, int64_t row, in
     return p;
 }
 
-/* Lines of memory that will be needed soon: `run` floats in each of some planes of some images, distances in floats,
- * and how far they are fetched. */
-struct w4_lines {
-    const float *at;
-    int64_t images, planes, run, image, plane;
-    int64_t i, p, r;
-};
-
-static inline int64_t w4_lines_count(const struct w4_lines *l)
-{
-    return l->images * l->planes * div_up(l->run, 16);
-}
-
-/* Fetches the next n to L2: the L1 belongs to the register tile. */
-static inline void w4_fetch(struct w4_lines *l, int64_t n)
-{
-    for (; n > 0 && l->i < l->images; n--) {
-        __builtin_prefetch(l->at + l->i * l->image + l->p * l->plane + l->r, 0, 2);
-        l->r += 16;
-        if (l->r < l->run)
-            continue;
-        l->r = 0;
-        if (++l->p < l->planes)
-            continue;
-        l->p = 0;
-        l->i++;
-    }
-}
-
 /* Channels c .. c + channels of a block; whole images where it has more than one. */
-static inline struct w4_lines w4_lines_of(const struct w4_grid *g, const struct w4_tensor *t,
-                                          struct w4_rows rows, int64_t c, int64_t channels)
+static inline struct lines w4_lines_of(const struct w4_grid *g, const struct tensor *t,
+                                       struct w4_rows rows, int64_t c, int64_t channels)
 {
     if (rows.first >= rows.end || channels <= 0 || (t->layout == NHWC && channels < t->c))
-        return (struct w4_lines){.images = 0};
+        return (struct lines){.images = 0};
     const int64_t n = rows.first / g->rows, last = (rows.end - 1) / g->rows;
-    const int64_t y = n == last ? min_i64(rows.first % g->rows * W4_TILE, t->h) : 0;
-    const int64_t end = n == last ? min_i64(((rows.end - 1) % g->rows + 1) * W4_TILE, t->h) : t->h;
-    struct w4_lines l = {.images = last - n + 1, .planes = channels, .plane = t->h * t->w};
-    int64_t pixel = 1, all = t->c;
-    if (t->layout == NHWC) {
-        l.planes = all = 1;
-        pixel = t->c;
-    } else if (t->layout == NCHW16C) {
-        l.planes = div_up(channels, 16);
-        all = div_up(t->c, 16);
-        c /= 16;
-        pixel = 16;
-    }
-    l.plane *= pixel;
-    l.image = all * l.plane;
-    l.run = (end - y) * t->w * pixel;
-    l.at = t->data + n * l.image + c * l.plane + y * t->w * pixel;
-    return l.run > 0 ? l : (struct w4_lines){.images = 0};
+    const int64_t y = n == last ? rows.first % g->rows * W4_TILE : 0;
+    const int64_t end = n == last ? ((rows.end - 1) % g->rows + 1) * W4_TILE : t->h;
+    return lines_make(t, n, last - n + 1, c, channels, y, end - y);
 }
 
 /* Floats of the window of the longest part, patches of `size` pixels. */
@@ -489,7 +443,7 @@ static inline int64_t w4_window_floats(const struct w4_grid *g, int64_t size)
 /* Transforms channels c .. c + lanes of the patches of a block. `each` tiles stand together for every point:
  * out[tile / each][point][tile % each][pitch]. */
 static inline __attribute__((always_inline)) void
-w4_spread(const struct w4_grid *g, const struct w4_tensor *t, int64_t row, int64_t end, int64_t c,
+w4_spread(const struct w4_grid *g, const struct tensor *t, int64_t row, int64_t end, int64_t c,
           int64_t lanes, int64_t size, int64_t pad_h, int64_t pad_w, float *window, float *out,
           int64_t each, int64_t pitch)
 {
@@ -515,25 +469,6 @@ w4_spread(const struct w4_grid *g, const struct w4_tensor *t, int64_t row, int64
         }
         row += p.count;
     }
-}
-
-/* Scratch: carved from one block in floats, each piece on a cache line of its own. With base NULL it only counts. */
-struct w4_carver {
-    float *base;
-    int64_t used;
-};
-
-static inline float *w4_carve(struct w4_carver *c, int64_t floats)
-{
-    float *p = c->base ? c->base + c->used : NULL;
-    c->used += div_up(floats, 16) * 16;
-    return p;
-}
-
-/* Panels of output channels: W4_VECTORS vectors or fewer, as equal as can be. */
-static inline int64_t w4_panel(int64_t vectors, int64_t panels, int64_t i)
-{
-    return vectors * i / panels;
 }
 
 static const char *w4_fits(const struct problem *p, struct formats f)

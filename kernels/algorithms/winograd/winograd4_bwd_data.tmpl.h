@@ -6,14 +6,14 @@ static const bool W4_STATISTICS = false;
 
 #include "algorithms/winograd/winograd4_data.tmpl.h"
 
-static struct w4_pass w4_pass_of(const struct problem *p, struct formats f, float *const t[])
+static struct w4_pass w4_pass_of(const struct args *a)
 {
-    const struct conv *c = &p->conv;
+    const struct conv *c = &a->problem->conv;
     const int64_t inputs = c->oc / c->g, outputs = c->ic / c->g;
     return (struct w4_pass){
-        .in = {t[DIFF_DST], f.dst, c->oc, c->oh, c->ow},
-        .out = {t[DIFF_SRC], f.src, c->ic, c->ih, c->iw},
-        .weights = t[WEIGHTS],
+        .in = {a->t[DIFF_DST], a->formats.dst, c->oc, c->oh, c->ow},
+        .out = {a->t[DIFF_SRC], a->formats.src, c->ic, c->ih, c->iw},
+        .weights = a->t[WEIGHTS],
         .inputs = inputs,
         .outputs = outputs,
         .group = outputs * inputs * 9,

@@ -13,6 +13,11 @@
  *
  * Bound: a quarter of the direct kernel's FMAs, the transforms, (216 ic + 111 oc) / (72 ic oc) of that or 7 % at 64
  * channels, and V, D and the sums M through the L2: M, 590 KiB at 64 channels, is read and written once a block. */
+#include "shared/partition.h"
+
+/* Products broadcast inputs, which lie side by side, and sum over tiles. */
+static const bool W4_TURNED = true;
+
 #include "algorithms/winograd/winograd4.tmpl.h"
 
 enum {
@@ -30,7 +35,7 @@ enum {
 
 struct w4_plan {
     const struct conv *conv;
-    struct w4_tensor src, diff_dst;
+    struct tensor src, diff_dst;
     struct w4_grid grid;
     int64_t inputs, outputs;        /* channels of a group */
     int64_t vectors, panels, lanes; /* of outputs; of the widest panel */
@@ -58,13 +63,12 @@ static inline int64_t w4_m_rows(const struct w4_plan *d)
     return div_up(d->block, W4_ROWS) * W4_ROWS;
 }
 
-static struct w4_plan w4_plan(const struct problem *problem, struct formats f, float *const t[],
-                              void *scratch, int thread)
+static struct w4_plan w4_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
+    const struct conv *p = &a->problem->conv;
     struct w4_plan d = {.conv = p,
-                        .src = {t[SRC], f.src, p->ic, p->ih, p->iw},
-                        .diff_dst = {t[DIFF_DST], f.dst, p->oc, p->oh, p->ow},
+                        .src = {a->t[SRC], a->formats.src, p->ic, p->ih, p->iw},
+                        .diff_dst = {a->t[DIFF_DST], a->formats.dst, p->oc, p->oh, p->ow},
                         .inputs = p->ic / p->g,
                         .outputs = p->oc / p->g};
     d.vectors = div_up(d.outputs, V);
@@ -88,33 +92,26 @@ static struct w4_plan w4_plan(const struct problem *problem, struct formats f, f
     d.shared =
         d.blocks * d.panels > 1 && (all_v + all_d) * (int64_t)sizeof(float) <= W4_SHARED_BYTES;
 
-    struct w4_carver c = {.base = scratch};
-    d.sums = w4_carve(&c, d.chunks * p->g * d.vectors * V * d.inputs * 9);
-    d.bias = w4_carve(&c, d.chunks * p->g * d.vectors * V);
-    d.v = w4_carve(&c, d.shared ? all_v : 0);
-    d.d = w4_carve(&c, d.shared ? all_d : 0);
-    const int64_t common = c.used;
-    float *v = w4_carve(&c, d.shared ? 0 : w4_v_block(&d));
-    float *dy = w4_carve(&c, d.shared ? 0 : w4_d_block(&d));
-    d.m = w4_carve(&c, W4_POINTS * w4_m_rows(&d) * d.lanes);
-    d.window = w4_carve(&c, w4_window_floats(&d.grid, W4_PATCH));
-    const int64_t own = c.used - common;
-    if (scratch) {
-        if (!d.shared) {
-            d.v = v + thread * own;
-            d.d = dy + thread * own;
-        }
-        d.m += thread * own;
-        d.window += thread * own;
+    struct carver c = carve_from(a->scratch, thread);
+    d.sums = carve(&c, d.chunks * p->g * d.vectors * V * d.inputs * 9, sizeof(float));
+    d.bias = carve(&c, d.chunks * p->g * d.vectors * V, sizeof(float));
+    if (d.shared) {
+        d.v = carve(&c, all_v, sizeof(float));
+        d.d = carve(&c, all_d, sizeof(float));
+    } else {
+        carve_own(&c, &d.v, w4_v_block(&d), sizeof(float));
+        carve_own(&c, &d.d, w4_d_block(&d), sizeof(float));
     }
-    d.bytes = (size_t)(common + own * (thread + 1)) * sizeof(float);
+    carve_own(&c, &d.m, W4_POINTS * w4_m_rows(&d) * d.lanes, sizeof(float));
+    carve_own(&c, &d.window, w4_window_floats(&d.grid, W4_PATCH), sizeof(float));
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t w4_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return w4_plan(p, f, none, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return w4_plan(&a, h->threads - 1).bytes;
 }
 
 /* Multiplications and additions: 36 products a tile, and the transforms: 18 operations for B' d (an FMA counts two), 11
@@ -122,51 +119,13 @@ static size_t w4_scratch(const struct problem *p, struct formats f, const struct
 static double w4_flops(const struct problem *problem, struct formats f)
 {
     (void)f;
-    static float *const none[ROLE_COUNT];
-    const struct w4_plan d = w4_plan(problem, (struct formats){NCHW, NCHW}, none, NULL, 0);
+    const struct args a = {.problem = problem, .formats = {NCHW, NCHW}};
+    const struct w4_plan d = w4_plan(&a, 0);
     const double tiles = (double)(d.grid.all * d.grid.cols), chunks = (double)d.chunks;
     const double g = (double)d.conv->g, inputs = (double)d.inputs, outputs = (double)d.outputs;
     return g * (tiles * (2 * W4_POINTS * inputs * outputs + 12 * 18 * inputs +
                          (10 * 11 + 1) * outputs) +
                 ((9 * 15 + 9) * chunks - 9) * inputs * outputs);
-}
-
-static __attribute__((noinline)) void hot_w4_1(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    w4_product(W4_ROWS, 1, m, V, add, a, 1, pitch, b, V, n, next);
-}
-
-static __attribute__((noinline)) void hot_w4_2(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    w4_product(W4_ROWS, 2, m, 2 * V, add, a, 1, pitch, b, 2 * V, n, next);
-}
-
-static __attribute__((noinline)) void hot_w4_3(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    const int k = W4_VECTORS < 3 ? 1 : 3;
-    w4_product(W4_ROWS, k, m, k * V, add, a, 1, pitch, b, k * V, n, next);
-}
-
-static __attribute__((noinline)) void hot_w4_4(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    const int k = W4_VECTORS < 4 ? 1 : 4;
-    w4_product(W4_ROWS, k, m, k * V, add, a, 1, pitch, b, k * V, n, next);
-}
-
-typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n,
-                    const float *next);
-
-static inline w4_hot *w4_hot_of(int64_t k)
-{
-    if (W4_VECTORS >= 4 && k == 4)
-        return hot_w4_4;
-    if (W4_VECTORS >= 3 && k == 3)
-        return hot_w4_3;
-    return k == 2 ? hot_w4_2 : hot_w4_1;
 }
 
 /* V of one vector of inputs, c and following, of a block of tiles; v is that of their block of inputs. */
@@ -191,8 +150,8 @@ static void w4_outputs(const struct w4_plan *d, int64_t group, struct w4_rows ro
 static void w4_task(const struct w4_plan *d, int64_t group, int64_t block, int64_t panel,
                     int64_t chunk)
 {
-    const int64_t start = w4_panel(d->vectors, d->panels, panel);
-    const int64_t k = w4_panel(d->vectors, d->panels, panel + 1) - start;
+    const int64_t start = part_begin(d->vectors, d->panels, panel);
+    const int64_t k = part_begin(d->vectors, d->panels, panel + 1) - start;
     const int64_t c0 = block * d->block, inputs = min_i64(d->inputs - c0, d->block);
     const int64_t m_point = w4_m_rows(d) * k * V;
     const int64_t begin = d->grid.blocks * chunk / d->chunks;
@@ -200,7 +159,6 @@ static void w4_task(const struct w4_plan *d, int64_t group, int64_t block, int64
     vf bias[W4_MAX_VECTORS];
     for (int64_t j = 0; j < W4_MAX_VECTORS; j++)
         bias[j] = vzero();
-    w4_hot *hot = w4_hot_of(k);
     for (int64_t b = begin; b < end; b++) {
         const struct w4_rows rows = w4_rows_of(&d->grid, b);
         const int64_t tiles = (rows.end - rows.first) * d->grid.cols;
@@ -216,9 +174,9 @@ static void w4_task(const struct w4_plan *d, int64_t group, int64_t block, int64
         }
         for (int64_t point = 0; point < W4_POINTS; point++)
             for (int64_t i = 0; i < inputs; i += W4_ROWS)
-                hot(d->m + point * m_point + i * k * V, b > begin,
-                    v + point * d->each * d->block + i, d->block, dy + point * d->each * k * V,
-                    tiles, d->m + point * m_point + (i + W4_ROWS) * k * V);
+                hot_w4(k, d->m + point * m_point + i * k * V, b > begin,
+                       v + point * d->each * d->block + i, d->block, dy + point * d->each * k * V,
+                       tiles, d->m + point * m_point + (i + W4_ROWS) * k * V);
         for (int64_t j = 0; j < k; j++)
             for (int64_t t = 0; t < tiles; t++)
                 bias[j] = vadd(bias[j], vload(dy + ((W4_SUM_POINT * d->each + t) * k + j) * V));
@@ -235,7 +193,7 @@ static void w4_task(const struct w4_plan *d, int64_t group, int64_t block, int64
 
 static void w4_tasks(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_plan d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_plan d = w4_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         const int64_t pair = i / d.chunks;
         w4_task(&d, pair / d.panels / d.blocks, pair / d.panels % d.blocks, pair % d.panels,
@@ -246,7 +204,7 @@ static void w4_tasks(const struct args *a, int64_t first, int64_t last, int thre
 /* V of all tiles: (group, block of tiles, vector of inputs). */
 static void w4_all_inputs(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_plan d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_plan d = w4_plan(a, thread);
     const int64_t vectors = div_up(d.inputs, V);
     for (int64_t i = first; i < last; i++) {
         const int64_t c = i % vectors * V, b = i / vectors % d.grid.blocks;
@@ -259,31 +217,22 @@ static void w4_all_inputs(const struct args *a, int64_t first, int64_t last, int
 /* D of all tiles: (group, block of tiles, panel of outputs). */
 static void w4_all_outputs(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_plan d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_plan d = w4_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         const int64_t panel = i % d.panels, b = i / d.panels % d.grid.blocks;
         const int64_t group = i / d.panels / d.grid.blocks;
-        const int64_t start = w4_panel(d.vectors, d.panels, panel);
-        const int64_t k = w4_panel(d.vectors, d.panels, panel + 1) - start;
+        const int64_t start = part_begin(d.vectors, d.panels, panel);
+        const int64_t k = part_begin(d.vectors, d.panels, panel + 1) - start;
         for (int64_t j = 0; j < k; j++)
             w4_outputs(&d, group, w4_rows_of(&d.grid, b), start, k, j,
                        d.d + ((group * d.panels + panel) * d.grid.blocks + b) * w4_d_block(&d));
     }
 }
 
-/* Adds up a vector over the chunks. */
-static inline vf w4_sum(const float *sums, int64_t pitch, int64_t chunks)
-{
-    vf s = vload(sums);
-    for (int64_t i = 1; i < chunks; i++)
-        s = vadd(s, vload(sums + i * pitch));
-    return s;
-}
-
 /* Tiles of the end: (group, vector of outputs). */
 static void w4_finish(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_plan d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_plan d = w4_plan(a, thread);
     const int64_t length = d.inputs * 9, all = d.conv->g * d.vectors * V;
     for (int64_t i = first; i < last; i++) {
         const int64_t v = i % d.vectors, oc = i / d.vectors * d.outputs + v * V;
@@ -296,20 +245,20 @@ static void w4_finish(const struct args *a, int64_t first, int64_t last, int thr
             for (int64_t j = 0; j < V; j++) {
                 b[j] = vzero();
                 if (j < n)
-                    b[j] = w4_sum(from + (r + j) * V, all * length, d.chunks);
+                    b[j] = sum_chunks(from + (r + j) * V, all * length, d.chunks);
             }
             vtranspose(b);
             for (int64_t j = 0; j < lanes; j++)
                 vstore_n(to + j * length + r, b[j], n);
         }
         if (a->t[DIFF_BIAS])
-            vstore_n(a->t[DIFF_BIAS] + oc, w4_sum(d.bias + i * V, all, d.chunks), lanes);
+            vstore_n(a->t[DIFF_BIAS] + oc, sum_chunks(d.bias + i * V, all, d.chunks), lanes);
     }
 }
 
 static void w4_run(const struct args *a)
 {
-    const struct w4_plan d = w4_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    const struct w4_plan d = w4_plan(a, 0);
     const int64_t g = d.conv->g;
     if (d.shared) {
         run_tiles(a, g * d.grid.blocks * div_up(d.inputs, V), w4_all_inputs);

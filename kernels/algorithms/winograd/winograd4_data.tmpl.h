@@ -22,6 +22,11 @@
  * 64 channels, and V and M, each written to L2 and read back: 36 vectors a tile where the image has 16. Waiting
  * for L2 is what is lost most; how near it comes:
  *   batchmark bench conv_fwd/winograd4_avx512_omp --problem mb16ic64ih56oc64kh3ph1 --threads 2    (pct_peak) */
+#include "shared/partition.h"
+
+/* Products broadcast tiles, and sum over inputs, which lie side by side. */
+static const bool W4_TURNED = false;
+
 #include "algorithms/winograd/winograd4.tmpl.h"
 #include "shared/chan.h"
 
@@ -43,7 +48,7 @@ enum {
 };
 
 struct w4_pass {
-    struct w4_tensor in, out;
+    struct tensor in, out;
     const float *weights, *bias;
     int64_t inputs, outputs;      /* channels of a group */
     int64_t group, output, input; /* strides of the weights */
@@ -51,7 +56,7 @@ struct w4_pass {
     bool turned;
 };
 
-static struct w4_pass w4_pass_of(const struct problem *p, struct formats f, float *const t[]);
+static struct w4_pass w4_pass_of(const struct args *a);
 
 struct w4_data {
     const struct conv *conv;
@@ -68,11 +73,10 @@ struct w4_data {
     size_t bytes;
 };
 
-static struct w4_data w4_plan(const struct problem *problem, struct formats f, float *const t[],
-                              void *scratch, int thread)
+static struct w4_data w4_plan(const struct args *a, int thread)
 {
-    const struct conv *p = &problem->conv;
-    struct w4_data d = {.conv = p, .pass = w4_pass_of(problem, f, t)};
+    const struct conv *p = &a->problem->conv;
+    struct w4_data d = {.conv = p, .pass = w4_pass_of(a)};
     const struct w4_pass *s = &d.pass;
     /* Lanes beyond the last channel of a block of 16 are outputs too: zeros. */
     d.vectors = s->out.layout == NCHW16C ? div_up(s->outputs, 16) * 16 / V : div_up(s->outputs, V);
@@ -91,33 +95,28 @@ static struct w4_data w4_plan(const struct problem *problem, struct formats f, f
     d.groups = d.grid.whole / W4_ROWS;
     d.v_block = W4_POINTS * d.grid.whole * padded;
 
-    struct w4_carver c = {.base = scratch};
-    d.u = w4_carve(&c, d.fresh ? 0
-                               : p->g * d.chunks * W4_POINTS *
-                                     (d.vectors * V * d.chunk + d.panels * W4_SKEW));
-    d.v = w4_carve(&c, d.fresh ? p->g * d.grid.blocks * d.v_block : 0);
-    d.statistics = w4_carve(&c, W4_STATISTICS ? p->g * d.vectors * d.grid.blocks * CHAN_FLOATS : 0);
-    const int64_t shared = c.used;
-    float *u = w4_carve(&c, d.fresh ? W4_POINTS * (d.chunk * d.lanes + W4_SKEW) : 0);
-    float *v = w4_carve(&c, d.fresh ? 0 : d.v_block);
-    d.m = w4_carve(&c, W4_POINTS * d.grid.whole * d.lanes);
-    d.window = w4_carve(&c, w4_window_floats(&d.grid, W4_PATCH));
-    d.rows = w4_carve(&c, w4_window_floats(&d.grid, W4_TILE) + V * V);
-    const int64_t own = c.used - shared;
-    if (scratch) {
-        *(d.fresh ? &d.u : &d.v) = (d.fresh ? u : v) + thread * own;
-        d.m += thread * own;
-        d.window += thread * own;
-        d.rows += thread * own;
+    struct carver c = carve_from(a->scratch, thread);
+    const int64_t u_panels = d.vectors * V * d.chunk + d.panels * W4_SKEW;
+    if (d.fresh) {
+        carve_own(&c, &d.u, W4_POINTS * (d.chunk * d.lanes + W4_SKEW), sizeof(float));
+        d.v = carve(&c, p->g * d.grid.blocks * d.v_block, sizeof(float));
+    } else {
+        d.u = carve(&c, p->g * d.chunks * W4_POINTS * u_panels, sizeof(float));
+        carve_own(&c, &d.v, d.v_block, sizeof(float));
     }
-    d.bytes = (size_t)(shared + own * (thread + 1)) * sizeof(float);
+    d.statistics = carve(&c, W4_STATISTICS ? p->g * d.vectors * d.grid.blocks * CHAN_FLOATS : 0,
+                         sizeof(float));
+    carve_own(&c, &d.m, W4_POINTS * d.grid.whole * d.lanes, sizeof(float));
+    carve_own(&c, &d.window, w4_window_floats(&d.grid, W4_PATCH), sizeof(float));
+    carve_own(&c, &d.rows, w4_window_floats(&d.grid, W4_TILE) + V * V, sizeof(float));
+    d.bytes = carve_end(&c);
     return d;
 }
 
 static size_t w4_scratch(const struct problem *p, struct formats f, const struct hints *h)
 {
-    static float *const none[ROLE_COUNT];
-    return w4_plan(p, f, none, NULL, h->threads - 1).bytes;
+    const struct args a = args_to_count(p, f, h);
+    return w4_plan(&a, h->threads - 1).bytes;
 }
 
 /* Multiplications and additions: 36 products a tile, and the transforms: 18 operations for B' d (an FMA counts two), 13
@@ -125,9 +124,9 @@ static size_t w4_scratch(const struct problem *p, struct formats f, const struct
 static double w4_flops(const struct problem *problem, struct formats f)
 {
     (void)f;
-    static float *const none[ROLE_COUNT];
     const struct conv *p = &problem->conv;
-    const struct w4_pass s = w4_pass_of(problem, (struct formats){NCHW, NCHW}, none);
+    const struct args a = {.problem = problem, .formats = {NCHW, NCHW}};
+    const struct w4_pass s = w4_pass_of(&a);
     const double tiles = (double)(p->mb * div_up(s.out.h, W4_TILE) * div_up(s.out.w, W4_TILE));
     const double statistics = W4_STATISTICS ? 16 * 4 + 6 : 0;
     const double g = (double)p->g, inputs = (double)s.inputs, outputs = (double)s.outputs;
@@ -145,7 +144,7 @@ static inline int64_t w4_u_point(const struct w4_data *d, int64_t k)
 /* U of a panel. */
 static inline float *w4_u(const struct w4_data *d, int64_t group, int64_t panel)
 {
-    const int64_t before = group * d->vectors + w4_panel(d->vectors, d->panels, panel);
+    const int64_t before = group * d->vectors + part_begin(d->vectors, d->panels, panel);
     return d->u +
            d->chunks * W4_POINTS * (before * V * d->chunk + (group * d->panels + panel) * W4_SKEW);
 }
@@ -166,7 +165,7 @@ static void w4_kernels(const struct w4_data *d, int64_t group, int64_t v, int64_
         for (int64_t run = 0; run < (joined ? 1 : some); run++) {
             for (int64_t q = 0; q < length; q += V) {
                 vf b[V];
-                w4_transposed(b, from + run * s->input + q, s->output, lanes, length - q);
+                load_transposed(b, from + run * s->input + q, s->output, lanes, length - q);
                 for (int64_t j = 0; j < V; j++)
                     vstore(taps + (run * 9 + q + j) * V, b[j]);
             }
@@ -179,55 +178,17 @@ static void w4_kernels(const struct w4_data *d, int64_t group, int64_t v, int64_
 /* Tiles of the transform of the weights: (group, vector of outputs). */
 static void w4_weights(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_data d = w4_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         const int64_t group = i / d.vectors, v = i % d.vectors;
         const int64_t panel = (d.panels * (v + 1) - 1) / d.vectors;
-        const int64_t start = w4_panel(d.vectors, d.panels, panel);
-        const int64_t k = w4_panel(d.vectors, d.panels, panel + 1) - start;
+        const int64_t start = part_begin(d.vectors, d.panels, panel);
+        const int64_t k = part_begin(d.vectors, d.panels, panel + 1) - start;
         const int64_t point = w4_u_point(&d, k);
         float *u = w4_u(&d, group, panel) + (v - start) * V;
         for (int64_t c = 0; c < d.pass.inputs; c += d.chunk, u += W4_POINTS * point)
             w4_kernels(&d, group, v, c, min_i64(d.chunk, d.pass.inputs - c), u, k * V, point);
     }
-}
-
-static __attribute__((noinline)) void hot_w4_1(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    w4_product(W4_ROWS, 1, m, V, add, a, pitch, 1, b, V, n, next);
-}
-
-static __attribute__((noinline)) void hot_w4_2(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    w4_product(W4_ROWS, 2, m, 2 * V, add, a, pitch, 1, b, 2 * V, n, next);
-}
-
-static __attribute__((noinline)) void hot_w4_3(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    const int k = W4_VECTORS < 3 ? 1 : 3;
-    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n, next);
-}
-
-static __attribute__((noinline)) void hot_w4_4(float *m, bool add, const float *a, int64_t pitch,
-                                               const float *b, int64_t n, const float *next)
-{
-    const int k = W4_VECTORS < 4 ? 1 : 4;
-    w4_product(W4_ROWS, k, m, k * V, add, a, pitch, 1, b, k * V, n, next);
-}
-
-typedef void w4_hot(float *m, bool add, const float *a, int64_t pitch, const float *b, int64_t n,
-                    const float *next);
-
-static inline w4_hot *w4_hot_of(int64_t k)
-{
-    if (W4_VECTORS >= 4 && k == 4)
-        return hot_w4_4;
-    if (W4_VECTORS >= 3 && k == 3)
-        return hot_w4_3;
-    return k == 2 ? hot_w4_2 : hot_w4_1;
 }
 
 /* A tile's 4x4 pixels plus the bias, rows and pixels `row` and `col` floats apart, as far as they lie in the image. */
@@ -264,24 +225,6 @@ static inline void w4_store(const float *m, int64_t point, vf bias, float *out, 
                 vstore_n(out + i * row + x * col, y[i][x], min_i64(lanes, V));
 }
 
-/* `count` pixels as vectors of channels to consecutive pixels of `lanes` planes. */
-static void w4_put_planes(float *to, int64_t plane, int64_t lanes, const float *from, int64_t count)
-{
-    for (int64_t i = 0; i < count; i += V) {
-        vf b[V];
-        for (int64_t j = 0; j < V; j++)
-            b[j] = vload(from + (i + j) * V);
-        vtranspose(b);
-        const int64_t n = count - i;
-        if (n >= V && lanes >= V)
-            for (int64_t j = 0; j < V; j++)
-                vstore(to + j * plane + i, b[j]);
-        else
-            for (int64_t j = 0; j < min_i64(lanes, V); j++)
-                vstore_n(to + j * plane + i, b[j], min_i64(n, V));
-    }
-}
-
 /* What a block knows of vector v of all outputs. */
 static inline float *w4_statistics(const struct w4_data *d, int64_t v, int64_t block)
 {
@@ -293,7 +236,7 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
                       const float *m, int64_t k)
 {
     const struct w4_pass *s = &d->pass;
-    const struct w4_tensor *t = &s->out;
+    const struct tensor *t = &s->out;
     const int64_t c = group * s->outputs + v * V, plane = t->h * t->w;
     const int64_t channels = max_i64(min_i64(s->outputs - v * V, V), 0);
     const int64_t block = row / d->grid.block;
@@ -305,17 +248,11 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
     while (row < end) {
         const struct w4_part p = w4_part_at(&d->grid, row, end);
         const int64_t y0 = p.first * W4_TILE, rows = min_i64(p.count * W4_TILE, t->h - y0);
-        float *out = d->rows;
-        int64_t pitch = V, lanes = V;
-        if (t->layout == NHWC) {
-            out = t->data + (p.image * plane + y0 * t->w) * t->c + c;
-            pitch = t->c;
-            lanes = channels;
-        } else if (t->layout == NCHW16C) {
-            const int64_t channel = p.image * div_up(t->c, 16) + c / 16;
-            out = t->data + (channel * plane + y0 * t->w) * 16 + c % 16;
-            pitch = 16;
-        }
+        float *to = channel_of(t, p.image, c) + y0 * t->w * pixel_pitch(t->layout, t->c);
+        const bool planes = t->layout == NCHW;
+        float *out = planes ? d->rows : to;
+        const int64_t pitch = planes ? V : pixel_pitch(t->layout, t->c);
+        const int64_t lanes = t->layout == NHWC ? channels : V;
         for (int64_t y = 0; y < p.count; y++) {
             for (int64_t x = 0; x < d->grid.cols; x++) {
                 w4_store(m, W4_ROWS * k, bias, out + W4_TILE * (y * t->w + x) * pitch, t->w * pitch,
@@ -325,9 +262,8 @@ static void w4_finish(const struct w4_data *d, int64_t group, int64_t v, int64_t
                     m += (W4_POINTS - 1) * W4_ROWS * k;
             }
         }
-        if (t->layout == NCHW)
-            w4_put_planes(t->data + (p.image * t->c + c) * plane + y0 * t->w, plane, channels, out,
-                          rows * t->w);
+        if (planes)
+            turn_to_planes(to, plane, out, V, channels, rows * t->w);
         row += p.count;
     }
     if (W4_STATISTICS)
@@ -355,14 +291,14 @@ static void w4_inputs(const struct w4_data *d, int64_t group, struct w4_rows row
 }
 
 /* The weights of panel `panel` and the chunk of inputs from c on. */
-static inline struct w4_lines w4_weights_lines(const struct w4_data *d, int64_t group,
-                                               int64_t panel, int64_t c)
+static inline struct lines w4_weights_lines(const struct w4_data *d, int64_t group, int64_t panel,
+                                            int64_t c)
 {
     const struct w4_pass *s = &d->pass;
-    const int64_t first = w4_panel(d->vectors, d->panels, panel) * V;
-    const int64_t end = min_i64(w4_panel(d->vectors, d->panels, panel + 1) * V, s->outputs);
+    const int64_t first = part_begin(d->vectors, d->panels, panel) * V;
+    const int64_t end = min_i64(part_begin(d->vectors, d->panels, panel + 1) * V, s->outputs);
     const int64_t inputs = min_i64(s->inputs - c, d->chunk), outputs = end - first;
-    struct w4_lines l = {
+    struct lines l = {
         .images = inputs > 0, .planes = outputs, .run = inputs * 9, .plane = s->output};
     if (s->input != 9) {
         l.planes = inputs;
@@ -380,33 +316,32 @@ static void w4_multiply(const struct w4_data *d, int64_t group, struct w4_rows r
 {
     const int64_t inputs = d->pass.inputs;
     const int64_t groups = div_up((rows.end - rows.first) * d->grid.cols, W4_ROWS);
-    const int64_t start = w4_panel(d->vectors, d->panels, panel);
-    const int64_t k = w4_panel(d->vectors, d->panels, panel + 1) - start;
+    const int64_t start = part_begin(d->vectors, d->panels, panel);
+    const int64_t k = part_begin(d->vectors, d->panels, panel + 1) - start;
     const int64_t v_point = W4_ROWS * d->chunk, u_point = w4_u_point(d, k),
                   m_point = W4_ROWS * k * V;
     const int64_t calls = groups * W4_POINTS;
     const float *u = d->fresh ? d->u : w4_u(d, group, panel);
-    w4_hot *hot = w4_hot_of(k);
-    struct w4_lines out =
+    struct lines out =
         w4_lines_of(&d->grid, &d->pass.out, rows, group * d->pass.outputs + start * V,
                     min_i64(k * V, d->pass.outputs - start * V));
-    const int64_t each_out = div_up(w4_lines_count(&out), calls * d->chunks);
+    struct lines_ahead results = lines_start(&out, calls * d->chunks);
     for (int64_t c = 0; c < inputs; c += d->chunk) {
         const int64_t n = min_i64(d->chunk, inputs - c);
         for (int64_t j = 0; d->fresh && j < k; j++)
             w4_kernels(d, group, start + j, c, n, d->u + j * V, k * V, u_point);
-        struct w4_lines weights = {.images = 0};
+        struct lines weights = {.images = 0};
         if (d->fresh)
             weights = w4_weights_lines(d, group, panel, c + d->chunk < inputs ? c + d->chunk : 0);
-        const int64_t each_weights = div_up(w4_lines_count(&weights), calls);
+        struct lines_ahead soon = lines_start(&weights, calls);
         for (int64_t point = 0; point < W4_POINTS; point++) {
             for (int64_t i = 0; i < groups; i++) {
                 const float *from = v + (i * W4_POINTS + point) * v_point;
-                hot(d->m + (i * W4_POINTS + point) * m_point, c > 0, from, d->chunk,
-                    u + point * u_point, n,
-                    i + 1 < groups ? from + W4_POINTS * v_point : v + (point + 1) * v_point);
-                w4_fetch(&out, each_out);
-                w4_fetch(&weights, each_weights);
+                hot_w4(k, d->m + (i * W4_POINTS + point) * m_point, c > 0, from, d->chunk,
+                       u + point * u_point, n,
+                       i + 1 < groups ? from + W4_POINTS * v_point : v + (point + 1) * v_point);
+                lines_next(&results);
+                lines_next(&soon);
             }
         }
         v += d->groups * W4_POINTS * v_point;
@@ -419,7 +354,7 @@ static void w4_multiply(const struct w4_data *d, int64_t group, struct w4_rows r
 /* Tiles of the convolution with U made before: (group, block). */
 static void w4_blocks(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_data d = w4_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         const struct w4_rows rows = w4_rows_of(&d.grid, i % d.grid.blocks);
         for (int64_t c = 0; c < d.pass.inputs; c += V)
@@ -432,7 +367,7 @@ static void w4_blocks(const struct args *a, int64_t first, int64_t last, int thr
 /* The other way, first all of V: (group, block, vector of inputs). */
 static void w4_all_inputs(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_data d = w4_plan(a, thread);
     const int64_t vectors = div_up(d.pass.inputs, V);
     for (int64_t i = first; i < last; i++) {
         const int64_t block = i / vectors;
@@ -444,7 +379,7 @@ static void w4_all_inputs(const struct args *a, int64_t first, int64_t last, int
 /* Then (group, panel of outputs, block). */
 static void w4_panels(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_data d = w4_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         const int64_t block = i % d.grid.blocks, panel = i / d.grid.blocks % d.panels;
         const int64_t group = i / d.grid.blocks / d.panels;
@@ -456,7 +391,7 @@ static void w4_panels(const struct args *a, int64_t first, int64_t last, int thr
 /* The statistics of the whole batch: tiles are (group, vector of outputs). */
 static inline void w4_merge(const struct args *a, int64_t first, int64_t last, int thread)
 {
-    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, thread);
+    const struct w4_data d = w4_plan(a, thread);
     for (int64_t i = first; i < last; i++) {
         const int64_t lane = i % d.vectors * V, c = i / d.vectors * d.pass.outputs + lane;
         if (lane < d.pass.outputs)
@@ -467,7 +402,7 @@ static inline void w4_merge(const struct args *a, int64_t first, int64_t last, i
 
 static void w4_run(const struct args *a)
 {
-    const struct w4_data d = w4_plan(a->problem, a->formats, a->t, a->scratch, 0);
+    const struct w4_data d = w4_plan(a, 0);
     const int64_t g = d.conv->g, vectors = div_up(d.pass.inputs, V);
     if (d.fresh) {
         run_tiles(a, g * d.grid.blocks * vectors, w4_all_inputs);

@@ -2,15 +2,15 @@
 #ifndef BATCHMARK_WINOGRAD4_FWD_PASS_H
 #define BATCHMARK_WINOGRAD4_FWD_PASS_H
 
-static struct w4_pass w4_pass_of(const struct problem *p, struct formats f, float *const t[])
+static struct w4_pass w4_pass_of(const struct args *a)
 {
-    const struct conv *c = &p->conv;
+    const struct conv *c = &a->problem->conv;
     const int64_t inputs = c->ic / c->g, outputs = c->oc / c->g;
     return (struct w4_pass){
-        .in = {t[SRC], f.src, c->ic, c->ih, c->iw},
-        .out = {t[DST], f.dst, c->oc, c->oh, c->ow},
-        .weights = t[WEIGHTS],
-        .bias = t[BIAS],
+        .in = {a->t[SRC], a->formats.src, c->ic, c->ih, c->iw},
+        .out = {a->t[DST], a->formats.dst, c->oc, c->oh, c->ow},
+        .weights = a->t[WEIGHTS],
+        .bias = a->t[BIAS],
         .inputs = inputs,
         .outputs = outputs,
         .group = outputs * inputs * 9,
