@@ -35,6 +35,11 @@ NO_KERNEL_HEADERS = {"stdio.h", "stdlib.h", "unistd.h", "errno.h", "pthread.h", 
 # Options that change what arithmetic means, or tie a build to the machine that made it.
 FORBIDDEN_OPTIONS = ("-march=native", "-mtune=native", "-ffast-math", "-Ofast", "-flto", "-funsafe-math")
 FORBIDDEN_TEXT = re.compile(r"__attribute__\s*\(\(\s*(constructor|target)|#\s*pragma\s+GCC\s+(optimize|target)")
+# Algorithms that are compiled for several instruction sets: constants choose in them, which compilers fold.
+TEMPLATE = re.compile(r"kernels/(.*\.tmpl\.h|layers/[^/]+)$")
+GUARD = re.compile(r"#ifndef BATCHMARK_\w+_H$")
+MACRO = re.compile(r"^\s*#\s*define\b(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
+STATEMENT = re.compile(r";|\bcase\b")
 IF_ZERO = re.compile(r"^\s*#\s*if\s+0\b", re.MULTILINE)
 # The rooms of a folder, each may include those before it and itself. What is not named here comes last.
 ROOMS = {
@@ -89,7 +94,8 @@ def without_comments(text):
 
 def matches(pattern, text):
     """(line number, matched text) of every match."""
-    return [(text.count("\n", 0, m.start()) + 1, m[0].strip()) for m in pattern.finditer(text)]
+    found = [(m.end() - len(m[0].lstrip()), m[0].strip()) for m in pattern.finditer(text)]
+    return [(text.count("\n", 0, at) + 1, what) for at, what in found]
 
 
 def files_of(root):
@@ -145,6 +151,14 @@ def check_kernel(name, text, root, findings):
     if VARIANT.match(name):
         for line, found in matches(CONDITIONAL, code):
             findings.add(name, line, f"{found}: no conditions in variant files; the file name selects")
+    if TEMPLATE.match(name):
+        lines = code.splitlines()
+        for line, found in matches(CONDITIONAL, code):
+            if not GUARD.match(lines[line - 1]):
+                findings.add(name, line, f"{found}: no conditions in templates; let the compiler fold a constant")
+        for line, found in matches(MACRO, code):
+            if STATEMENT.search(found):
+                findings.add(name, line, "code in a macro: write a function")
 
 
 def check_size(name, text, functions, findings):

@@ -71,7 +71,8 @@ def small_tree(tmp_path):
     """A tree with no fault in it."""
     (tmp_path / "kernels" / "conv_fwd").mkdir(parents=True)
     (tmp_path / "harness" / "problem").mkdir(parents=True)
-    (tmp_path / "kernels" / "vec").mkdir()
+    for folder in ("vec", "layers", "algorithms/conv"):
+        (tmp_path / "kernels" / folder).mkdir(parents=True)
     (tmp_path / "tests" / "problem").mkdir(parents=True)
     (tmp_path / "tests" / "problem" / "test_op.c").write_text(HEADER)
     (tmp_path / "kernels" / "kernel.h").write_text(HEADER + "#define KERNEL 1\n")
@@ -97,6 +98,9 @@ def test_a_clean_tree_passes(tree):
 VARIANT = "kernels/conv_fwd/10_naive.c"
 # Thirteen lines of code, with room for a comment in one.
 STRETCH = "".join(f"int a{i};\n" for i in range(12)) + "int a12;%s\n"
+TEMPLATE = "kernels/algorithms/conv/tile.tmpl.h"
+# As clang-format leaves it.
+MACRO = "#define TILE(n)" + 83 * " " + "\\\n    case n: tile(n); break;\n"
 FAULTS = {
     "harness include": (VARIANT, HEADER + '#include "op.h"\n', "kernels include nothing else"),
     "harness by path": (VARIANT, HEADER + '#include "../../harness/problem/op.h"\n', "nothing from harness/"),
@@ -104,6 +108,9 @@ FAULTS = {
     "printing": (VARIANT, HEADER + 'void f(void)\n{\n    printf("x");\n}\n', "print nothing"),
     "stdio": (VARIANT, HEADER + "#include <stdio.h>\n", "no use for <stdio.h>"),
     "condition": (VARIANT, HEADER + "#ifdef __AVX2__\n#endif\n", "no conditions in variant files"),
+    "condition in a template": (TEMPLATE, HEADER + "#if V == 16\n#endif\n", "no conditions in templates"),
+    "condition in a layer": ("kernels/layers/relu.h", HEADER + "#ifdef __AVX2__\n#endif\n", "no conditions in templates"),
+    "code in a macro": (TEMPLATE, HEADER + MACRO, "code in a macro"),
     "no header comment": (VARIANT, "int x;\n", "begin with a comment"),
     "own target": (VARIANT, HEADER + '#pragma GCC optimize("O1")\n', "flags come from the file name"),
     "#if 0": ("kernels/kernel.h", HEADER + "#if 0\n#endif\n", "the history remembers"),
@@ -153,6 +160,12 @@ def test_what_is_just_short_enough_is_no_fault(tree):
     (tree / "harness/problem/op.c").write_text(HEADER + "void f(int *a)\n{\n" + body + "}\n")
     for name in ("10_naive.c", "20_other.c"):
         (tree / "kernels/conv_fwd" / name).write_text(HEADER + twelve + "int c;\n")
+    status, said = lint(tree)
+    assert status == 0, said
+
+
+def test_a_guard_is_no_condition(tree):
+    (tree / TEMPLATE).write_text(HEADER + "#ifndef BATCHMARK_TILE_H\n#define BATCHMARK_TILE_H\n#endif\n")
     status, said = lint(tree)
     assert status == 0, said
 
