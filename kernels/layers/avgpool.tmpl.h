@@ -1,5 +1,5 @@
-/* Average pooling: lanes of channels together where the layout has them, windows one by one where it has not. Bound by
- * reading the larger side once; a window's pixels lie in L1 when its neighbour wants them again. */
+/* Average pooling: V channels at a time in layouts with channels in the lanes, else window by window. The bound is to read
+ * the larger side once; a window's pixels are still in L1 when its neighbour reads them. */
 
 static void avg_forward(const struct avgpool *p, const float *restrict src, float *restrict dst,
                         struct range planes)

@@ -1,6 +1,7 @@
-/* Dropout, included by layers.tmpl.h. No mask is kept: whether a value stays is a hash of its place and a key, so the
- * gradient asks again. Two rounds of a 32-bit finalizer with low bias (C. Wellons, "hash-prospector") vectorize as two
- * multiplications each; about 20 operations a value, as much as a trip through L2. */
+/* Dropout, included by layers.tmpl.h. It keeps no mask: a hash of a key and the value's index decides whether the value
+ * stays, and the gradient computes it again. Two rounds of a 32-bit finalizer with low bias (C. Wellons,
+ * "hash-prospector") vectorize as two multiplications each; about 20 operations per value, as long as reading it from
+ * L2. */
 
 static inline uint32_t scrambled(uint32_t x)
 {

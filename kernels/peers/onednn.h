@@ -1,12 +1,12 @@
 /* oneDNN as a peer: what its primitives share. Primitives are made in prepare, in the layouts the library asks for.
  *
- * Where such a layout is that of our operand, the primitive works on our memory. Otherwise it works on memory of its
- * own, and the conversion is a primitive too:
- *   - layouts other than nchw16c: part of the run, as a caller with such tensors would pay for it;
- *   - nchw16c, the row of the library's best layout: outside of it, inputs and weights in prepare, results in finish.
- * Conversions alone are rows of `reorder`.
+ * If the library's layout is the layout of our operand, the primitive works on our memory. Otherwise it works on memory
+ * of its own, and the conversion is a primitive, too:
+ *   - in layouts other than nchw16c it is part of the run, because a caller with such tensors would pay for it;
+ *   - in nchw16c, the row of the library's best layout, it is untimed: inputs and weights in prepare, results in finish.
+ * Rows of `reorder` time conversions alone.
  *
- * A call of the library that fails leaves a handle that computes nothing, which verification reports. */
+ * If a call of the library fails, the handle computes nothing, and verification reports that. */
 #ifndef BATCHMARK_ONEDNN_H
 #define BATCHMARK_ONEDNN_H
 

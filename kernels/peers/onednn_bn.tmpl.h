@@ -100,8 +100,8 @@ static inline void onednn_bn_vector(struct onednn *h, const_dnnl_primitive_desc_
         ((float *)own)[i] = otherwise;
 }
 
-/* Which activations the ReLU behind passed on, as the forward pass tells the backward one. It follows from operands of
- * the backward pass, but is made outside its time, since it is part of the forward pass'. */
+/* Which activations the following ReLU passed: the forward pass tells the backward pass. It is computed here from the
+ * operands of the backward pass, untimed, because it is part of the forward pass. */
 static inline void onednn_bn_mask(struct onednn *h, const_dnnl_primitive_desc_t pd,
                                   const struct args *a)
 {

@@ -2,7 +2,7 @@
  *   ONEDNN_PASS       ONEDNN_FWD, ONEDNN_BWD_DATA or ONEDNN_BWD_WEIGHTS
  *   ONEDNN_ALGORITHM  dnnl_convolution_direct or dnnl_convolution_winograd
  *   ONEDNN_LAYOUT     onednn_any: the library chooses the layouts of activations, and onednn.h says who converts;
- *                     onednn_same: it has to take ours. That of the weights it always chooses.
+ *                     onednn_same: it must take ours. It always chooses the layout of the weights.
  * Entry points: onednn_conv_fits, onednn_conv_prepare, onednn_direct_flops; the rest are onednn.h's. */
 #include "peers/onednn.h"
 #include "shared/conv_flops.h"

@@ -1,8 +1,8 @@
 /* OpenBLAS as a peer: convolutions as its matrix products over columns, image by image, as frameworks without a library
- * of convolutions do them (Chellapilla, Puri and Simard 2006; Caffe). Images are dealt to the team and each thread
- * multiplies alone; one image alone is multiplied by the whole team. Layout nchw. A 1x1 kernel needs no columns.
+ * of convolutions do them (Chellapilla, Puri and Simard 2006; Caffe). Images are split over the team and each thread
+ * multiplies alone; the whole team multiplies a single image. Layout nchw. A 1x1 kernel needs no columns.
  *
- * Only the OpenMP build is used: it shares the threads of everybody else here. */
+ * Only the OpenMP build is used: it shares the threads of the other kernels. */
 #ifndef BATCHMARK_OPENBLAS_H
 #define BATCHMARK_OPENBLAS_H
 

@@ -1,32 +1,32 @@
-/* In what order the tiles of a training batch normalization are reduced and their results written: the driver of
- * the forward pass and of the gradient, for all layouts and schedules.
+/* The driver of training batch normalization, forward and backward, for all layouts and schedules: the order in which
+ * tiles are reduced and their results are written.
  *
  * The includer defines SCHEDULE, STREAM, TENSORS (how many the passes read), ARRAYS (of constants) and
  *   view           the grid of tiles
  *   start_panel    sets the constants that do not wait for sums
  *   reduce_tile    the partials of a tile; keeps a copy of what it read in `near`, unless NULL
  *   finish_panel   merges the partials of a panel, sets its constants
- *   result_tile    the result of a tile, from the copy in `near` unless NULL; then it also asks for the lines `next`
- *                  floats further on
+ *   result_tile    the result of a tile, from the copy in `near` unless NULL; with a copy it also prefetches the lines
+ *                  `next` floats further on
  *
- *   BY_PANEL   threads take whole panels: no barrier, but some wait where panels are few or do not divide
- *   BY_TILE    threads share the tiles of all panels: all sums, a merge in fixed order, all results. None waits, but a tensor
- *              larger than the caches is read from memory twice
- *   BY_SIZE    by panel while panels keep the team busy and stay in a thread's L2; larger ones tile by tile, as many panels at
- *              a time as the team's L2s hold; no team for small tensors
+ *   BY_PANEL   threads take whole panels: no barrier, but some threads wait if panels are few or do not divide evenly
+ *   BY_TILE    threads share the tiles of all panels: all sums, a merge in fixed order, all results. No thread waits, but
+ *              a tensor larger than the caches is read from memory twice
+ *   BY_SIZE    by panel while panels keep the team busy and stay in a thread's L2; larger panels tile by tile, as many
+ *              panels at a time as the team's L2s hold; one thread for small tensors
  *
- * A share of tiles is reduced, and its results are written backwards: what was read last is still near.
+ * A share of tiles is reduced. Its results are then written in reverse order, because what was read last is still cached.
  *
- * Runs beyond the caches take turns instead: the result of a tile of one share, the sums of a tile of the next, whose
- * lines were fetched while that result was streamed to memory. So memory reads and writes all the time, line by
- * line, as it must to do as well as in a copy. What is summed is copied, for the runs of a channel are often powers of
- * two apart and compete for the same few places in L2: their copy lies in one piece and stays there until the result. A
- * small L2 takes turns without copies where it holds both shares.
+ * Runs beyond the caches alternate instead: the result of a tile of one share, then the sums of a tile of the next share.
+ * The lines of the latter are fetched while the former is streamed to memory. So memory reads and writes all the time,
+ * line by line, which it needs to be as fast as in a copy. Tiles that are summed are also copied: the runs of a channel
+ * are often powers of two apart and compete for few sets of the L2. Their copy is contiguous and stays there until the
+ * result. An L2 too small for copies alternates without them if it holds both shares.
  *
- * Where no L2 holds a thread's share of a panel (nhwc and nchw16c, whose panels are whole cache lines wide, and runs of
- * very many images) what is read for the sums comes a second time from the last-level cache, or from memory: then
- * forward moves 12 bytes an element where 8 are compulsory, and backward 20 for 12, so that at most 67 and 60 % of
- * the copy bandwidth are to be had. */
+ * Bound: if no L2 holds a thread's share of a panel, the data comes twice from the last-level cache or from memory. (That
+ * is so in nhwc and nchw16c, whose panels are whole cache lines wide, and for runs of very many images.) Then forward
+ * moves 12 bytes per element where 8 are compulsory, and backward 20 instead of 12: at most 67 and 60 % of the copy
+ * bandwidth. */
 
 /* A thread's share of the tiles of some panels; tiles of a chunk follow each other. */
 struct share {
@@ -69,8 +69,8 @@ static void mix_shares(const struct args *a, const struct bn_view *v, const stru
     }
 }
 
-/* Does a thread's L2 hold two such shares? Runs then take turns without copies: the 16x64x56x56 of a Zen 4 take 0.84 of the
- * time forward. Of larger ones what was read for the sums is gone when its result comes. */
+/* Does a thread's L2 hold two such shares? Then runs alternate without copies: 16x64x56x56 on a Zen 4 takes 0.84 of the
+ * time forward. With larger shares, the data read for the sums has left the L2 when its result is due. */
 static bool two_near(const struct args *a, const struct bn_view *v, const struct share *s)
 {
     int64_t floats = (s->last - s->first) * TENSORS * bn_chunk_floats(v);

@@ -13,9 +13,9 @@
  *            nchw with tiny images: rows are samples, columns all C H W floats of one; `fold` = H W columns
  *            make a channel
  *
- * A chunk is a part of a panel's rows. Partial sums are taken chunk by chunk and combined in the
- * order of the chunks, and the grid follows from the problem alone, so the bits depend neither on
- * the number of threads nor on how the tiles (panel, chunk) are handed out. */
+ * A chunk is a part of a panel's rows. Partial sums are taken chunk by chunk and combined in the order
+ * of the chunks. The grid follows from the problem alone. So the bits depend neither on the number of
+ * threads nor on which thread gets which tile (panel, chunk). */
 #ifndef BATCHMARK_BN_TILES_H
 #define BATCHMARK_BN_TILES_H
 
@@ -25,17 +25,18 @@
 /* A chunk stays in any L2 (256 KiB) while the second pass over it follows the first, and its
  * float32 partial sums stay short. */
 enum { CHUNK_FLOATS = 64 * 1024 };
-/* A column of sums has one value a row and vector, so a chunk of columns has at most so many rows, and one of planes PAD times
- * as many values of a channel: rounding to a growing sum errs to the same side where many values are equal, and from 4096
- * rows on variances left their limit. */
+/* The largest number of rows of a chunk of columns; a chunk of planes has at most PAD times as many values of a channel.
+ * If many values are equal, additions to a growing sum round to the same side: from 4096 rows on, variances exceeded
+ * their limit. */
 enum { CHUNK_ROWS = 1024 };
 /* Runs shorter than this spend their time on loop ends; columns have none. */
 enum { RUN_MIN = 65 };
-/* Images of so many floats may be planes. Columns of those up to PLANE_SMALL would take as many constants as floats, and
- * runs lie as often as not by the same places in L1: they are planes unless lines divide them. */
+/* Images of up to so many floats may be planes. As columns, images up to PLANE_SMALL would need as many constants as
+ * floats; as runs they often compete for the same sets of L1. So they are planes unless their size is a multiple of a
+ * cache line. */
 enum { PLANE_MIN = 17, PLANE_SMALL = 127, PLANE_MAX = 1023 };
-/* Floats of a row of planes. Prefetchers want more than a few lines, and memory more than that: on a Zen 4 16x1024x14x14 takes
- * 0.66 of the time of runs forward and 0.52 backward. But a panel should stay in L2, and PANELS keep a team busy. */
+/* Floats of a row of planes. Prefetchers and memory need long rows: on a Zen 4, 16x1024x14x14 takes 0.66 of the time of
+ * runs forward and 0.52 backward. But a panel should stay in L2, and there must be PANELS panels to keep a team busy. */
 enum { ROW_MIN = 512, ROW_MAX = 3072, ROW_FLOATS = ROW_MAX + PLANE_MAX };
 enum { PANEL_FLOATS = 48 * 1024, PANELS = 32 };
 /* Channels of a row: with fewer, larger images are as well off as runs. At most as many as WIDE has room for. */
@@ -221,8 +222,8 @@ static inline int64_t bn_chunk_floats(const struct bn_view *v)
     return div_up(v->chunk_outer * v->chunk_inner * v->panel_channels * v->fold, 16) * 16;
 }
 
-/* Does the L2 hold copies of tiles beside what is read and written meanwhile? With less (1 MiB of a Zen 4) they cost more than
- * they save: 16x256x28x28 takes 1.15 times as long with them forward and 1.5 times backward, 48x256x56x56 1.1 times. */
+/* Does the L2 hold copies of tiles beside the data read and written meanwhile? In a smaller one (1 MiB of a Zen 4) copies
+ * cost more than they save: 16x256x28x28 takes 1.15 times as long forward and 1.5 times backward, 48x256x56x56 1.1 times. */
 static inline bool bn_copies(const struct hints *h)
 {
     return h->l2 >= 2 * 1024 * 1024;
@@ -262,9 +263,9 @@ static inline bool bn_by_panel(const struct args *a, const struct bn_view *v,
            bn_panel_bytes(v, tensors) <= (bn_copies(&a->hints) ? a->hints.l2 / 4 * 3 : a->hints.l2);
 }
 
-/* How many panels the team takes at a time, tile by tile: what its L2s hold, so that the second pass does not read
- * memory again; one where they hold none, for then the last-level cache may; all where the tensor is not much larger
- * than that or the schedule leaves no choice. */
+/* How many panels the team takes at a time, tile by tile. As many as its L2s hold, so that the second pass does not read
+ * memory again. One if they hold none, because then the last-level cache may hold it. All if the tensor is not much
+ * larger than the L2s, or if the schedule requires it. */
 static inline int64_t bn_group(const struct args *a, const struct bn_view *v,
                                enum bn_schedule schedule, int tensors)
 {
@@ -284,9 +285,9 @@ static inline struct args bn_team(const struct args *a)
     return b;
 }
 
-/* Is the result better written past the cache? Only when nobody reads it soon and it would push the
- * operands out of the last-level cache, or is far larger than the team's own L2s: a last level of
- * 100 MB belongs to many cores, and ordinary stores to it first read what they overwrite. */
+/* Should the result be written past the cache? Only if it is not read soon, and if it would evict the
+ * operands from the last-level cache or is far larger than the team's L2s. In the latter case, because
+ * a last level of 100 MB belongs to many cores, and ordinary stores first read what they overwrite. */
 static inline bool bn_streams(const struct args *a)
 {
     const struct bn *p = &a->problem->bn;

@@ -1,7 +1,7 @@
 /* dst = gamma (conv(src) + bias - mean) / sqrt(variance + eps) + beta, as one convolution: with
  *     scale[oc] = gamma[oc] / sqrt(variance[oc] + eps)
  * the weights become weights * scale and the bias (bias - mean) * scale + beta, so that batch normalization costs one
- * pass over the weights and none over dst. The scales are computed in double, as often as there are channels.
+ * pass over the weights and none over dst. The scales are computed in double, one per channel.
  *
  * Limited as the convolution is; by folding where an image is smaller than the weights.
  *

@@ -5,8 +5,8 @@
  * fixed: the same bits for any number of threads.
  *
  * The column matrix has a row for every tap (ic, kh, kw) of a group and a column for every output pixel, flattened over
- * n, oh, ow, so that small images fill whole panels together. It never exists as a whole: the pieces below describe the
- * columns of one panel or cut, and only a block of it is made, in the packed order gemm.tmpl.h reads. */
+ * n, oh, ow, so that several small images fill a panel. It never exists as a whole. The pieces below describe the columns
+ * of one panel or cut; only a block of it is made, in the packed order that gemm.tmpl.h reads. */
 #ifndef BATCHMARK_IM2COL_TMPL_H
 #define BATCHMARK_IM2COL_TMPL_H
 

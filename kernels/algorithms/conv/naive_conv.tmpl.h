@@ -1,7 +1,6 @@
-/* The seven loops of the three convolution passes, float32, exactly as a textbook has them. One
- * source for every rung 1x and for 50_naive_omp_*: those files differ only in the compiler flags
- * their names select and in SIMD_REDUCTION, so that what they measure is the flags, the pragma and
- * the threads, nothing else.
+/* The seven loops of the three convolution passes in float32, as in a textbook. All files of rung 1x
+ * and 50_naive_omp_* have this one source. They differ only in SIMD_REDUCTION and in the compiler
+ * flags that their names select, so they measure only the flags, the pragma and the threads.
  *
  * Limited by the latency of one chain of additions, which the compiler may not reorder: what flags
  * alone gain is a fused multiply-add. The pragma allows vectors in the innermost sum. Forward, that

@@ -1,6 +1,6 @@
 /* dst = A B + bias for NN, NT and TN on gemm.tmpl.h. Both operands are packed once, whole; then a tile of the grid is a
- * block of C, all of k. Where few rows share it (a dense layer at a small batch), packing B costs more than it gains,
- * so the full panels of an NN or TN operand are read in place.
+ * block of C, all of k. If few rows share B (a dense layer at a small batch), packing it costs more than it gains; then
+ * the full panels of an NN or TN operand are read in place.
  *
  * Limited by the FMA ports (SSE2: multiply and add ports); by packing where few rows share a panel; on threads by the start of
  * two teams where the product is small. k is never split between threads: the same bits for any number of them.

@@ -1,9 +1,9 @@
 /* Layout conversions by transposing V x V tiles in registers, over vec.h.
  *
- * A piece is PIXELS pixels of one image with all their channels, so that the rows of the side that has
- * channels innermost, of which a block of 16 channels is 64 bytes, stay in L1 or L2 until all blocks have been
- * done. Within a piece go block by block, tile by tile. nhwc and nchw16c both have channels innermost: a copy
- * of rows. So is everything where the image is a single pixel.
+ * A piece is PIXELS pixels of one image with all their channels. So the rows of the side with channels innermost,
+ * where a block of 16 channels is 64 bytes, stay in L1 or L2 until all blocks are done. Within a piece it goes block
+ * by block, tile by tile. Between nhwc and nchw16c, which both have channels innermost, it copies rows; also for
+ * images of a single pixel.
  *
  * Every cache line is fetched and written once. Limited by shuffles for tensors in L2, by memory beyond. */
 #include "shared/partition.h"

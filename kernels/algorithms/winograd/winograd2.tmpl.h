@@ -5,10 +5,10 @@
  *   G = 1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1   B^T = 1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1   A^T = 1 1 1 0; 0 1 -1 -1
  *
  * For each of the 16 points it is a matrix product [oc][ic] x [ic][tiles], done by gemm.tmpl.h. Tiles are flattened
- * over n and the rows and columns of tiles. A tile of the grid is one block of them in one group: it makes V in packed
- * order, then panel by panel of output channels the 16 products and their inverse transform, which stay in cache
- * together. The transforms across a patch's row run along a row of patches; those down its columns over whole vectors of
- * patches, wherever in the image they lie.
+ * over n and the rows and columns of tiles. A tile of the grid is one block of them in one group. It makes V in packed
+ * order. Then, for each panel of output channels, it makes the 16 products and their inverse transform, which stay in
+ * cache together. The transforms along a patch's row run along a row of patches; those along its columns run over whole
+ * vectors of patches, anywhere in the image.
  *
  * Limited by the FMA ports with many channels, by the transforms with few. The grid is fixed: the same bits for any number of
  * threads.
