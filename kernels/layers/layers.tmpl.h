@@ -332,8 +332,8 @@ static __attribute__((noinline)) void update_range(enum optimizer_kind kind,
     }
 }
 
-/* The caller's share of each part. Moments of a weight whose gradient stays 0, as at the border of digits, decay to
- * denormal numbers and stay there: each costs x86 a trap into microcode, and counts nothing. */
+/* The calling thread's share of each part. If the gradient of a weight stays 0, as at the border of digits, its moments
+ * decay to denormal numbers and stay there. Each would cost an assist in microcode on x86 and does not matter. */
 static void update_share(enum optimizer_kind kind, struct update_scalars s, int parts,
                          const int64_t *ends, float *weights, const float *gradients, float *m,
                          float *v)

@@ -1,5 +1,5 @@
-/* Runs of floats: zeros and copies. What writes whole vectors runs over the end of its run, by at most V - 1 floats: it
- * serves where what follows is written afterwards, or has room. */
+/* Fills and copies runs of floats. Functions that write whole vectors write up to V - 1 floats beyond the end of the run:
+ * use them where these floats are written later, or where there is room. */
 #ifndef BATCHMARK_FLOATS_H
 #define BATCHMARK_FLOATS_H
 

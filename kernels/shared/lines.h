@@ -11,8 +11,8 @@ struct lines {
     int64_t image, plane; /* distances in floats */
 };
 
-/* Prefetches share i of n, into L2: the L1 belongs to the tiles. Spread between the tiles: rows a plane apart are
- * beyond hardware prefetchers, and all lines at once beyond the buffers for misses. */
+/* Prefetches share i of n into L2; the L1 belongs to the tiles. The prefetches are spread between the tiles: hardware
+ * prefetchers do not follow rows a plane apart, and all lines at once would exceed the miss buffers. */
 static inline void lines_fetch(const struct lines *s, int64_t i, int64_t n)
 {
     int64_t each = (s->run + 30) / 16, all = s->images * s->planes * each;

@@ -22,7 +22,7 @@ static inline void load_transposed(vf a[V], const float *from, int64_t pitch, in
 }
 
 /* Writes up to V rows of n floats, `pitch` apart, as n rows of V floats, `to_pitch` apart: from planes of V channels to
- * pixels with channels in the lanes. Lanes that have no row are zero. */
+ * pixels with channels in the lanes. Lanes without a row are zero. */
 static inline void turn_to_lanes(float *to, int64_t to_pitch, const float *from, int64_t pitch,
                                  int64_t rows, int64_t n)
 {

@@ -116,8 +116,8 @@ static __attribute__((noinline)) void hot_apply(const struct walk *w, int64_t at
         apply_strip(w, at, j, rows, 1, V, false);
 }
 
-/* Past the cache, rows that lie behind each other or one of them: n floats from the panel's first column on, whole
- * aligned vectors whatever the number of columns. Their constants repeat every `columns` floats. */
+/* Streams contiguous rows, or one row, past the cache: n floats from the panel's first column on, in whole aligned vectors
+ * for any number of columns. The constants repeat every `columns` floats. */
 static __attribute__((noinline)) void hot_stream_rows(const struct walk *w, int64_t at, int64_t n,
                                                       int64_t columns)
 {
@@ -152,8 +152,8 @@ static void apply_columns(const struct bn_view *v, const struct bn_block *b, con
     }
 }
 
-/* Planes of n floats; the last vector overlaps the one before. Past the cache a row goes by way of L1, for it has the
- * whole lines that planes have not. */
+/* Planes of n floats; the last vector overlaps the one before. If results are streamed past the cache, a row is first
+ * collected in L1: it consists of whole lines, and planes do not. */
 static inline __attribute__((always_inline)) void
 apply_planes(const struct walk *w, const struct bn_block *b, int64_t n, bool stream)
 {
@@ -218,8 +218,8 @@ static void result_tile(const struct args *a, const struct bn_view *v, int64_t p
         apply_columns(v, &b, &w);
 }
 
-/* Sets the constants of a panel from its channels' means and variances. The shift makes up for the rounding
- * of the mean. Lanes beyond the channels stay zero, and so do their results. */
+/* Sets the constants of a panel from its channels' means and variances. The shift compensates the rounding of the
+ * mean. Lanes beyond the channels stay zero, and so do their results. */
 static void set_constants(const struct args *a, const struct bn_view *v, int64_t panel,
                           int64_t channels, const double *restrict mean,
                           const double *restrict variance)

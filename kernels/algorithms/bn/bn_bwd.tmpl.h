@@ -7,9 +7,9 @@
  * Several independent sums hide the latency of additions. Limited by L2 bandwidth, four reads and a write of each value, while
  * a panel fits L2; beyond by memory (see bn_driver.tmpl.h).
  *
- * The includer defines RELU (dy counts only where gamma xhat + beta > 0: the mask is recomputed
- * from x, which costs two operations where storing it would cost memory traffic), SCHEDULE and
- * STREAM. */
+ * The includer defines SCHEDULE, STREAM and RELU. With RELU, dy counts only where gamma xhat + beta >
+ * 0. The mask is recomputed from x: that costs two operations, and storing it would cost memory
+ * traffic. */
 #include "algorithms/bn/bn_vec.h"
 
 /* The constants of a panel, in this order. SHIFTS (beta) serves the mask only. */
@@ -345,8 +345,8 @@ static __attribute__((noinline)) void hot_gradient(const struct walk *w, int64_t
         gradient_strip(w, at, j, rows, 1, V, false);
 }
 
-/* Past the cache, rows that lie behind each other or one of them: n floats from the panel's first column on, whole
- * aligned vectors whatever the number of columns. Their constants repeat every `columns` floats. */
+/* Streams contiguous rows, or one row, past the cache: n floats from the panel's first column on, in whole aligned vectors
+ * for any number of columns. The constants repeat every `columns` floats. */
 static __attribute__((noinline)) void hot_stream_rows(const struct walk *w, int64_t at, int64_t n,
                                                       int64_t columns)
 {
@@ -392,8 +392,8 @@ static inline struct gradient set_gradient(const float *k, int64_t width)
     };
 }
 
-/* Planes of n floats; the last vector overlaps the one before. Past the cache a row goes by way of L1, for it has the
- * whole lines that planes have not. */
+/* Planes of n floats; the last vector overlaps the one before. If results are streamed past the cache, a row is first
+ * collected in L1: it consists of whole lines, and planes do not. */
 static inline __attribute__((always_inline)) void
 gradient_planes(const struct walk *w, const struct bn_block *b, int64_t n, bool stream)
 {

@@ -6,14 +6,14 @@
  * The includer defines RELU (max(0, y) in the apply pass), SCHEDULE (enum bn_schedule) and STREAM
  * (non-temporal stores where bn_streams() says so).
  *
- * Sums are taken of x - k, with k the first value of the column, so that the error of the mean goes
- * with the spread of x and not with its size. The squares are taken about the mean of their chunk;
- * what the rounding of that mean costs is put right in float64, and the chunks are merged by Chan's
+ * Sums are taken of x - k, with k the first value of the column, so that the error of the mean is
+ * proportional to the spread of x and not to its size. The squares are taken about the mean of their
+ * chunk. The rounding error of that mean is corrected in float64. The chunks are merged by Chan's
  * formula (Chan, Golub and LeVeque 1979), in float64 and in the order of the chunks. */
 #include "algorithms/bn/bn_vec.h"
 
-/* acc[j] = sum over rows of x[j] - k[j]. The first pass is the one that waits for memory, and the
- * hardware's prefetchers stop where a run ends (a 32x32 image is a page): lines are asked for ahead. */
+/* acc[j] = sum over rows of x[j] - k[j]. The first pass waits for memory, and hardware prefetchers
+ * stop at the end of a run (a 32x32 image is a page). So it prefetches lines ahead. */
 static inline __attribute__((always_inline)) void
 sum_runs(const float *restrict x, const struct bn_block *b, const float *restrict k,
          float *restrict acc, int64_t ahead, float *restrict near)
@@ -99,8 +99,7 @@ static __attribute__((noinline)) void hot_squares_runs(const float *restrict x,
     acc[0] = vsum(vadd(vadd(s0, s1), vadd(s2, s3)));
 }
 
-/* Strips of the two loops: rows are dealt to STRIP / vectors sums in turn, so that additions never wait for each
- * other. */
+/* Strips of the two loops: rows go to STRIP / vectors sums in turn, so that additions never wait for each other. */
 enum { STRIP = 4 };
 
 /* The sum with one vector more: of x - k, or its squares. */
@@ -232,8 +231,8 @@ static __attribute__((noinline)) void hot_squares_planes(const struct walk *w,
 
 #include "algorithms/bn/bn_apply.tmpl.h"
 
-/* A centre for squared differences close to k + off: off rounded to three bits. As near as makes no difference to
- * precision, and on integers it keeps the squares exact, whatever the mean of a chunk happens to be. */
+/* A centre for squared differences close to k + off: `off` is rounded to three bits. The difference does not matter for
+ * precision, and on integers the squares stay exact for any mean of a chunk. */
 static float centre_near(double k, double off)
 {
     int exponent;

@@ -1,13 +1,13 @@
 /* conv_bwd_weights in cache tiles, plain C for the compiler to vectorise. Layout nchw.
  *
  * One image at a time, BLOCK_OC planes of diff_dst stay in cache while every tap of every input channel passes over
- * them; a loaded pixel serves BLOCK_OC channels, and LANES partial sums a channel leave the compiler free to use
- * vectors without reordering a sum behind the reader's back.
+ * them. A loaded pixel serves BLOCK_OC channels. LANES partial sums per channel let the compiler use vectors without
+ * changing the order of a sum.
  * Limited by loads and stores of the sums, which stay in L1 and not in registers.
  *
- * A file defines CHUNKS, into how many parts the batch is cut at most, and SPLIT_CHANNELS: a tile of the grid is a part
- * of the batch (0), or that and a block of output channels (1). Parts leave partial sums in scratch,
- * [part][oc][taps + 1] with the bias last, which are added in ascending order: the bits do not depend on the threads. */
+ * A file defines CHUNKS, the largest number of parts of the batch, and SPLIT_CHANNELS: a tile of the grid is a part of
+ * the batch (0), or a part of the batch and a block of output channels (1). Parts write partial sums to scratch,
+ * [part][oc][taps + 1] with the bias last. They are added in ascending order, so the bits do not depend on the threads. */
 #include "kernel.h"
 #include "shared/partition.h"
 #include "shared/taps.h"

@@ -1,13 +1,13 @@
 /* Direct convolution with inputs and weights rounded to bfloat16 and float32 sums, forward: defines bf16_fits(),
  * bf16_scratch() and bf16_run().
  *
- * It needs half the multiply-adds of float32: twice the speed where the CPU starts as many dot products as multiply-adds a
- * cycle (see peak_fma/avx512bf16), less a first pass that reads the source once and writes half of it.
+ * It needs half the multiply-adds of float32: twice the speed if the CPU starts as many dot products as multiply-adds per
+ * cycle (see peak_fma/avx512bf16), minus a first pass that reads the source once and writes half of it.
  *
- * Two neighbouring input channels of a group make one lane of 32 bits, so the first pass rounds source and weights and
- * leaves a convolution with half the channels whose "floats" are pairs. The direct kernel then runs on that as it is:
- * it moves floats and never looks into them, but for the multiply-add of its register tile, which here is a dot product
- * of pairs. A group with an odd number of channels gets a zero to its last one. */
+ * Two neighbouring input channels of a group share a lane of 32 bits. The first pass rounds source and weights to such
+ * pairs; what remains is a convolution with half as many channels. The direct kernel then runs unchanged: it only moves
+ * 32-bit values, except in the multiply-add of its register tile, which here is a dot product of pairs. In a group with
+ * an odd number of channels, the last one is paired with zero. */
 #include "shared/carve.h"
 #include "vec/bf16_pairs.h"
 

@@ -31,7 +31,7 @@ _Static_assert(TILE_PIXELS >= 3 && TILE_PIXELS <= MAX_PIXELS,
 _Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= MAX_VECTORS,
                "hot_tile() has a case for 1 to 4 vectors");
 
-/* A tile of k vectors: 6 or 100 channels do not pay for lanes they lack. Its sums begin as `start` has them, rows
+/* A tile of k vectors, so that 6 or 100 channels compute few unused lanes. Its sums begin with `start`, in rows
  * `start_step` floats apart, and go to `out`. */
 struct job {
     float *out, *start;
@@ -60,16 +60,16 @@ static __attribute__((noinline)) void hot_tile(int64_t k, const struct job *j)
     }
 }
 
-/* Pixels of a unit: its diff_dst, 64 KiB at 64 lanes, streams from L2 with every tile of weights, which is then long
- * enough to hide loading and storing its sums. */
+/* Pixels of a unit. Its diff_dst, 64 KiB at 64 lanes, streams from L2 for every tile of weights. A tile is then long
+ * enough to hide the loading and storing of its sums. */
 #define UNIT_PIXELS 256
-/* Weights of an output, (ic, kh, kw), per task: their sums, a quarter MiB at 64 lanes, and the window of a unit stay in
- * L2, and diff_dst is transposed anew for each block of inputs. */
+/* Weights (ic, kh, kw) of an output per task. Their sums, 256 KiB at 64 lanes, and the window of a unit stay in L2;
+ * diff_dst is transposed again for each block of inputs. */
 #define BLOCK_WEIGHTS 1024
 /* Fewer inputs where that makes too few tasks. */
 #define BLOCK_INPUTS_MIN 16
-/* Tasks that keep a large machine busy, and pixels a chunk must have to pay for adding up its sums: fewer where these
- * are so small that they come from a cache nearby. */
+/* The number of tasks that keeps a large machine busy; and the least number of pixels of a chunk, so that adding up its
+ * sums costs little. It is lower for sums so small that they stay in a cache. */
 #define TASKS 32
 #define CHUNK_PIXELS 512
 #define SMALL_CHUNK_PIXELS 128

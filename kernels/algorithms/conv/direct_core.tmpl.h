@@ -9,9 +9,9 @@
  *   bwd_data      input pixels         (oc, kh, kw)           ic              packed weights
  *   bwd_weights   (ic, kh, kw)         output pixels          oc              packed diff_dst
  *
- * Both index sets are tables of offsets into a copy of the image with its padding written out as
- * zeros (the window), so stride, dilation, padding, image rows and whole images need no code in the
- * loop: any TILE_PIXELS pixels make a tile, and 2x2 images fill it as well as 224x224 ones.
+ * Both index sets are tables of offsets into the window: a copy of the image with its padding as
+ * zeros. So stride, dilation, padding, rows and images need no code in the loop. Any TILE_PIXELS
+ * pixels make a tile, and 2x2 images fill it as well as 224x224 ones.
  *
  * The including file defines TILE_PIXELS and TILE_VECTORS and checks them; its own tile may be larger than this one. */
 #include "shared/carve.h"
@@ -23,8 +23,8 @@
 
 #define TILE_LANES (TILE_VECTORS * V)
 
-/* Bounds of a tile. The loops of the micro-kernel count to them and their unroll pragmas repeat them: both gcc and
- * clang then unroll before they decide what lives in registers. */
+/* Bounds of a tile. The loops of the micro-kernel count to them and their unroll pragmas repeat them, so that gcc and
+ * clang unroll before they assign registers. */
 #define MAX_PIXELS 8
 #define MAX_VECTORS 4
 
@@ -68,14 +68,14 @@ tile_row_of_weights(int pixels, int k, vf sum[MAX_PIXELS][MAX_VECTORS],
     }
 }
 
-/* Lines to ask for while a tile is computed, a few from each run of rows to the next: all at once would fill the buffers
- * for misses. Distances in floats from what this tile reads and from where its sums go. NULL: none. */
+/* Lines to prefetch while a tile is computed: a few with each run of rows, because all at once would fill the miss
+ * buffers. Distances in floats from the input of this tile and from the place of its sums. NULL: none. */
 struct tile_ahead {
     ptrdiff_t pixels, sums;
 };
 
-/* The tile: `pixels` by k vectors. `w` has n rows of k vectors; the sums begin as `from` has them and go to `to`. Rows
- * come in runs that read floats side by side, whose distance is loaded once; n is a multiple of `run`. */
+/* The tile: `pixels` by k vectors. `w` has n rows of k vectors. The sums begin with `from` and go to `to`. `run`
+ * successive rows read neighbouring floats, so their distance is loaded once; n is a multiple of `run`. */
 static inline __attribute__((always_inline)) void tile(int pixels, int k, struct tile_rows to,
                                                        struct tile_rows from, const float *x,
                                                        const ptrdiff_t *at, const float *w,
@@ -168,8 +168,8 @@ static inline ptrdiff_t window_channel(const struct window *w, int64_t c0, int64
     return c * w->plane;
 }
 
-/* Copies the window whose corner is pixel (y0, x0) of channel c0 of image n. Everything is written in ascending
- * order, so that whole vectors may run over into what comes next. */
+/* Copies the window with its corner at pixel (y0, x0) of channel c0 of image n. It writes in ascending order, so that
+ * whole vectors may overlap what is written next. */
 static inline void window_pack(const struct window *w, const struct tensor *t, int64_t n,
                                int64_t c0, int64_t channels, int64_t y0, int64_t x0, float *out)
 {
@@ -210,19 +210,19 @@ static inline void window_pack(const struct window *w, const struct tensor *t, i
     }
 }
 
-/* Bytes of a panel of one operand that passes over the rows of the other while sums wait for the next panel: the more, the
- * fewer sums are written and read again. Streamed from a quarter of the L2, products take 3 to 12 % less time on a Zen 4 than
- * with panels of l1_bytes, which stay in L1. A Sapphire Rapids multiplies twice as fast: there each tile waits for the head of
- * its panel whenever the prefetches of what comes next fill the miss buffers, and an L2 of its size means panels for the L1. */
+/* Bytes of a panel of one operand, which passes over the rows of the other while sums wait for the next panel. A larger
+ * panel means that fewer sums are stored and loaded again. On a Zen 4, panels of a quarter of the L2 take 3 to 12 % less
+ * time than panels of l1_bytes, which stay in L1. A Sapphire Rapids multiplies twice as fast; there each tile waits for
+ * the beginning of its panel while prefetches fill the miss buffers. So an L2 of its size selects panels for the L1. */
 #define NEAR_L2 (2 * 1024 * 1024)
 static inline int64_t panel_bytes(const struct hints *h, int64_t l1_bytes)
 {
     return h->l2 < NEAR_L2 ? max_i64((int64_t)h->l2 / 4, l1_bytes) : l1_bytes;
 }
 
-/* How the output pixels of a convolution are dealt into units, each one image part or a few images:
- * enough pixels to fill tiles and to pay for packing, few enough for the L2. Depends on the problem
- * alone. */
+/* How the output pixels of a convolution are split into units, each a part of an image or a few
+ * images: enough pixels to fill tiles and to pay for packing, few enough for the L2. Depends only on
+ * the problem. */
 struct units {
     int64_t images, rows, cols; /* of a unit */
     int64_t nn, ny, nx;         /* units along the batch, down, across */
@@ -233,8 +233,7 @@ static inline struct units units_make(int64_t mb, int64_t rows, int64_t cols, in
     struct units u = {.images = 1, .rows = rows, .cols = cols, .nn = mb, .ny = 1, .nx = 1};
     if (rows * cols <= pixels) {
         int64_t n = div_up(mb, max_i64(pixels / (rows * cols), 1));
-        /* Units are dealt out whole, so few of them should be a number that many team sizes divide.
-         */
+        /* A unit belongs to one thread. So a small number of units should be divisible by many team sizes. */
         n = min_i64(n > 8 ? n : div_up(n, 4) * 4, mb);
         u.images = div_up(mb, n);
         u.nn = div_up(mb, u.images);

@@ -10,24 +10,23 @@
  *           for each tile of TILE_PIXELS pixels: the micro-kernel  sums wait in `sums` from run to run
  *       the last run writes to the output, or `sums` is transposed into it
  *
- * Products with padding are not computed where pixels are read in place: a class is a rectangle of pixels whose taps
- * inside the image are the same rectangle of the kernel, runs of packed weights. In 2x2 images, of several images at a
- * time, 16 of the 36 products of a 3x3 kernel remain. Only a window copied with its padding (nchw, and few channels,
- * whose runs would be short) makes all pixels of a unit one class.
+ * If pixels are read in place, products with padding are skipped. A class is a rectangle of pixels with the same taps
+ * inside the image; these taps are a rectangle of the kernel, and runs of packed weights. In 2x2 images, several of them
+ * at a time, 16 of the 36 products of a 3x3 kernel remain. In a window copied with its padding, all pixels of a unit are
+ * one class. The window is used for nchw, and for few channels, where runs would be short.
  *
  * With DIRECT_STATISTICS, which the including template sets, the tensors MEAN and VARIANCE get the statistics of each
- * output channel: a tile is taken while its results are in L1, a unit leaves its share in scratch, and when all units
- * are done their shares are merged in the order of the units (chan.h).
+ * output channel. A tile is added to them while its results are in L1; a unit writes its share to scratch; at the end
+ * the shares are merged in the order of the units (chan.h).
  *
- * Limited by the FMA ports; with few channels by packing and transposing, in the gradient of a strided convolution by
- * scattered stores. Statistics cost 4 operations a value and a merge every TILE_PIXELS beside the 2 ic kh kw of the value.
- * The grid of tiles follows from the problem alone: the same bits for any number of threads.
+ * Bound: the FMA ports; with few channels packing and transposing; in the gradient of a strided convolution scattered
+ * stores. Statistics cost 4 operations per value, and a merge every TILE_PIXELS, beside the 2 ic kh kw of the value.
+ * The grid of tiles follows from the problem alone, so the bits are the same for any number of threads.
  *
- * Weights are packed once per call, [group][phase][block of outputs][tap][input][TILE_LANES], or [input][tap] where
- * there is a padded window: planes of nchw then are read tap after tap, as cache lines have them.
- * The gradient of a strided convolution falls into sh sw phases: the input pixels with the same
- * remainder take part in the same subset of taps, and within a phase they are an ordinary
- * convolution of stride 1. */
+ * Weights are packed once per call, [group][phase][block of outputs][tap][input][TILE_LANES]. With a padded window the
+ * order is [input][tap], so that planes of nchw are read tap after tap, in the order of cache lines.
+ * The gradient of a strided convolution has sh sw phases. Input pixels with the same remainder modulo the stride use the
+ * same subset of taps; within a phase they are an ordinary convolution of stride 1. */
 #include "algorithms/conv/direct_axes.tmpl.h"
 #include "algorithms/conv/direct_core.tmpl.h"
 #include "algorithms/conv/direct_output.tmpl.h"
@@ -46,8 +45,8 @@ _Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= MAX_VECTORS,
 /* Tiles have TILE_PIXELS, one or two less: any number of pixels of some tiles then divides without rest. */
 #define TILE_PIXELS_MIN (TILE_PIXELS - 2)
 
-/* What a tile of `pixels` by k vectors reads and writes. Rows of both ends come from tables; the sums they begin with lie
- * side by side. */
+/* What a tile of `pixels` by k vectors reads and writes. Tables give the rows of both; the sums at the beginning are
+ * contiguous. */
 struct job {
     struct tile_rows to, from;
     const float *x, *w;
@@ -92,14 +91,14 @@ static __attribute__((noinline)) void hot_tile(int64_t pixels, int64_t k, const 
 #define UNIT_PIXELS_MIN 48
 /* Images this small make units of whole tiles of images: each of their pixels may be a class of its own. */
 #define SMALL_IMAGE 64
-/* Fewest inputs whose products with padding are left out: a run of weights should outlast the loading and storing of its
- * sums many times. */
+/* The fewest inputs for which products with padding are skipped: a run of weights should take much longer than loading
+ * and storing its sums. */
 #define RUN_INPUTS 16
 /* Bytes of packed weights that pass over the pixels at a time, where they should stay in L1. */
 #define WEIGHTS_L1 (24 * 1024)
 
-/* How tiles read a unit: a copy with its padding in the layout of the tensor; a copy of whole images turned from planes
- * to pixels; or the tensor itself. */
+/* How tiles read a unit: a padded copy in the layout of the tensor; a copy of whole images, transposed from planes to
+ * pixels; or the tensor itself. */
 enum reading { READ_PADDED, READ_TURNED, READ_IN_PLACE };
 
 struct plan {
@@ -280,8 +279,8 @@ static void pack_weights(const struct args *a, int64_t first, int64_t last, int 
     struct plan d = direct_plan(a, thread);
     const struct pass *s = &d.pass;
     int64_t all = s->conv->kh * s->conv->kw;
-    /* Taps of successive inputs follow each other in the forward pass: one long run instead of many of kh kw. In the other
-     * those of successive outputs do: the tiles of an input, one after the other, are one run. */
+    /* In the forward pass, the taps of successive inputs follow each other: one long run instead of many runs of kh kw.
+     * In the gradient the taps of successive outputs do: the tiles of an input are one run. */
     bool joined = s->input == all;
     int64_t runs = joined ? 1 : s->inputs, length = joined ? s->inputs * all : all;
     for (int64_t r = 0; r < runs; r++) {

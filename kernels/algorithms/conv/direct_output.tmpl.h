@@ -1,5 +1,5 @@
-/* How direct_data.tmpl.h writes sums that wait to its output. To be included after
- * direct_axes.tmpl.h and direct_core.tmpl.h. */
+/* How direct_data.tmpl.h writes its waiting sums to the output. Include it after direct_axes.tmpl.h
+ * and direct_core.tmpl.h. */
 
 /* A unit of one phase as the output sees it. */
 struct patch {

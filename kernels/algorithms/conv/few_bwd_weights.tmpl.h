@@ -1,12 +1,11 @@
 /* Gradient of the weights and of the bias for few input channels, output channels in the lanes. Defines few_fits(),
  * few_scratch() and few_run().
  *
- * The sums of a tile, some taps of a row of the kernel and some inputs by one or two vectors of oc, stay in registers
- * while it passes over all pixels of a unit. Nothing is packed for it: diff_dst is read where it lies, in nhwc and nchw16c
- * (in nchw it is transposed, a unit at a time), src is interleaved and padded, or in place where it needs neither. Taps are
- * at distances that the compiler knows, so a tile needs a pointer for each column and not one for each tap; and TILE_PIXELS
- * neighbours share the columns they have in common, which saves loads: 3 taps of 3 inputs for 2 pixels, 32 lanes, are 16
- * loads for 36 products.
+ * A tile is some taps of a row of the kernel and some inputs, by one or two vectors of oc. Its sums stay in registers
+ * while it passes over all pixels of a unit. Nothing is packed: diff_dst is read in place in nhwc and nchw16c, and
+ * transposed one unit at a time in nchw; src is interleaved and padded, or read in place if it needs neither. The compiler
+ * knows the distances of the taps, so a tile needs one pointer per column instead of one per tap. TILE_PIXELS neighbours
+ * share columns, which saves loads: 3 taps of 3 inputs for 2 pixels and 32 lanes are 16 loads for 36 products.
  *
  * direct_bwd_weights.tmpl.h spends as long there on copies of diff_dst as on products. Limited by the FMA ports; with 16
  * lanes by loads: of diff_dst across lines in nhwc, of lines of src that hold few inputs in nchw16c. In nchw also by
@@ -20,7 +19,7 @@
  *         for each (kh, part of kw, part of ic): the micro-kernel, adding to the chunk's own sums
  *   add up the chunks in ascending order and transpose to diff_weights[oc][ic][kh][kw]
  *
- * Units and chunks follow from the problem alone, hence the same bits for any number of threads. */
+ * Units and chunks follow from the problem alone, so the bits are the same for any number of threads. */
 #include "algorithms/conv/direct_core.tmpl.h"
 #include "shared/pixel_rows.tmpl.h"
 
@@ -42,8 +41,8 @@ _Static_assert(TILE_SUMS >= 5 * TILE_VECTORS, "a tile has a row of MAX_COLS taps
 
 /* Inputs beyond which others are faster: a tile of them all would not stay in registers anyhow. */
 #define INPUTS_MAX 16
-/* Floats of a unit's diff_dst for one block of outputs: what stays in an L1 of 32 KiB beside the window, as every tile
- * reads it again. */
+/* Floats of a unit's diff_dst for one block of outputs. Every tile reads it again, so it must fit an L1 of 32 KiB beside
+ * the window. */
 #define UNIT_FLOATS 6144
 /* Pixels a chunk must have to pay for adding up its sums, chunks that keep a small team busy, and a large one. */
 #define CHUNK_PIXELS 1024
@@ -432,8 +431,8 @@ static void accumulate_unit(const struct plan *d, const struct patch *u, const s
         job.dy_lane = dy.lane;
         job.dy_image = dy.image;
         job.sums_col = p->ic * k * V;
-        /* Meanwhile the next unit's diff_dst comes into L2: where it is read in place, two lines of the same pixels with
-         * each tile, else between tiles. */
+        /* Meanwhile the next unit's diff_dst is prefetched into L2: if it is read in place, two lines of the same pixels with
+         * each tile; else between tiles. */
         const struct lines lines =
             lines_make(&d->diff_dst, next->n0, next->images, v * V, m, next->y0, next->rows);
         const int64_t group = layout == NHWC ? TILE_PIXELS * p->oc : TILE_PIXELS * 16;

@@ -2,10 +2,11 @@
  * and planes_run().
  *
  * diff_weights[oc][ic, kh, kw] is a dot product over all output pixels. src is copied into planes, one for each kw (and
- * each remainder of a tap's row by the vertical stride), shifted, strided and padded so that pixel p of diff_dst meets
- * plane[p + row of the tap * ow]: rows then have no ends, and V pixels are a vector whatever the width of the image.
- * diff_dst is copied, a tile's outputs at a time, to [pixels / V][output][V] with zeros beyond the last pixel; the bias is
- * summed on the way. The lanes of the sums of a tile are added up at its end: 24 floats to keep instead of 24 vectors.
+ * each remainder of a tap's row modulo the vertical stride). They are shifted, strided and padded, so that pixel p of
+ * diff_dst is multiplied by plane[p + row of the tap * ow]. So no vector ends at the end of a row, whatever the width of
+ * the image. diff_dst is copied, one tile's outputs at a time, to [pixels / V][output][V] with zeros beyond the last
+ * pixel; the bias is summed during the copy. At the end of a tile the lanes of its sums are added up: 24 floats to keep
+ * instead of 24 vectors.
  *
  * With few inputs direct_bwd_weights.tmpl.h spends as long on transposing diff_dst as on products; here it is only copied.
  * Limited by the copies, by adding up the lanes once an image, and with many outputs by reading diff_dst.
@@ -17,8 +18,8 @@
  *         for each part of (ic, kw, kh): with the first block, copy its planes; the micro-kernel, adding to sums
  *   add up the chunks in ascending order
  *
- * A unit is some images or a strip of rows. Units and chunks follow from the problem alone, hence the same bits for any
- * number of threads. */
+ * A unit is some images or a strip of rows. Units and chunks follow from the problem alone, so the bits are the same for
+ * any number of threads. */
 #include "shared/carve.h"
 #include "shared/floats.h"
 #include "shared/partition.h"

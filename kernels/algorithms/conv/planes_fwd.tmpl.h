@@ -6,9 +6,9 @@
  *
  *   plane[y][x] = src[y sh + row][x sw + kw (dw + 1) - pw]      zeros outside the image, rows as long as those of dst
  *
- * so that output pixels, counted row by row, lie one beside the other in every plane, and tap (kh, kw) of any V of them
- * is V floats of plane kw, kh rows further on. Stride, dilation and padding end here, and no vector is cut at the end of
- * a row. Channels are no lanes: 60 outputs are 10 blocks of 6.
+ * so that output pixels, counted row by row, are neighbours in every plane. Tap (kh, kw) of any V output pixels is V
+ * contiguous floats of plane kw, kh rows further on. After the copy, stride, dilation and padding need no code, and no
+ * vector is cut off at the end of a row. Lanes are not channels: 60 outputs are 10 blocks of 6.
  *
  * Limited by the FMA ports and the loads that feed them; few outputs by the copies, few inputs by calls and stores of dst:
  * below some ten inputs rows_fwd.tmpl.h is faster where rows fill vectors. On two cores of a Sapphire Rapids layers of 60
@@ -22,13 +22,13 @@
  *       for each tile of pixels
  *         for each block of outputs: the micro-kernel, from bias or the sums so far
  *
- * Sums wait in scratch between blocks of inputs, in the order tiles read them: one run for hardware prefetchers, few
- * pages. The last block writes dst from registers. Small images that are no multiple of V lie side by side in the
- * planes, [y][image][x], and their sums, a channel's in a row, are moved to dst in the end; others end in a vector that
- * overlaps the one before. Kernels of 1x1 at stride 1 read src where it lies instead, if few lanes of a unit's last
- * vector are computed twice and planes are not so far apart that their lines share few sets of the L1.
- * A sum is made in one lane, in the order of inputs and taps, whatever the tile: so a thread may join the images it has
- * to do to units. */
+ * Between blocks of inputs, sums wait in scratch in the order in which tiles read them, which suits hardware prefetchers
+ * and needs few pages. The last block writes dst from registers. Small images whose size is no multiple of V are
+ * interleaved in the planes, [y][image][x], and their sums are moved to dst at the end; other images end in a vector that
+ * overlaps the one before. 1x1 kernels at stride 1 read src in place, if few lanes of a unit's last vector are computed
+ * twice, and if the distance of planes does not put their lines into few sets of the L1.
+ * Each sum is made in one lane, in the order of inputs and taps, whatever the tile. So a thread may combine its images
+ * into units without changing bits. */
 #include "shared/partition.h"
 
 /* Parameters: those of pixel_tile.tmpl.h. Rows of pixels have no ends. */
@@ -46,16 +46,16 @@ static const bool TILE_NARROW = false;
 /* Outputs computed from one copy of the planes, and without copies: units have more pixels then. */
 #define SHARE_OUTPUTS 512
 #define SHARE_READING 128
-/* Floats of the planes that a tile reads, which stay in L1 while all outputs pass over them; of src, in L2: sums that need not
- * wait are worth more than the way from there, which is hidden. */
+/* Floats of the planes that a tile reads. They stay in L1 while all outputs pass over them. If src is read in place they
+ * stay in L2: it gains more that sums need not wait, and the time from L2 is hidden. */
 #define TILE_INPUT 5120
 #define TILE_READING (16 * 1024)
 /* Items of work that keep most teams busy. */
 #define ITEMS 8
 /* A copy takes about as long as so many outputs, */
 #define COPY_OUTPUTS 12
-/* and planes whose distance is a multiple of so many floats are copied: 8 lines or more leave each way of an L1 of 64 sets
- * but 8 places to begin at. */
+/* Planes at a distance that is a multiple of so many floats are copied: with a distance of 8 lines or more, planes begin
+ * in at most 8 of the 64 sets of an L1. */
 #define SAME_SETS 128
 
 #define TILE_PIXELS (TILE_VECTORS * V)
@@ -252,8 +252,8 @@ static void put_strided(float *to, const struct source *s, int64_t stride, int64
     }
 }
 
-/* Zeros run over the end of a row, by at most a vector and the zeros the next row begins with: rows are written in
- * ascending order. */
+/* Zeros may be written beyond the end of a row, by at most a vector and the zeros at the beginning of the next row,
+ * because rows are written in ascending order. */
 static void put_rows(float *to, struct source s, const struct cut *cut)
 {
     int64_t left = cut->left, n = cut->end - left, cols = cut->cols;
@@ -429,8 +429,8 @@ static struct lines unit_lines(const struct plan *d, const float *src, const str
                           .plane = p->ih * p->iw};
 }
 
-/* Prefetches k outputs of some vectors, `pitch` floats apart, into L2: channels of dst may be 4 KiB apart, and so many
- * lines of the same set would drive the planes out of L1. */
+/* Prefetches k outputs of some vectors, `pitch` floats apart, into L2. Not into L1: channels of dst may be 4 KiB apart,
+ * and so many lines of one set would evict the planes. */
 static inline void fetch_outputs(float *const *to, int64_t vectors, ptrdiff_t out, int64_t pitch,
                                  int64_t k)
 {

@@ -2,9 +2,9 @@
  * and rows_run().
  *
  * A row of diff_src is a sum over taps of rows of diff_dst, each shifted by its kw. The shift commutes with the sum over
- * the channels, so rows are first summed unshifted, where they lie in diff_dst, one sum for each (ic, kw), and only the
- * kw sums are shifted together. No tap in the padding is computed, no stride costs anything before the last step, and
- * nothing but the weights is packed.
+ * the channels. So rows are first summed unshifted, in place in diff_dst, one sum for each (ic, kw); only these kw sums
+ * are then shifted and added. No tap in the padding is computed, a stride costs nothing before the last step, and only
+ * the weights are packed.
  *
  * direct_data.tmpl.h leaves most lanes of ic empty there. Limited by the FMA ports where rows are multiples of V. Strips follow
  * from the problem alone: the same bits for any number of threads.

@@ -3,10 +3,10 @@
  *
  *   sum[p][j] += x[step[i] + p * pixel] * w[i][j]      p < TILE_PIXELS, j < TILE_VECTORS, all inputs and taps i
  *
- * Neighbours are the same distance apart, so a tile needs three pointers and two distances instead of a pointer a pixel:
- * it has room for as many pixels as there are registers for sums, the vectors of weights serve all of them, and nearly
- * every load feeds TILE_VECTORS products. All products of a sum are made in one go, from the bias on, and a call makes
- * a row of tiles.
+ * Neighbours are equally far apart, so a tile needs three pointers and two distances instead of one pointer per pixel.
+ * So only the number of registers for sums limits its pixels. A vector of weights serves all pixels, and nearly every
+ * load feeds TILE_VECTORS products. All products of a sum are made in one pass, beginning with the bias. A call makes a
+ * row of tiles.
  *
  * Limited by the FMA ports and the loads that feed them; where dst is beyond the L2, by its stores; in nchw by the copies that
  * transpose the sums.
@@ -33,11 +33,11 @@ _Static_assert(TILE_PIXELS >= 1 && TILE_PIXELS <= (TILE_VECTORS == 1 ? 28 : 14),
 /* Units that keep most teams busy. */
 #define UNITS 16
 
-/* The one-vector case, for the first layer of a network: few channels in nchw, as images come, and results in nchw16c, as the
- * next layer wants them. Neighbours are `stride` floats apart, a constant: all pixels are read from one pointer by FMAs whose
- * factor is broadcast from memory, so that a product is one instruction, and a tap costs one load of weights besides. There
- * are two thirds of the instructions of two vectors and half of the weights in L1 at a time, which pays most where another
- * thread shares the core. */
+/* The one-vector case, for the first layer of a network: few channels in nchw, the layout of images, and results in
+ * nchw16c for the next layer. Neighbours are `stride` floats apart, which is a constant. So all pixels are read from one
+ * pointer by FMAs with a factor broadcast from memory. A product is one instruction, and a tap needs one more load for
+ * its weights. That is two thirds of the instructions of two vectors, and half of the weights in L1 at a time, which
+ * gains most if another thread shares the core. */
 enum { IMAGE = TILE_VECTORS == 1 };
 /* Products of such a sum so few that its store takes as long: where dst is beyond the L2, its lines are fetched ahead. */
 #define FEW_PRODUCTS 64
@@ -47,8 +47,8 @@ enum { IMAGE = TILE_VECTORS == 1 };
 /* Channels of a block so few that a copy without its other lanes pays, read a few times as it is. */
 #define NARROW 4
 
-/* How tiles see the input: where it lies, or a copy of what a unit needs, with padding; of nchw16c only the lanes that are
- * channels. */
+/* How tiles read the input: in place, or a padded copy of what a unit needs. In nchw16c only the lanes that are channels
+ * are copied. */
 enum reading { READ_IN_PLACE, READ_PADDED, READ_NARROW };
 
 struct plan {
@@ -371,8 +371,8 @@ static inline int64_t block_vectors(const struct plan *d, int64_t block)
     return min_i64(TILE_VECTORS, d->vectors - block * TILE_VECTORS);
 }
 
-/* Weights of one vector of outputs, a transpose at a time. In nchw inputs and taps keep their order, else the taps of
- * 16 inputs follow each other and of each tap its inputs. */
+/* Packs the weights of one vector of outputs, one transpose at a time. The order is (input, tap) in nchw; else
+ * (block of 16 inputs, tap, input). */
 static void pack_vector(const struct plan *d, const float *weights, int64_t v)
 {
     const struct conv *p = d->conv;
@@ -433,8 +433,8 @@ struct unit {
     int64_t n, y, rows, x, cols;
 };
 
-/* Pixels of a block of channels, without the lanes that are none: four at a time, in ascending order, the next pixel over what
- * was too much of the one before. */
+/* Copies pixels of a block of channels without its padding lanes: four floats at a time, in ascending order, so that the
+ * next pixel overwrites the surplus of the one before. */
 static void copy_narrow(const struct plan *d, const struct unit *u)
 {
     const struct conv *p = d->conv;

@@ -1,6 +1,6 @@
-/* Gradient of the data at stride 1 by the tiles of a forward pass: it is the forward convolution of diff_dst whose kernels are
- * turned by half a turn, inputs and outputs exchanged, and whose padding is what the kernel reaches beyond its first tap,
- * less the padding. Weights are turned once a call, into scratch. The includer includes the forward pass, defines its three
+/* Gradient of the data at stride 1 by a forward pass. It is the forward convolution of diff_dst with kernels rotated by
+ * 180 degrees, with inputs and outputs exchanged, and with padding (k - 1) dilation - p, where p is the padding of the
+ * convolution. Weights are rotated once per call, into scratch. The includer includes the forward pass, defines its three
  * functions as FORWARD_SCRATCH, FORWARD_RUN and FORWARD_FITS, and gets gradient_fits(), gradient_scratch() and
  * gradient_run(). */
 #include "shared/turn.h"

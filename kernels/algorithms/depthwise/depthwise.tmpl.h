@@ -1,7 +1,6 @@
-/* Depthwise convolution: as many groups as channels, so that nothing is summed over channels. Forward, and the gradient
- * of the data, which is a convolution of diff_dst; the including file says which by DEPTHWISE_GRADIENT. Defines
- * depthwise_scratch() and depthwise_run(), and depthwise_fits() by depthwise_planes.tmpl.h, which says what slices, strips
- * and planes are.
+/* Depthwise convolution: as many groups as channels, so that nothing is summed over channels. DEPTHWISE_GRADIENT of the
+ * including file selects the forward pass or the gradient of the data, which is a convolution of diff_dst. Defines
+ * depthwise_scratch() and depthwise_run(); depthwise_planes.tmpl.h defines depthwise_fits(), slices, strips and planes.
  *
  *   for each slice of an image and strip of its rows                       dealt to threads
  *     copy the input rows, zero padded, to planes
@@ -12,13 +11,13 @@
  * in place would save: with AVX-512 3x3 on mb16ic64ih56 moves 7 GB/s of compulsory bytes in nchw and nhwc, 12 in nchw16c.
  * A sum is made in the order of the taps: the same bits for any number of threads.
  *
- * The gradient: diff_src[q * stride + r - padding] is a sum over the taps of remainder r, which meet diff_dst[q - tap /
- * stride]. For each r that is a convolution at stride 1, all of one zero-padded plane of diff_dst; where r has no taps its
- * results are zero. A strip is some rows q.
+ * The gradient: diff_src[q * stride + r - padding] is a sum over the taps with remainder r, which multiply diff_dst[q -
+ * tap / stride]. For each r that is a convolution at stride 1, and all of them read one zero-padded plane of diff_dst. If
+ * r has no taps, its results are zero. A strip is some rows q.
  *
- * Where pixels are lanes, what lies between the ends of rows is thrown away when results are moved to dst; where channels
- * are, whole vectors of results go to dst from registers. In both cases weights are vectors: of equal floats, or of one for
- * each channel. */
+ * If lanes are pixels, the lanes between the ends of rows are dropped when results are moved to dst. If lanes are
+ * channels, whole vectors go to dst from registers. In both cases weights are vectors: of equal floats, or of one float
+ * per channel. */
 #include "algorithms/depthwise/depthwise_planes.tmpl.h"
 
 /* Parameters:
@@ -28,8 +27,9 @@
 _Static_assert(TILE_VECTORS >= 1 && TILE_VECTORS <= 8,
                "hot_depthwise() has a case for 1 to 8 vectors");
 
-/* Floats of the planes of a strip: half of a 32 KiB L1 where pixels are lanes. Channels make longer rows and strips share
- * some of them, so there it is twice that; of strips that only fit L2, 112x112 of stride 2 in nhwc takes a quarter longer. */
+/* Floats of the planes of a strip: half of a 32 KiB L1 if lanes are pixels. If lanes are channels it is twice that,
+ * because rows are longer and strips share some of them. With strips that fit only L2, 112x112 at stride 2 in nhwc takes a
+ * quarter longer. */
 #define STRIP_PIXELS 4096
 #define STRIP_CHANNELS 8192
 

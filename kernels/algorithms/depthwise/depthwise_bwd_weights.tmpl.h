@@ -1,6 +1,6 @@
-/* Gradient of the weights and of the bias of depthwise convolutions: as many groups as channels, so that a weight is one
- * dot product of two channels. Defines depthwise_scratch() and depthwise_run(), and depthwise_fits() by
- * depthwise_planes.tmpl.h, which says what slices, strips and planes are.
+/* Gradient of the weights and of the bias of depthwise convolutions: as many groups as channels, so that a weight is a
+ * dot product of two channels. Defines depthwise_scratch() and depthwise_run(); depthwise_planes.tmpl.h defines
+ * depthwise_fits(), slices, strips and planes.
  *
  *   for each (chunk of units, group of slices)                             dealt to threads
  *     for each unit of the chunk: some images or a strip of rows
@@ -9,17 +9,19 @@
  *         for each part of the taps: the micro-kernel, adding to the chunk's own sums
  *   add up the chunks in ascending order
  *
- * The sums of a part of the taps stay in registers while it passes over all pixels of a unit: a vector of diff_dst is
- * loaded once, and each FMA has its vector of src from memory. Small images in nchw are turned, V channels of them at a
- * time, to have channels in the lanes: lanes of pixels would be idle between rows, nearly all their loads cross lines, and
- * turning takes log2(V) shuffles a vector. Where pixels are lanes, rows of diff_dst are copied to the
- * distance of the planes' rows with zeros between them, so that lanes between rows count for nothing, and images are
- * stacked until vectors are full. Where channels are lanes diff_dst is read in place, unless a slice has fewer than V.
+ * The sums of a part of the taps stay in registers while it passes over all pixels of a unit. A vector of diff_dst is
+ * loaded once, and each FMA reads its vector of src from memory.
  *
- * Bound: with t taps a part, (t + 1) / t loads for each FMA, beside the copies; or memory, as src and diff_dst are read once
- * for 2 FLOPs a tap and pixel.
+ * Small images in nchw are transposed, V channels at a time, to have channels in the lanes: with pixels in the lanes, lanes
+ * between rows would be idle and nearly all loads would cross cache lines. Transposing takes log2(V) shuffles per vector.
+ * If lanes are pixels, rows of diff_dst are copied to the distance of the planes' rows, with zeros between them, so that
+ * lanes between rows add nothing; images are stacked until vectors are full. If lanes are channels, diff_dst is read in
+ * place, unless a slice has fewer than V.
  *
- * Units and chunks follow from the problem alone, hence the same bits for any number of threads. */
+ * Bound: with t taps in a part, (t + 1) / t loads for each FMA, and the copies; or memory, because src and diff_dst are
+ * read once for 2 FLOPs per tap and pixel.
+ *
+ * Units and chunks follow from the problem alone, so the bits are the same for any number of threads. */
 #include "algorithms/depthwise/depthwise_planes.tmpl.h"
 #include "shared/turn.h"
 

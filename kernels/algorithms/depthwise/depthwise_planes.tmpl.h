@@ -1,12 +1,10 @@
-/* What depthwise convolutions of all passes share: slices of images, and the zero-padded planes that strips of their rows
- * are copied into, one for each remainder of rows and columns modulo the stride. A tap of a vector of results is then a
- * vector of a plane.
+/* What depthwise convolutions of all passes share: slices of images, and zero-padded planes. A strip of rows of a slice is
+ * copied into planes, one for each remainder of rows and columns modulo the stride. A tap of a vector of results is then
+ * a vector of a plane.
  *
- * direct_core.tmpl.h has the channels of a group in the lanes, so that one lane of V works where a group has one channel.
- *
- * A slice is a channel where the layout keeps its pixels together (nchw): the lanes are pixels, counted on through the
- * rows of the planes, so that narrow images fill vectors too. Else it is V channels (nhwc, nchw16c), which are the
- * lanes. */
+ * direct_core.tmpl.h has the channels of a group in the lanes, so only one of V lanes works if a group has one channel.
+ * Here, in nchw, a slice is one channel and the lanes are its pixels, counted across the rows of the planes, so that
+ * narrow images fill vectors, too. In nhwc and nchw16c a slice is V channels, which are the lanes. */
 #include "shared/carve.h"
 #include "shared/floats.h"
 #include "shared/partition.h"

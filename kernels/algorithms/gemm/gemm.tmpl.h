@@ -2,17 +2,17 @@
  * de Geijn 2008), written over vec.h. gemm/40_packed_* and the convolutions that are products
  * (im2col, Winograd) are made of it.
  *
- *   A  is packed into panels of up to GEMM_ROWS rows, a panel being [k][rows of this panel];
- *   B  is packed into panels of GEMM_COLUMNS columns, a panel being [k][GEMM_COLUMNS], columns
- * beyond the last are zero. How it gets packed is the caller's: a copy, a transpose, or the image
- * itself (im2col); C  has its rows c_row floats apart and its columns next to each other.
+ *   A  is packed into panels of up to GEMM_ROWS rows, a panel is [k][rows of this panel];
+ *   B  is packed into panels of GEMM_COLUMNS columns, a panel is [k][GEMM_COLUMNS]; columns beyond
+ *      the last are zero. The caller packs it: a copy, a transpose, or the image itself (im2col);
+ *   C  has its rows c_row floats apart and contiguous columns.
  *
  * The micro-kernel keeps a tile of C in registers and runs over k; a step loads GEMM_VECS vectors
  * of B and broadcasts one element of A per row. It is bound by the FMA ports: a step of 2 x rows
  * products has 2 + rows loads.
  *
- * All of k is cut into steps of at most GEMM_DEPTH; the cut follows from k alone, so the bits of C
- * depend neither on the tile of C nor on the thread that makes it. */
+ * k is cut into parts of at most GEMM_DEPTH. The cut follows from k alone, so the bits of C depend
+ * neither on the tile of C nor on the thread that makes it. */
 #ifndef BATCHMARK_GEMM_TMPL_H
 #define BATCHMARK_GEMM_TMPL_H
 

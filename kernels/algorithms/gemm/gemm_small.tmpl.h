@@ -1,20 +1,20 @@
-/* dst = A B + bias for NN, NT and TN where packing both operands costs more than the products: dense layers at training's
- * batch sizes. Operands are read where they lie; written over vec.h. gemm_packed.tmpl.h is meant for what is larger.
+/* dst = A B + bias for NN, NT and TN, for products so small that packing both operands would cost more than the
+ * products: dense layers at the batch sizes of training. Operands are read in place. gemm_packed.tmpl.h is for larger
+ * products.
  *
- * The way is chosen by the problem alone (small_way):
- *   outer    a tile of C in registers; a step of k broadcasts one element of A a row against vectors of a row of B. NN and
- *            TN. The last vector of a row is moved left until it ends with the row, so that no step needs a mask: what
- *            two vectors compute has the same bits.
- *   packed   the same for NT where many rows share a panel of B: the thread that uses it transposes it first, a cut of k at
- *            a time.
- *   swapped  TN with few columns: outer with A and B exchanged, so that vectors lie along m; C is stored transposed.
- *   dots     a tile of sums over vectors of k, both operands contiguous, added up across lanes at the end (vsum_each).
- *            NT; and NN with so few columns that B is transposed in no time.
+ * small_way() chooses one of four ways by the problem alone:
+ *   outer    NN and TN. A tile of C stays in registers. A step of k broadcasts one element of A per row and multiplies it by
+ *            vectors of a row of B. The last vector of a row ends with the row and overlaps the one before, so that no
+ *            step needs a mask; both compute the same bits.
+ *   packed   NT, if many rows share a panel of B. As outer, after the thread has transposed the panel, one cut of k at a
+ *            time.
+ *   swapped  TN with few columns. As outer with A and B exchanged, so that vectors lie along m; C is stored transposed.
+ *   dots     NT; and NN with so few columns that transposing B costs almost nothing. A tile of sums over vectors of k, with
+ *            both operands contiguous; lanes are added up at the end (vsum_each).
  *
- * Bound by the FMA ports where m, n and k fill tiles; by loads, most of which straddle cache lines, where a row of B is
- * short or sums are few; below about 1,000 products by the call itself.
- * Only threads that have enough to do are woken. The grid of tiles and the cuts of k follow from the
- * problem, so bits do not depend on the number of threads. */
+ * Bound: the FMA ports if m, n and k fill tiles; loads, most of which cross cache lines, if a row of B is short or sums are
+ * few; the call itself below about 1,000 products. Only threads with enough work are woken. The grid of tiles and the cuts
+ * of k follow from the problem, so the bits do not depend on the number of threads. */
 #include "algorithms/gemm/gemm.tmpl.h"
 #include "shared/partition.h"
 #include "shared/turn.h"

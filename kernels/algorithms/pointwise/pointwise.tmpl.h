@@ -13,16 +13,16 @@
  *         pack its panel: weights, or pixels of planes                 stays near
  *         for each TILE_PIXELS rows: the micro-kernel                  sums wait in `sums` from cut to cut
  *
- * Rows are read where they lie, pixels of the whole batch one after the other: images of 7x7 fill tiles as well as
- * others do. direct_data.tmpl.h packs all weights first and passes few rows over them; deep layers of few pixels
- * then wait for weights to be written, and read again by each unit. Here a panel is packed where it is used, and a unit
- * has enough rows to pay for that. The micro-kernel asks for the rows and sums of the next tile. Limited by the FMA ports, then
- * by inputs that come from beyond the L2.
+ * Rows are read in place, pixels of the whole batch one after the other, so that 7x7 images fill tiles as well as larger
+ * ones. direct_data.tmpl.h packs all weights first and passes few rows over them; deep layers of few pixels then wait
+ * until weights are written, and each unit reads them again. Here a panel is packed where it is used, and a unit has
+ * enough rows to pay for that. The micro-kernel prefetches the rows and sums of the next tile. Bound: the FMA ports, then
+ * inputs from beyond the L2.
  *
- * With a stride, the forward pass first copies the pixels it uses (nhwc and nchw16c: read in place they would leave
- * half of the sets of all caches empty), and the gradient writes each pixel with the zeros around it that belong to it.
- * The gradient of planes reads weights turned once per call. A sum is made in the order of k whatever the cuts, units
- * and groups: the same bits for any team and any cache. */
+ * With a stride, the forward pass in nhwc and nchw16c first copies the pixels it uses: in place, they would occupy only
+ * half of the sets of all caches. The gradient writes each pixel together with its zeros. In nchw the gradient reads
+ * weights that were transposed once per call. A sum is made in the order of k for any cuts, units and groups, so the bits
+ * are the same for any team and cache. */
 #include "algorithms/conv/direct_core.tmpl.h"
 #include "algorithms/pointwise/pointwise.h"
 

@@ -5,8 +5,8 @@
  *   gradient of the weights         dg = G' (sum over tiles of (B' d B) * (A dy A')) G
  *
  * d: a 6x6 patch of the input, g: a 3x3 kernel, y: a 4x4 tile of the output, * element by element. For each of the 36
- * points the sum is a matrix product. Lanes are channels everywhere, so every transform is V of them at once without a
- * shuffle; plain nchw is transposed on the way in and out.
+ * points the sum is a matrix product. Lanes are channels everywhere, so V transforms run at once without a shuffle;
+ * plain nchw is transposed when it is read and written.
  *
  * A 4x4 tile takes 36 products a pair of channels, where F(2x2,3x3) takes 64 and the direct sum 144, and more additions before
  * and after. Limited by the FMA ports with many channels, with few by the transforms and the L2 they go through. Blocks of

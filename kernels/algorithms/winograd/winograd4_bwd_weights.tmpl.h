@@ -9,10 +9,11 @@
  *   add up the chunks in ascending order and transpose to diff_weights[oc][ic][kh][kw]
  *
  * With more than one block of ic or panel of oc, V and D of all tiles are made once before, if they are not too large.
- * The bias needs nothing of its own: point (1, 1) of A dy A' is the sum of the tile.
+ * The bias costs nothing: point (1, 1) of A dy A' is the sum of the tile.
  *
- * Bound: a quarter of the direct kernel's FMAs, the transforms, (216 ic + 111 oc) / (72 ic oc) of that or 7 % at 64
- * channels, and V, D and the sums M through the L2: M, 590 KiB at 64 channels, is read and written once a block. */
+ * Bound: a quarter of the direct kernel's FMAs; the transforms, (216 ic + 111 oc) / (72 ic oc) of that or 7 % at 64
+ * channels; and the traffic of V, D and the sums M to the L2. M, 590 KiB at 64 channels, is read and written once per
+ * block. */
 #include "shared/partition.h"
 
 /* Products broadcast inputs, which lie side by side, and sum over tiles. */

@@ -1,6 +1,6 @@
 /* Forward convolution and gradient of the data by Winograd's F(4x4,3x3): winograd4.tmpl.h has the parts. The including
  * file defines w4_pass_of(): which tensor is the input, and how the weights are read. The gradient of the data is the
- * forward pass over diff_dst with kernels turned by half a turn, inputs and outputs exchanged and padding 2 - p.
+ * forward pass over diff_dst with kernels rotated by 180 degrees, inputs and outputs exchanged, and padding 2 - p.
  *
  *   U[panel][chunk][point][ic][lane] = G g G'               once a call, dealt by vectors of outputs
  *   for each block of tiles                                 dealt to threads
@@ -9,18 +9,18 @@
  *       for each chunk and point: M[group][point][tile][lane] += V U         the register tile
  *       dst = A' M A + bias
  *
- * Where U is larger than the L2 by far, it is not kept: V of all tiles is made first, and U of one chunk and panel again
- * for every block, which is then larger.
+ * If U is much larger than the L2, it is not kept. Then V of all tiles is made first, blocks are larger, and U of one chunk
+ * and panel is made again for every block.
  *
- * A group is the tiles of one register tile: what a transform writes or reads of it lies together, in few pages.
+ * A group is the tiles of one register tile. What a transform writes or reads of it is contiguous, in few pages.
  *
  * With W4_STATISTICS, which the including template sets, the tensors MEAN and VARIANCE get the statistics of each output
- * channel: a tile is taken while it is in registers, a block leaves its share in scratch, and when all blocks are done
- * their shares are merged in the order of the blocks (chan.h): 4 operations a value beside its 72 ic / 16.
+ * channel. A tile is added to them while it is in registers; a block writes its share to scratch; at the end the shares
+ * are merged in the order of the blocks (chan.h): 4 operations per value beside its 72 ic / 16.
  *
- * Bound: a quarter of the direct kernels' FMAs. On top come the transforms, (216 ic + 146 oc) / (72 ic oc) of that or 8 % at
- * 64 channels, and V and M, each written to L2 and read back: 36 vectors a tile where the image has 16. Waiting
- * for L2 is what is lost most; how near it comes:
+ * Bound: a quarter of the direct kernels' FMAs; the transforms, (216 ic + 146 oc) / (72 ic oc) of that or 8 % at 64
+ * channels; and V and M, each written to L2 and read back: 36 vectors per tile where the image has 16. Waiting for L2 costs
+ * most. To see how near it comes:
  *   batchmark bench conv_fwd/winograd4_avx512_omp --problem mb16ic64ih56oc64kh3ph1 --threads 2    (pct_peak) */
 #include "shared/partition.h"
 
