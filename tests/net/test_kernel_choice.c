@@ -47,6 +47,32 @@ static void kernel_choice_order(void **state)
     assert_false(kernel_choice_check(" ;", error));
 }
 
+/* Of one level and algorithm the choice takes SIMD before plain C, on one thread and on two. */
+static void plain_c_comes_last(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *op, *problem;
+    } cases[] = {{"conv_fwd", "mb64ic32ih8oc32kh3sh2ph1"},
+                 {"conv_bwd_data", "mb64ic32ih8oc32kh3sh2ph1"},
+                 {"conv_bwd_weights", "mb64ic32ih8oc32kh3sh2ph1"},
+                 {"bn_fwd_train", "mb64ic32ih16"},
+                 {"bn_bwd", "mb64ic32ih16"},
+                 {"gemm", "64x784:784x256"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct named_problem p = parse(cases[i].problem);
+        const enum layout layout = p.problem.kind == PROBLEM_GEMM ? GEMM_NN : NCHW;
+        for (int threads = 1; threads <= 2; threads++) {
+            char error[ERROR_TEXT];
+            const struct entry *e = kernel_choose("", ISA_BASE, threads, cases[i].op, &p.problem,
+                                                  (struct formats){layout, layout}, error);
+            assert_non_null(e);
+            if (!strstr(e->name, "_sse2") && !strstr(e->name, "_neon"))
+                fail_msg("%s on %d threads: %s", cases[i].op, threads, e->name);
+        }
+    }
+}
+
 /* What the default order makes of a shape, on a CPU with AVX-512 and two threads. */
 static void default_kernels_follow_the_shape(void **state)
 {
@@ -89,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_choice_order),
+        cmocka_unit_test(plain_c_comes_last),
         cmocka_unit_test(default_kernels_follow_the_shape),
     };
     return cmocka_run_group_tests_name("kernel_choice", tests, NULL, NULL);
