@@ -94,6 +94,8 @@ in_turns() { # epochs|steps PART OPTION... NETWORK NETWORK
             echo "== train: $network, turn $turn of $turns"
             first="$network $options"
             [ $turn -eq 1 ] || first="--resume $scratch/$network --verify off"
+            # A log of its own: one that is there already is continued, and the end of a turn no longer shows in it.
+            rm -f "$scratch/log.jsonl"
             # shellcheck disable=SC2086 # options
             step $batchmark train $first --$unit $((turn * part)) --json "$scratch/log.jsonl" \
                 --checkpoint "$scratch/$network"

@@ -183,6 +183,7 @@ train)
     network=$2
     [ "$network" != --resume ] || network=${{3##*/}}
     while [ "$1" != --json ]; do shift; done
+    [ ! -e "$2" ] || exit 9
     cp "{calls}.$network" "$2"
     ;;
 esac
