@@ -2,23 +2,18 @@
  *
  * A row of diff_dst is added, tap by tap, to the rows of BLOCK_IC input channels: a loaded gradient serves BLOCK_IC
  * channels, the rows stay in L1 while all output channels pass, and the innermost loop runs along a row.
- * Limited by loads and stores of the sums, which stay in L1 and not in registers.
- *
- * A file defines SPLIT_CHANNELS: a tile of the grid is an image (0), or an image and a block of input channels (1). */
+ * Limited by loads and stores of the sums, which stay in L1 and not in registers. */
 #include "kernel.h"
-#include "shared/partition.h"
 #include "shared/taps.h"
 
 #include <string.h>
-
-_Static_assert(SPLIT_CHANNELS == 0 || SPLIT_CHANNELS == 1, "a file defines it as 0 or 1");
 
 enum {
     /* Each loaded gradient is used four times; more would not fit the registers of the base level. */
     BLOCK_IC = 4
 };
 
-static inline int64_t blocked_ic_blocks(const struct conv *p)
+static inline int64_t blocked_blocks(const struct conv *p)
 {
     return div_up(p->ic / p->g, BLOCK_IC);
 }
@@ -80,9 +75,8 @@ static inline void blocked_row(const struct args *a, int64_t n, int64_t oc, int6
 static inline void blocked_image(const struct args *a, int64_t n, int64_t block)
 {
     const struct conv *p = &a->problem->conv;
-    const int64_t icg = p->ic / p->g, ocg = p->oc / p->g, group = block / blocked_ic_blocks(p);
-    const int64_t i = block % blocked_ic_blocks(p) * BLOCK_IC,
-                  channels = min_i64(BLOCK_IC, icg - i);
+    const int64_t icg = p->ic / p->g, ocg = p->oc / p->g, group = block / blocked_blocks(p);
+    const int64_t i = block % blocked_blocks(p) * BLOCK_IC, channels = min_i64(BLOCK_IC, icg - i);
     float *diff_src = a->t[DIFF_SRC] + (n * p->ic + group * icg + i) * p->ih * p->iw;
     memset(diff_src, 0, (size_t)(channels * p->ih * p->iw) * sizeof *diff_src);
     for (int64_t oh = 0; oh < p->oh; oh++)
@@ -90,26 +84,7 @@ static inline void blocked_image(const struct args *a, int64_t n, int64_t block)
             blocked_row(a, n, oc, group * icg + i, channels, oh);
 }
 
-static void blocked_tiles(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    const struct conv *p = &a->problem->conv;
-    const int64_t blocks = p->g * blocked_ic_blocks(p);
-    for (int64_t tile = first; tile < last; tile++) {
-        if (SPLIT_CHANNELS) {
-            blocked_image(a, tile / blocks, tile % blocks);
-            continue;
-        }
-        for (int64_t block = 0; block < blocks; block++)
-            blocked_image(a, tile, block);
-    }
-}
-
-static void blocked_run(const struct args *a)
-{
-    const struct conv *p = &a->problem->conv;
-    run_tiles(a, SPLIT_CHANNELS ? p->mb * p->g * blocked_ic_blocks(p) : p->mb, blocked_tiles);
-}
+#include "algorithms/conv/blocked_conv.tmpl.h"
 
 #define BLOCKED_CONV_BWD_DATA                                                                      \
     .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \

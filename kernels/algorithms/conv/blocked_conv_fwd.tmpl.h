@@ -2,14 +2,9 @@
  *
  * BLOCK_OC output channels times BLOCK_OW pixels of one output row are summed in a small array while all taps pass:
  * a loaded pixel serves BLOCK_OC channels, and the innermost loop runs along a row, where nothing depends on the
- * pixel before. Limited by loads and stores of the sums, which stay in L1 and not in registers.
- *
- * A file defines SPLIT_CHANNELS: a tile of the grid is an image (0), or an image and a block of output channels (1). */
+ * pixel before. Limited by loads and stores of the sums, which stay in L1 and not in registers. */
 #include "kernel.h"
-#include "shared/partition.h"
 #include "shared/taps.h"
-
-_Static_assert(SPLIT_CHANNELS == 0 || SPLIT_CHANNELS == 1, "a file defines it as 0 or 1");
 
 enum {
     /* Each loaded pixel is used four times; more would not fit the registers of the base level. */
@@ -18,7 +13,7 @@ enum {
     BLOCK_OW = 64
 };
 
-static inline int64_t blocked_oc_blocks(const struct conv *p)
+static inline int64_t blocked_blocks(const struct conv *p)
 {
     return div_up(p->oc / p->g, BLOCK_OC);
 }
@@ -87,34 +82,15 @@ static inline void blocked_row(const struct args *a, int64_t n, int64_t oc, int6
 static inline void blocked_image(const struct args *a, int64_t n, int64_t block)
 {
     const struct conv *p = &a->problem->conv;
-    const int64_t ocg = p->oc / p->g, group = block / blocked_oc_blocks(p);
-    const int64_t o = block % blocked_oc_blocks(p) * BLOCK_OC;
+    const int64_t ocg = p->oc / p->g, group = block / blocked_blocks(p);
+    const int64_t o = block % blocked_blocks(p) * BLOCK_OC;
     for (int64_t oh = 0; oh < p->oh; oh++)
         for (int64_t ow = 0; ow < p->ow; ow += BLOCK_OW)
             blocked_row(a, n, group * ocg + o, min_i64(BLOCK_OC, ocg - o), oh, ow,
                         min_i64(BLOCK_OW, p->ow - ow));
 }
 
-static void blocked_tiles(const struct args *a, int64_t first, int64_t last, int thread)
-{
-    (void)thread;
-    const struct conv *p = &a->problem->conv;
-    const int64_t blocks = p->g * blocked_oc_blocks(p);
-    for (int64_t tile = first; tile < last; tile++) {
-        if (SPLIT_CHANNELS) {
-            blocked_image(a, tile / blocks, tile % blocks);
-            continue;
-        }
-        for (int64_t block = 0; block < blocks; block++)
-            blocked_image(a, tile, block);
-    }
-}
-
-static void blocked_run(const struct args *a)
-{
-    const struct conv *p = &a->problem->conv;
-    run_tiles(a, SPLIT_CHANNELS ? p->mb * p->g * blocked_oc_blocks(p) : p->mb, blocked_tiles);
-}
+#include "algorithms/conv/blocked_conv.tmpl.h"
 
 #define BLOCKED_CONV_FWD                                                                           \
     .formats = {{NCHW, NCHW}}, .algebra = SUM_OF_PRODUCTS, .thread_invariant = true,               \
