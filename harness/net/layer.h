@@ -28,9 +28,9 @@ enum layer_kind {
     LAYER_DROPOUT,
     LAYER_MAXPOOL,
     LAYER_AVGPOOL,
-    LAYER_FLATTEN
+    LAYER_FLATTEN,
+    LAYER_KINDS /* how many; stays the last */
 };
-enum { LAYER_KINDS = LAYER_FLATTEN + 1 };
 
 struct layer {
     enum layer_kind kind;

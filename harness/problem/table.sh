@@ -1,5 +1,5 @@
 #!/bin/sh
-# Turns the listing of kernels/ into the table of variants (registry.h), and harness/sets into strings.
+# Turns the listing of kernels/ into the table of variants (registry.h), and harness/problem/sets into strings.
 #   table.sh registry ARCH ABSENT FILE...   ARCH: x86_64 or aarch64; ABSENT: words of libraries that are not there;
 #                                           FILE: kernels/<op>/NN_name.c
 #   table.sh sets FILE...

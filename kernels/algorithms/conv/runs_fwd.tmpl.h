@@ -24,7 +24,8 @@
  *
  *   TILE_PIXELS     1 to 14, 1 to 28 of one vector    pixels of a tile
  *   TILE_VECTORS    1 or 2                            vectors of outputs of a tile; 1: first layers only */
-_Static_assert(TILE_VECTORS == 1 || TILE_VECTORS == 2, "hot_runs() has a case for 1 and 2 vectors");
+_Static_assert(TILE_VECTORS == 1 || TILE_VECTORS == 2,
+               "run_width() has a case for 1 and 2 vectors");
 _Static_assert(TILE_PIXELS >= 1 && TILE_PIXELS <= (TILE_VECTORS == 1 ? 28 : 14),
                "run_vectors() has a case for 1 to 28 pixels, reach_pixel() for 1 to 15");
 
@@ -355,7 +356,7 @@ static __attribute__((noinline)) void hot_image_2(const struct run *r)
 }
 
 /* Tiles of k vectors. */
-static inline void hot_runs(int64_t k, const struct run *r)
+static inline void run_width(int64_t k, const struct run *r)
 {
     if (IMAGE)
         (r->pixel == 1 ? hot_image_1 : hot_image_2)(r);
@@ -479,7 +480,7 @@ static inline void convolve_row(struct run *r, int64_t k, int64_t pixels, const 
         r->next = r->pixels * r->pixel;
         r->to_next = r->pixels * r->pitch;
         if (r->tiles)
-            hot_runs(k, r);
+            run_width(k, r);
         r->x += r->tiles * r->next;
         r->to += r->tiles * r->to_next;
     }
@@ -530,7 +531,7 @@ static void convolve_columns(const struct plan *d, const struct unit *u, struct 
         choose_block(r, d, i / tiles);
         r->x = x + first * r->pixel;
         r->to = block_at(d, to, i / tiles) + first * r->pitch;
-        hot_runs(block_vectors(d, i / tiles), r);
+        run_width(block_vectors(d, i / tiles), r);
         lines_fetch(&next, i, tiles * d->blocks);
     }
 }
