@@ -10,7 +10,7 @@ plan=$1
 case $plan in
 quick)
     small="epochs 2 --data synthetic:4000:1000"
-    large="steps 4 --data synthetic:800:80"
+    large="steps 4 --data synthetic:1600:80"
     ;;
 full)
     small="epochs 1"

@@ -331,6 +331,9 @@ def load_training(folder):
                 run["steps"].append(event)
                 run["turns"][-1].append(event)
             elif kind == "epoch":
+                # A turn that ended within an epoch reported what there was of it; the next one reports all of it.
+                if run["epochs"] and run["epochs"][-1].get("epoch", 0) == event.get("epoch"):
+                    run["epochs"].pop()
                 run["epochs"].append(event)
             elif kind == "summary":
                 run["summary"] = event

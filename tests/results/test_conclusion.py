@@ -91,6 +91,7 @@ def write_turns(path, preset, paces):
     for turn, rate in enumerate(paces):
         steps = range(5 * turn + 1, 5 * turn + 6)
         events += [{"event": "step", "step": s, "epoch": 1, "loss": 1.0, "images_per_second": float(rate)} for s in steps]
+        events.append({"event": "epoch", "epoch": turn // 2 + 1, "seconds": 1.5 * (turn % 2 + 1), "test_accuracy": 0.1 * turn})
         events.append({"event": "summary", "preset": preset, **TRAINING[preset]})
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
 
@@ -110,6 +111,9 @@ def test_the_price_of_bn_is_of_networks_that_took_turns(tmp_path, plain, with_bn
     write_turns(folder / "train-lenet-bn.jsonl", "lenet-bn", with_bn)
     run = results.load(folder)
     assert [(len(t["turns"]), len(t["steps"])) for t in run.training] == [(5, 25)] * 2
+    # Two turns of five steps make an epoch of ten.
+    epochs = [(e["epoch"], e["seconds"], round(e["test_accuracy"], 1)) for e in run.training[0]["epochs"]]
+    assert epochs == [(1, 3.0, 0.1), (2, 3.0, 0.3), (3, 1.5, 0.4)]
     assert said in conclusion.conclude(run).costs[0]
 
 
